@@ -1,0 +1,1 @@
+"""Sleep staging from polysomnography as scikit-learn pipelines."""

@@ -1,0 +1,458 @@
+"""Epochs: rows that name 30-second epochs, over the recordings that hold them."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sklearn_sleep.exceptions import EDFError, EDFWarning, SplitNightWarning
+from sklearn_sleep.io.edf_header import read_edf_header
+from sklearn_sleep.recording import Recording, Step
+from sklearn_sleep.signals import EPOCH_DURATION, count_epochs
+
+__all__ = [
+    "Epochs",
+    "Night",
+    "as_epoch_table",
+    "epoch_table",
+    "make_epoch_table",
+    "warn_of_split_nights",
+]
+
+# Nights are rarely scored to the last epoch; a fold leaves out more than this.
+_WHOLE_NIGHT_FRACTION = 0.9
+
+IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+PathLike = str | os.PathLike[str]
+
+
+def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike]) -> pd.DataFrame:
+    """Make the table that names the given epochs of each recording.
+
+    Parameters
+    ----------
+    recordings : sequence of str
+        Distinct names, usually paths.
+    epochs : sequence of array-like of int
+        For each recording, the 0-based epochs from its start.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``recording`` (categorical) and ``epoch`` (int32).
+
+    Examples
+    --------
+    >>> make_epoch_table(["a.edf", "b.edf"], [[0, 1], [7]])
+      recording  epoch
+    0     a.edf      0
+    1     a.edf      1
+    2     b.edf      7
+    """
+    counts = [len(np.atleast_1d(e)) for e in epochs]
+    codes = np.repeat(np.arange(len(recordings)), counts)
+    # Object strings: a categorical of them takes its code array and no more.
+    categories = pd.Index(np.asarray(recordings, dtype=object), dtype=object)
+    dtype = np.min_scalar_type(-max(len(recordings), 1))
+    return pd.DataFrame(
+        {
+            "recording": pd.Categorical.from_codes(codes.astype(dtype), categories=categories),
+            "epoch": np.concatenate([np.empty(0, np.int32), *map(np.asarray, epochs)]).astype(
+                np.int32
+            ),
+        }
+    )
+
+
+def epoch_table(
+    paths: PathLike | Sequence[PathLike], *, on_error: Literal["raise", "warn"] = "raise"
+) -> pd.DataFrame:
+    """Name every epoch of some EDF or BDF files, from their headers alone.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        The files.
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a file that cannot be read. ``"warn"`` gives it no rows and says so in an
+        `EDFWarning`.
+
+    Returns
+    -------
+    DataFrame
+        A row per whole 30-second epoch: ``recording`` (categorical: the path) and ``epoch``
+        (int32, 0-based from the recording's start).
+
+    Raises
+    ------
+    EDFError
+        If a file cannot be read.
+    ValueError
+        If a path is given twice.
+
+    Examples
+    --------
+    >>> X = epoch_table("tests/data/sleep-edf-5min.edf")
+    >>> len(X), X["epoch"].max()
+    (10, 9)
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    names = [os.fspath(path) for path in paths]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        msg = f"Each recording may be given once; given more often: {', '.join(repeated)}."
+        raise ValueError(msg)
+    counts = []
+    for name in names:
+        try:
+            counts.append(count_epochs(read_edf_header(name).duration))
+        except (EDFError, OSError) as error:
+            if on_error == "raise":
+                raise
+            msg = f"{error} Its epochs cannot be counted, so that X has no rows for {name}."
+            warnings.warn(msg, EDFWarning, stacklevel=2)
+            counts.append(0)
+    return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
+
+
+def as_epoch_table(X: Any, *, on_error: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
+    """Return X as a checked epoch table.
+
+    Parameters
+    ----------
+    X : DataFrame, path or sequence of paths
+        An epoch table, or files of which every epoch is meant.
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a path that cannot be read, as in `epoch_table`.
+
+    Returns
+    -------
+    DataFrame
+        With a categorical ``recording`` and an integer ``epoch`` column.
+
+    Raises
+    ------
+    TypeError
+        If X is neither.
+    ValueError
+        If a column is missing or holds what it cannot.
+    """
+    if isinstance(X, str | os.PathLike):
+        return epoch_table(X, on_error=on_error)
+    if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
+        return epoch_table(X, on_error=on_error)
+    if not isinstance(X, pd.DataFrame):
+        msg = (
+            f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "
+            f"'epoch'), a path or a list of paths, but is {type(X).__name__}. "
+            "Make one with epoch_table(paths)."
+        )
+        raise TypeError(msg)
+    missing = [name for name in ("recording", "epoch") if name not in X.columns]
+    if missing:
+        msg = (
+            f"The epoch table lacks the column(s) {missing}; it has {list(X.columns)}. "
+            "Make one with epoch_table(paths)."
+        )
+        raise ValueError(msg)
+    if not pd.api.types.is_integer_dtype(X["epoch"].dtype):
+        msg = f"The column 'epoch' must hold integers (0-based epochs), not {X['epoch'].dtype}."
+        raise ValueError(msg)
+    if X["recording"].isna().any() or X["epoch"].isna().any():
+        msg = "The columns 'recording' and 'epoch' must not have missing values."
+        raise ValueError(msg)
+    if len(X) and X["epoch"].min() < 0:
+        msg = f"Epochs count from 0, but the column 'epoch' goes down to {X['epoch'].min()}."
+        raise ValueError(msg)
+    if not isinstance(X["recording"].dtype, pd.CategoricalDtype):
+        X = X.assign(recording=X["recording"].map(os.fspath).astype("category"))
+    return X
+
+
+@dataclass(frozen=True)
+class Night:
+    """The rows that fall in one recording.
+
+    Attributes
+    ----------
+    recording : Recording
+        The recording.
+    rows : ndarray of int, shape (n,)
+        Positions of the rows among all.
+    epoch : ndarray of int, shape (n,)
+        The epoch that each of them names.
+    masks : dict of str to ndarray of bool, shape (n,)
+        For signals with a column in the table, whether each row may use the signal.
+    """
+
+    recording: Recording
+    rows: IntArray
+    epoch: IntArray
+    masks: dict[str, BoolArray]
+
+    def may_use(self, signal: str) -> BoolArray:
+        """Return for each epoch of the recording whether `signal` may be used.
+
+        An epoch that no row names takes the value of the nearest one that is named, the earlier
+        of two.
+
+        Parameters
+        ----------
+        signal : str
+            Canonical name.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_epochs,)
+
+        Raises
+        ------
+        ValueError
+            If an epoch is named twice, once with and once without the signal.
+        """
+        n_epochs = self.recording.n_epochs
+        if signal not in self.masks:
+            return np.ones(n_epochs, dtype=bool)
+        epoch, first = np.unique(self.epoch, return_index=True)
+        value = self.masks[signal][first]
+        if len(epoch) < len(self.epoch):
+            conflict = value[np.searchsorted(epoch, self.epoch)] != self.masks[signal]
+            if conflict.any():
+                msg = (
+                    f"Epoch {self.epoch[conflict][0]} of {self.recording.path} is named twice, "
+                    f"once with {signal}=True and once with {signal}=False. "
+                    "Pass the two in separate calls."
+                )
+                raise ValueError(msg)
+        every = np.arange(n_epochs)
+        after = np.searchsorted(epoch, every).clip(max=len(epoch) - 1)
+        before = (np.searchsorted(epoch, every, side="right") - 1).clip(min=0)
+        nearest = np.where(every - epoch[before] <= epoch[after] - every, before, after)
+        nearest = np.where(every < epoch[0], 0, nearest)
+        return value[nearest]
+
+
+class Epochs:
+    """Rows that name epochs, over the distinct recordings they name.
+
+    This is what flows between the steps of a pipeline. It has a length (rows) and is indexed by
+    integer array, mask and slice, like any scikit-learn ``X``, and holds no samples.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        Columns ``recording`` (categorical) and ``epoch``, and any further ones. A boolean column
+        named like a signal says whether that signal may be used in a row.
+    recordings : sequence of Recording
+        The distinct recordings.
+    recording_index : array-like of int, shape (n_rows,)
+        The position in `recordings` of the one that each row names.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader
+    >>> epochs = EDFReader(["EEG"]).fit_transform("tests/data/sleep-edf-5min.edf")
+    >>> epochs
+    Epochs(10 rows over 1 recording)
+    >>> len(epochs[2:5])
+    3
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        recordings: Sequence[Recording],
+        recording_index: npt.ArrayLike,
+    ) -> None:
+        self.table = table
+        self.recordings = tuple(recordings)
+        self.recording_index = np.asarray(recording_index, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n_rows,)``, by which scikit-learn indexes it like an array."""
+        return (len(self),)
+
+    def __getitem__(self, key: Any) -> Epochs:
+        # scikit-learn asks for X[key, ...].
+        if isinstance(key, tuple):
+            key = key[0]
+        if isinstance(key, int | np.integer):
+            key = [key]
+        if not isinstance(key, slice):
+            key = np.asarray(key)
+        index = self.recording_index[key]
+        used, index = np.unique(index, return_inverse=True)
+        recordings = [self.recordings[position] for position in used]
+        return Epochs(self.table.iloc[key], recordings, index)
+
+    def apply(self, step: Step) -> Epochs:
+        """Return the same rows over recordings with one more step.
+
+        Parameters
+        ----------
+        step : Step
+            Must not be changed afterwards.
+
+        Returns
+        -------
+        Epochs
+        """
+        recordings = [recording.apply(step) for recording in self.recordings]
+        return Epochs(self.table, recordings, self.recording_index)
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Canonical names of the signals that any of the recordings has, in order."""
+        return tuple(dict.fromkeys(n for recording in self.recordings for n in recording.signals))
+
+    @property
+    def samples_per_epoch(self) -> dict[str, int]:
+        """Samples per epoch of each signal, once the recordings are cut into epochs.
+
+        Raises
+        ------
+        ValueError
+            If the recordings differ in it.
+        """
+        rates: dict[str, int] = {}
+        for recording in self.recordings:
+            for name, signal in recording.signals.items():
+                rate = round(signal.sampling_frequency * EPOCH_DURATION)
+                if rates.setdefault(name, rate) != rate:
+                    msg = (
+                        f"{name} of {recording.path} has {rate} samples per epoch, others have "
+                        f"{rates[name]}. Put Resampler() before Epocher() in the pipeline."
+                    )
+                    raise ValueError(msg)
+        return rates
+
+    def nights(self) -> Iterator[Night]:
+        """Yield the rows recording by recording.
+
+        Yields
+        ------
+        Night
+        """
+        order = np.argsort(self.recording_index, kind="stable")
+        bounds = np.searchsorted(self.recording_index[order], np.arange(len(self.recordings) + 1))
+        epoch = self.table["epoch"].to_numpy()
+        masks = {
+            name: self.table[name].to_numpy(dtype=bool)
+            for name in self.signal_names
+            if name in self.table.columns
+        }
+        for position, recording in enumerate(self.recordings):
+            rows = order[bounds[position] : bounds[position + 1]]
+            yield Night(
+                recording,
+                rows,
+                epoch[rows].astype(np.intp),
+                {name: mask[rows] for name, mask in masks.items()},
+            )
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Read the rows' samples into memory.
+
+        Returns
+        -------
+        dict of str to ndarray
+            For each signal an array (n_rows, samples_per_epoch) of float32 with NaN where it is
+            missing or may not be used, and ``"recording"``, the paths (n_rows,). With skorch's
+            ``SliceDict(**arrays)`` it is an X of its own.
+
+        Raises
+        ------
+        ValueError
+            If the recordings have not been cut into epochs.
+        """
+        self.require_epoched("to_arrays()")
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for night in self.nights():
+            for name, signal in night.recording.signals.items():
+                data = np.where(night.may_use(name)[:, None], signal.data, np.float32(np.nan))
+                if name not in arrays:
+                    arrays[name] = np.full((len(self), data.shape[1]), np.nan, np.float32)
+                arrays[name][night.rows] = data[night.epoch]
+        paths = np.array([recording.path for recording in self.recordings], dtype=object)
+        arrays["recording"] = paths[self.recording_index]
+        return arrays
+
+    def require_epoched(self, who: str) -> None:
+        """Raise if the recordings have not been cut into epochs.
+
+        Parameters
+        ----------
+        who : str
+            Who needs them so, for the message.
+
+        Raises
+        ------
+        ValueError
+            Says which step is missing.
+        """
+        for recording in self.recordings:
+            for signal in recording.signals.values():
+                if not signal.is_epoched:
+                    msg = (
+                        f"{who} needs recordings that are cut into epochs. Put Resampler(), "
+                        "Normalizer() and Epocher() before it in the pipeline."
+                    )
+                    raise ValueError(msg)
+                return
+
+    def __repr__(self) -> str:
+        n = len(self.recordings)
+        return f"Epochs({len(self)} rows over {n} recording{'s' if n != 1 else ''})"
+
+
+def warn_of_split_nights(epochs: Epochs) -> None:
+    """Warn if the rows name only part of a night.
+
+    Neighbouring epochs are alike, so that a model tested on the rest of a night that it was
+    trained on looks better than it is. The table's column ``scored_epochs`` says how many rows
+    each recording has in all; without it, a night counts as split if less than 90% of its epochs
+    are named.
+
+    Parameters
+    ----------
+    epochs : Epochs
+        The rows that a model is trained on.
+
+    Warns
+    -----
+    SplitNightWarning
+        Names the first such recordings.
+    """
+    split = []
+    for night in epochs.nights():
+        named = len(np.unique(night.epoch))
+        if "scored_epochs" in epochs.table.columns:
+            whole = int(epochs.table["scored_epochs"].iloc[night.rows[0]])
+        else:
+            whole = math.ceil(_WHOLE_NIGHT_FRACTION * night.recording.n_epochs)
+        if named < whole:
+            split.append(night.recording.path)
+    if split:
+        named_first = ", ".join(split[:3]) + (", …" if len(split) > 3 else "")
+        msg = (
+            f"X names only part of {len(split)} of {len(epochs.recordings)} nights "
+            f"({named_first}). If the rest is in a test fold, scores are too good: pass groups= "
+            "and split by subject, as GroupKFold and StratifiedGroupKFold do. If the rest is "
+            "unscored, say how many epochs each recording has in a column 'scored_epochs'."
+        )
+        warnings.warn(msg, SplitNightWarning, stacklevel=3)

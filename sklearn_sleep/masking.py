@@ -1,0 +1,73 @@
+"""Stochastic masking: which signals of a night the network sees in training."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+__all__ = ["check_mask_probability", "draw_kept_signals"]
+
+
+def check_mask_probability(mask_probability: Mapping[str, float]) -> None:
+    """Raise unless every value is a probability.
+
+    Parameters
+    ----------
+    mask_probability : mapping of str to float
+        Probability of being masked, by signal name.
+
+    Raises
+    ------
+    ValueError
+        If a value is not between 0 and 1.
+    """
+    for name, probability in mask_probability.items():
+        if not 0 <= probability <= 1:
+            msg = f"mask_probability[{name!r}]={probability!r} must be between 0 and 1."
+            raise ValueError(msg)
+
+
+def draw_kept_signals(
+    available: Sequence[str],
+    mask_probability: Mapping[str, float],
+    backup_signals: Collection[str] | None,
+    rng: np.random.Generator,
+) -> tuple[str, ...]:
+    """Draw the signals of a night that are not masked.
+
+    Each signal is masked with its own probability (Carter & Tarassenko 2024, section 3). Where
+    that would mask them all, one is kept.
+
+    Parameters
+    ----------
+    available : sequence of str
+        The signals that the night has, at least one.
+    mask_probability : mapping of str to float
+        Probability of being masked, by signal name; 0 for those not named.
+    backup_signals : collection of str or None
+        The signals that may be the one that is kept, all equally likely. ``None``, or a night that
+        has none of them: any signal, those with a lower probability of being masked more often.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    tuple of str
+        In the order of `available`, never empty.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> draw_kept_signals(["ECG", "PPG", "THX"], {"ECG": 1.0, "THX": 1.0}, None, rng)
+    ('PPG',)
+    """
+    masked = np.array([mask_probability.get(name, 0.0) for name in available])
+    kept = rng.random(len(available)) >= masked
+    if not kept.any():
+        backup = np.array([name in (backup_signals or ()) for name in available], dtype=float)
+        weight = backup if backup.any() else 1 - masked
+        if not weight.any():
+            weight = np.ones(len(available))
+        kept[rng.choice(len(available), p=weight / weight.sum())] = True
+    return tuple(name for name, keep in zip(available, kept, strict=True) if keep)

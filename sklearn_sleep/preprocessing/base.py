@@ -1,0 +1,151 @@
+"""What all steps from recordings to recordings share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+
+from sklearn_sleep.epochs import Epochs
+from sklearn_sleep.recording import Signal
+
+__all__ = ["EpochsTransformer", "RecordingTransformer"]
+
+
+class EpochsTransformer(  # type: ignore[call-arg]  # scikit-learn has no stubs
+    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Base of the steps that return `Epochs`: stateless, and in need of no container."""
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Do nothing: recordings stay `Epochs` whatever container features are wanted in.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, optional
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class RecordingTransformer(EpochsTransformer, ABC):
+    """Base of the steps that process recordings, one signal at a time.
+
+    A step is stateless: ``fit`` validates its parameters and learns nothing. ``transform`` returns
+    the same rows over recordings that remember the step; the work is done when samples are read.
+    Derive from it and write `transform_signal` to make a step of your own.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader
+    >>> class Rectifier(RecordingTransformer):
+    ...     @abstractmethod
+    def transform_signal(self, signal):
+    ...         return signal.map(np.abs)
+    >>> epochs = EDFReader(["EMG"]).fit_transform("tests/data/sleep-edf-5min.edf")
+    >>> rectified = Rectifier().fit_transform(epochs)
+    >>> bool(rectified.recordings[0].signals["EMG"].data.min() >= 0)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+
+    @abstractmethod
+    def transform_signal(self, signal: Signal) -> Signal:
+        """Return the processed signal.
+
+        Parameters
+        ----------
+        signal : Signal
+            Nothing of it is read before the returned signal's samples are asked for.
+
+        Returns
+        -------
+        Signal
+        """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the parameters.
+
+        Parameters
+        ----------
+        X : Epochs
+            Rows over recordings.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self._check_input(X)
+        return self
+
+    def transform(self, X: Epochs) -> Epochs:
+        """Apply the step to each recording.
+
+        Parameters
+        ----------
+        X : Epochs of shape (n_rows,)
+            Rows over recordings.
+
+        Returns
+        -------
+        Epochs of shape (n_rows,)
+            The same rows.
+        """
+        self._check_input(X)
+        step = clone(self)
+        for recording in X.recordings[:1]:
+            # The first recording tells at once whether the step is in its place.
+            for signal in recording.signals.values():
+                step.transform_signal(signal)
+        return X.apply(step)
+
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
+        """Return the names of the signals that come out.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Names of the signals that go in.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        return np.asarray([] if input_features is None else input_features, dtype=object)
+
+    def _check_input(self, X: Any) -> None:
+        if not isinstance(X, Epochs):
+            msg = (
+                f"{type(self).__name__} takes Epochs, but X is {type(X).__name__}. "
+                "Put EDFReader(signals=[...]) before it in the pipeline."
+            )
+            raise TypeError(msg)
+
+    def _check_continuous(self, signal: Signal) -> None:
+        if signal.is_epoched:
+            msg = (
+                f"{type(self).__name__} works on whole nights, but the recordings are already cut "
+                "into epochs. Put it before Epocher() in the pipeline."
+            )
+            raise ValueError(msg)

@@ -1,0 +1,212 @@
+"""EDFReader: from an epoch table to recordings that read themselves."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.utils._param_validation import StrOptions
+from tqdm import tqdm
+
+from sklearn_sleep.epochs import Epochs, as_epoch_table
+from sklearn_sleep.exceptions import EDFError, EDFWarning
+from sklearn_sleep.io.edf_source import EmptySource, open_edf
+from sklearn_sleep.preprocessing.base import EpochsTransformer
+from sklearn_sleep.recording import Recording, RecordingSource
+from sklearn_sleep.signals import SignalDefinition, signal_definition
+
+__all__ = ["EDFReader"]
+
+
+class EDFReader(EpochsTransformer):
+    """Read EDF, EDF+ and BDF files.
+
+    The first step of a pipeline: a table that names epochs goes in, the same rows over recordings
+    come out. Headers are read at once, samples when a later step asks for them, and only those of
+    the signals that are asked for. A file with a damaged header is read as far as a person could
+    read it, with an `EDFRepairWarning` for each repair.
+
+    Parameters
+    ----------
+    signals : sequence of str or SignalDefinition
+        Canonical names (``"ECG"``, ``"PPG"``, ``"ABD"``, ``"THX"``, ``"EOG-L"``, ``"EOG-R"``,
+        ``"EEG"``, ``"EMG"``), EEG derivations (``"C4-M1"``, which is the channel of that name or
+        else the difference of ``C4`` and ``M1``), or definitions of your own. A recording that
+        lacks one of them has it missing.
+    channels : mapping, optional
+        Channel labels to look for before the known aliases: ``{"ECG": "ECG 2"}``, several in the
+        order of preference ``{"EEG": ["C4-M1", "C3-M2"]}``, or by dataset
+        ``{"mesa": {"EEG": "EEG3"}}``. ``"A-B"`` is the channel of that name or the difference of
+        two.
+    units : mapping of str to {"V", "mV", "uV", "nV"}, optional
+        The unit of a voltage, if not the table's (ECG mV; EEG, EOG and EMG uV).
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a file that cannot be read. ``"warn"`` keeps its rows, as a recording
+        without signals, and says so in an `EDFWarning`.
+    verbose : bool, default=False
+        Show progress.
+
+    Notes
+    -----
+    Signals with arbitrary units (PPG, ABD, THX) are scaled so that the physical range in the
+    header becomes -1 to 1; a range that is written upside down inverts the polarity.
+
+    The dataset of a recording is the value of the table's column ``dataset``, or else the NSRR
+    dataset that the file's name starts with (``shhs``, ``mesa``, ``wsc``, ``chat``, ``cfs``,
+    ``ccshs``, ``mros``).
+
+    Examples
+    --------
+    >>> reader = EDFReader(["EEG", "EMG"])
+    >>> epochs = reader.fit_transform("tests/data/sleep-edf-5min.edf")
+    >>> epochs.recordings[0].signals
+    {'EEG': Signal(EEG, 100 Hz, uV), 'EMG': Signal(EMG, 100 Hz, uV)}
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "signals": ["array-like"],
+        "channels": [Mapping, None],
+        "units": [Mapping, None],
+        "on_error": [StrOptions({"raise", "warn"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        signals: Sequence[str | SignalDefinition],
+        *,
+        channels: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
+        on_error: Literal["raise", "warn"] = "raise",
+        verbose: bool = False,
+    ) -> None:
+        self.signals = signals
+        self.channels = channels
+        self.units = units
+        self.on_error = on_error
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the parameters.
+
+        Parameters
+        ----------
+        X : DataFrame, path or sequence of paths
+            Ignored; nothing is read.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self._definitions()
+        return self
+
+    def transform(self, X: Any) -> Epochs:
+        """Read the headers of the recordings that X names.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_columns), path or sequence of paths
+            An epoch table, or files, of which every epoch is meant.
+
+        Returns
+        -------
+        Epochs of shape (n_rows,)
+            The same rows over recordings.
+
+        Raises
+        ------
+        EDFError
+            If a file cannot be read and ``on_error="raise"``.
+        ValueError
+            If the table is not one, or names an epoch that a recording does not have.
+        """
+        definitions = self._definitions()
+        table = as_epoch_table(X, on_error=self.on_error)
+        codes = table["recording"].cat.codes.to_numpy()
+        used, first, index = np.unique(codes, return_index=True, return_inverse=True)
+        last = np.zeros(len(used), dtype=np.int64)
+        np.maximum.at(last, index, table["epoch"].to_numpy(dtype=np.int64))
+        paths = [str(path) for path in table["recording"].cat.categories[used]]
+        subjects = _column(table, "subject", first)
+        datasets = _column(table, "dataset", first)
+        recordings = []
+        for path, n_epochs, subject, dataset in tqdm(
+            zip(paths, last + 1, subjects, datasets, strict=True),
+            desc="Reading headers",
+            total=len(paths),
+            unit="night",
+            disable=not self.verbose,
+        ):
+            source = self._open(path, definitions, int(n_epochs), subject, dataset)
+            recordings.append(Recording(source))
+        return Epochs(table, recordings, index)
+
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
+        """Return the canonical names of the signals.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        return np.asarray([d.name for d in self._definitions()], dtype=object)
+
+    def _definitions(self) -> tuple[SignalDefinition, ...]:
+        if isinstance(self.signals, str) or not len(self.signals):
+            msg = f"signals must be a list of at least one signal, not {self.signals!r}."
+            raise ValueError(msg)
+        definitions = tuple(signal_definition(signal) for signal in self.signals)
+        names = [definition.name for definition in definitions]
+        if len(set(names)) < len(names):
+            msg = f"signals names a signal more than once: {names}."
+            raise ValueError(msg)
+        return definitions
+
+    def _open(
+        self,
+        path: str,
+        definitions: tuple[SignalDefinition, ...],
+        n_epochs: int,
+        subject: str,
+        dataset: str,
+    ) -> RecordingSource:
+        try:
+            source = open_edf(
+                path,
+                definitions,
+                channels=self.channels or {},
+                units=self.units or {},
+                subject=subject,
+                dataset=dataset,
+            )
+        except (EDFError, OSError) as error:
+            if self.on_error == "raise":
+                raise
+            msg = f"{error} The {n_epochs} epochs of {path} go on without signals."
+            warnings.warn(msg, EDFWarning, stacklevel=3)
+            return EmptySource(path, n_epochs, subject, dataset)
+        if n_epochs > source.n_epochs:
+            msg = (
+                f"X names epoch {n_epochs - 1} of {path}, which has {source.n_epochs} whole epochs "
+                "(0-based). Do the table and the file belong together?"
+            )
+            raise ValueError(msg)
+        return source
+
+
+def _column(table: pd.DataFrame, name: str, rows: npt.NDArray[np.intp]) -> list[str]:
+    if name not in table.columns:
+        return [""] * len(rows)
+    return [str(value) for value in table[name].iloc[rows]]

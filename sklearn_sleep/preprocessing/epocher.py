@@ -1,0 +1,63 @@
+"""Epocher: whole nights cut into 30-second epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_sleep.preprocessing.base import RecordingTransformer
+from sklearn_sleep.recording import FloatArray, Signal
+from sklearn_sleep.signals import EPOCH_DURATION
+
+__all__ = ["Epocher"]
+
+
+class Epocher(RecordingTransformer):
+    """Cut each signal into epochs of 30 s, from the recording's start.
+
+    Samples after the last whole epoch are left out; where a signal ends early, NaN takes its
+    place.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader
+    >>> epochs = EDFReader(["EEG"]).fit_transform("tests/data/sleep-edf-5min.edf")
+    >>> Epocher().fit_transform(epochs).recordings[0].signals["EEG"].data.shape
+    (10, 3000)
+    """
+
+    def transform_signal(self, signal: Signal) -> Signal:
+        """Return the signal as an array of epochs.
+
+        Parameters
+        ----------
+        signal : Signal
+            With a whole number of samples per epoch.
+
+        Returns
+        -------
+        Signal
+            Its data have shape (n_epochs, samples_per_epoch).
+
+        Raises
+        ------
+        ValueError
+            If 30 s are not a whole number of samples.
+        """
+        self._check_continuous(signal)
+        exact = signal.sampling_frequency * EPOCH_DURATION
+        per_epoch = round(exact)
+        if abs(exact - per_epoch) > 1e-6 * exact:
+            msg = (
+                f"30 s of {signal.name} at {signal.sampling_frequency:g} Hz are {exact:g} samples, "
+                "which is not a whole number. Put Resampler() before Epocher() in the pipeline."
+            )
+            raise ValueError(msg)
+        wanted = signal.n_epochs * per_epoch
+
+        def cut(samples: FloatArray) -> FloatArray:
+            missing = max(wanted - len(samples), 0)
+            if missing:
+                samples = np.append(samples, np.full(missing, np.nan, samples.dtype))
+            return samples[:wanted].reshape(signal.n_epochs, per_epoch)
+
+        return signal.map(cut, is_epoched=True)
