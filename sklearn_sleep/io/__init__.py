@@ -1,0 +1,1 @@
+"""Files: EDF and BDF, hypnograms in all formats."""
