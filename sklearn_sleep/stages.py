@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -165,7 +165,7 @@ def stage_names(n_classes: int) -> tuple[str, ...]:
     return _STAGE_NAMES[n_classes]
 
 
-def merge_stages(y: Any, n_classes: Literal[5, 4, 3, 2]) -> Any:
+def merge_stages(y: Any, n_classes: int) -> Any:
     """Merge the five AASM stages into fewer classes.
 
     Parameters

@@ -43,7 +43,7 @@ def map_nights(
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        if n_threads == 1 or len(items) == 1:
+        if n_threads == 1 or len(items) <= 1:
             return [function(item) for item in items]
         with ThreadPoolExecutor(
             min(n_threads, len(items)), initializer=torch.set_num_threads, initargs=(1,)

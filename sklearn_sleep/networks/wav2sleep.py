@@ -70,8 +70,8 @@ class SignalEncoder(nn.Module):
         -------
         Tensor of shape (batch, epochs, feature_dim)
         """
-        y = self.cnn(x.flatten(1).unsqueeze(1))
-        y = y.transpose(1, 2).reshape(*x.shape[:2], -1)
+        y = self.cnn(x.flatten(1)[:, None, None])
+        y = y.permute(0, 2, 3, 1).reshape(*x.shape[:2], -1)
         return functional.gelu(self.linear(y))
 
 
@@ -177,7 +177,8 @@ class SequenceMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, epochs, feature_dim)."""
-        return self.dilated_convs(x.transpose(1, 2)).transpose(1, 2)
+        # A view with the channels last in memory.
+        return self.dilated_convs(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
 
 
 class Wav2Sleep(nn.Module):

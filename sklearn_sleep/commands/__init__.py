@@ -1,0 +1,1 @@
+"""What ``python -m sklearn_sleep`` does."""

@@ -1,0 +1,259 @@
+"""load_cohort: a folder of EDF files and their hypnograms as (X, y, groups)."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.utils import Bunch
+from tqdm import tqdm
+
+from sklearn_sleep.epochs import make_epoch_table
+from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
+from sklearn_sleep.io.edf_header import read_edf_header
+from sklearn_sleep.io.hypnogram import read_hypnogram
+from sklearn_sleep.signals import count_epochs
+from sklearn_sleep.stages import Stage
+
+__all__ = ["find_nights", "load_cohort", "load_nights", "subject_from_name"]
+
+_RECORDING_SUFFIXES = (".edf", ".bdf", ".rec")
+# What follows a recording's name in that of its annotation, the most detailed first.
+_ANNOTATION_ENDINGS = (
+    "-nsrr.xml",
+    "-profusion.xml",
+    ".xml",
+    ".stg.txt",
+    ".allscore.txt",
+    "-hypnogram.edf",
+    ".csv",
+    ".tsv",
+    ".xlsx",
+    ".txt",
+)
+# shhs1-200001, mesa-sleep-0001, mros-visit1-aa0001, chat-baseline-300001, wsc-visit1-10119-nsrr
+_NSRR_NAME = re.compile(r"([a-z]+)\d?-(?:.*-)?([a-z]{0,2}\d{3,})(?:-nsrr)?", re.IGNORECASE)
+
+
+def load_cohort(
+    folder: str | os.PathLike[str],
+    *,
+    return_X_y_groups: bool = False,
+    verbose: bool = False,
+) -> Any:
+    """Load a folder of EDF files and their hypnograms.
+
+    Takes the layout of the National Sleep Research Resource, where annotations lie in
+    ``polysomnography/annotations-events-nsrr``, or any folder where each recording and its
+    annotation have the same name and different endings (``-nsrr.xml``, ``-profusion.xml``,
+    ``.xml``, ``.stg.txt``, ``.allscore.txt``, ``-hypnogram.edf``, ``.csv``, ``.tsv``, ``.xlsx``,
+    ``.txt``). Only headers and annotations are read.
+
+    Parameters
+    ----------
+    folder : path
+        The cohort's folder; subfolders are searched.
+    return_X_y_groups : bool, default=False
+        Return ``(X, y, groups)`` instead of a Bunch.
+    verbose : bool, default=False
+        Show progress.
+
+    Returns
+    -------
+    Bunch or tuple
+        X : DataFrame
+            A row per scored epoch: ``recording`` (categorical: the path), ``epoch`` (int32),
+            ``subject`` (categorical) and ``scored_epochs``, the number of rows that the
+            recording has.
+        y : ndarray of int64, shape (n_rows,)
+            AASM stages (W 0, N1 1, N2 2, N3 3, R 4).
+        groups : Series (categorical), shape (n_rows,)
+            The subject, so that all nights of a person fall in one fold.
+        recordings : DataFrame
+            A row per night: path, annotation, subject, number of epochs and of scored epochs.
+
+        A Bunch holds all four, a tuple the first three.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    ValueError
+        If it holds no night with a hypnogram.
+
+    Warns
+    -----
+    HypnogramWarning
+        If a recording has no annotation, or one that cannot be read; it is left out.
+    EDFWarning
+        If a recording cannot be read; it is left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_sleep.datasets import make_cohort
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = make_cohort(folder, n_subjects=2, hours=0.5, sites=["west"], random_state=0)
+    ...     X, y, groups = load_cohort(folder, return_X_y_groups=True)
+    >>> list(X.columns)
+    ['recording', 'epoch', 'subject', 'scored_epochs']
+    >>> groups.nunique()
+    2
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        msg = f"{folder} is not a folder. Give the folder that holds the cohort's EDF files."
+        raise FileNotFoundError(msg)
+    nights = load_nights(find_nights(folder), verbose=verbose)
+    if not len(nights.recordings):
+        msg = (
+            f"{folder} holds no recording with a hypnogram. Each EDF file needs an annotation of "
+            f"the same name that ends in one of {', '.join(_ANNOTATION_ENDINGS)}."
+        )
+        raise ValueError(msg)
+    return (nights.X, nights.y, nights.groups) if return_X_y_groups else nights
+
+
+def load_nights(nights: Sequence[tuple[Path, Path | None]], *, verbose: bool = False) -> Any:
+    """Load recordings and their annotations.
+
+    Parameters
+    ----------
+    nights : sequence of (Path, Path or None)
+        Each recording with its annotation.
+    verbose : bool, default=False
+        Show progress.
+
+    Returns
+    -------
+    Bunch
+        As `load_cohort` gives it; nights that cannot be read are left out with a warning.
+    """
+    rows, stages = [], []
+    for recording, annotation in tqdm(
+        nights, desc="Loading nights", unit="night", disable=not verbose
+    ):
+        loaded = _load_night(recording, annotation)
+        if loaded is None:
+            continue
+        n_epochs, hypnogram = loaded
+        subject = subject_from_name(recording.stem)
+        n_scored = int((hypnogram != Stage.UNSCORED).sum())
+        rows.append((str(recording), str(annotation), subject, n_epochs, n_scored))
+        stages.append(hypnogram)
+    columns = ["path", "annotation", "subject", "n_epochs", "scored_epochs"]
+    recordings = pd.DataFrame(rows, columns=columns)
+    X, y = _tabulate(recordings, stages)
+    return Bunch(X=X, y=y, groups=X["subject"], recordings=recordings)
+
+
+def find_nights(folder: Path) -> list[tuple[Path, Path | None]]:
+    """Find recordings and their annotations.
+
+    Parameters
+    ----------
+    folder : Path
+        Searched with its subfolders.
+
+    Returns
+    -------
+    list of (Path, Path or None)
+        Each recording with its annotation, in the order of the paths.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    annotations: dict[str, dict[str, Path]] = {}
+    recordings = []
+    for path in files:
+        name = path.name.casefold()
+        if name.startswith("."):
+            continue
+        for ending in _ANNOTATION_ENDINGS:
+            if name.endswith(ending):
+                stem = name.removesuffix(ending)
+                annotations.setdefault(stem, {}).setdefault(ending, path)
+                break
+        else:
+            if path.suffix.casefold() in _RECORDING_SUFFIXES:
+                recordings.append(path)
+    return [(path, _choose(annotations.get(path.stem.casefold(), {}))) for path in recordings]
+
+
+def subject_from_name(name: str) -> str:
+    """Return the subject of a recording from its name.
+
+    Parameters
+    ----------
+    name : str
+        File name without its ending. Names of the NSRR hold the dataset, the visit and the
+        subject's number; any other name is a subject of its own.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> subject_from_name("shhs1-200001"), subject_from_name("shhs2-200001")
+    ('shhs-200001', 'shhs-200001')
+    >>> subject_from_name("mros-visit2-aa0001")
+    'mros-aa0001'
+    >>> subject_from_name("my night")
+    'my night'
+    """
+    match = _NSRR_NAME.fullmatch(name)
+    return f"{match[1]}-{match[2]}".casefold() if match else name
+
+
+def _choose(annotations: dict[str, Path]) -> Path | None:
+    for ending in _ANNOTATION_ENDINGS:
+        if ending in annotations:
+            return annotations[ending]
+    return None
+
+
+def _load_night(
+    recording: Path, annotation: Path | None
+) -> tuple[int, npt.NDArray[np.int64]] | None:
+    if annotation is None:
+        warnings.warn(
+            f"{recording} has no annotation and is left out.", HypnogramWarning, stacklevel=3
+        )
+        return None
+    try:
+        n_epochs = count_epochs(read_edf_header(str(recording)).duration)
+    except (EDFError, OSError) as error:
+        warnings.warn(f"{error} The night is left out.", EDFWarning, stacklevel=3)
+        return None
+    try:
+        hypnogram = read_hypnogram(annotation, n_epochs=n_epochs)
+    except (HypnogramError, EDFError, OSError) as error:
+        msg = f"{error} {recording} is left out."
+        warnings.warn(msg, HypnogramWarning, stacklevel=3)
+        return None
+    hypnogram = hypnogram[:n_epochs]
+    if not (hypnogram != Stage.UNSCORED).any():
+        msg = f"{annotation} scores none of the epochs of {recording}, which is left out."
+        warnings.warn(msg, HypnogramWarning, stacklevel=3)
+        return None
+    return n_epochs, hypnogram
+
+
+def _tabulate(
+    recordings: pd.DataFrame, stages: Sequence[npt.NDArray[np.int64]]
+) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
+    scored = [np.flatnonzero(hypnogram != Stage.UNSCORED) for hypnogram in stages]
+    X = make_epoch_table(list(recordings["path"]), scored)
+    codes = X["recording"].cat.codes.to_numpy()
+    subject = pd.Categorical(recordings["subject"])
+    X["subject"] = pd.Categorical.from_codes(subject.codes[codes], dtype=subject.dtype)
+    counts = recordings["scored_epochs"].to_numpy(dtype=np.int64)
+    X["scored_epochs"] = counts.astype(np.min_scalar_type(-int(counts.max(initial=1))))[codes]
+    labels = [hypnogram[rows] for hypnogram, rows in zip(stages, scored, strict=True)]
+    return X, np.concatenate([np.empty(0, np.int64), *labels])
