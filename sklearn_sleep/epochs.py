@@ -103,7 +103,7 @@ def epoch_table(
     Examples
     --------
     >>> X = epoch_table("tests/data/sleep-edf-5min.edf")
-    >>> len(X), X["epoch"].max()
+    >>> len(X), int(X["epoch"].max())
     (10, 9)
     """
     if isinstance(paths, str | os.PathLike):
@@ -295,6 +295,9 @@ class Epochs:
             key = [key]
         if not isinstance(key, slice):
             key = np.asarray(key)
+            if not key.size:
+                # NumPy makes an array of floats of an empty list.
+                key = key.astype(np.intp)
         index = self.recording_index[key]
         used, index = np.unique(index, return_inverse=True)
         recordings = [self.recordings[position] for position in used]
@@ -347,12 +350,17 @@ class Epochs:
         Yields
         ------
         Night
+
+        Raises
+        ------
+        ValueError
+            If a column named like a signal is not boolean.
         """
         order = np.argsort(self.recording_index, kind="stable")
         bounds = np.searchsorted(self.recording_index[order], np.arange(len(self.recordings) + 1))
         epoch = self.table["epoch"].to_numpy()
         masks = {
-            name: self.table[name].to_numpy(dtype=bool)
+            name: _as_mask(self.table[name])
             for name in self.signal_names
             if name in self.table.columns
         }
@@ -378,15 +386,16 @@ class Epochs:
         Raises
         ------
         ValueError
-            If the recordings have not been cut into epochs.
+            If the recordings have not been cut into epochs, or differ in the samples per epoch.
         """
         self.require_epoched("to_arrays()")
-        arrays: dict[str, npt.NDArray[Any]] = {}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            name: np.full((len(self), per_epoch), np.nan, np.float32)
+            for name, per_epoch in self.samples_per_epoch.items()
+        }
         for night in self.nights():
             for name, signal in night.recording.signals.items():
                 data = np.where(night.may_use(name)[:, None], signal.data, np.float32(np.nan))
-                if name not in arrays:
-                    arrays[name] = np.full((len(self), data.shape[1]), np.nan, np.float32)
                 arrays[name][night.rows] = data[night.epoch]
         paths = np.array([recording.path for recording in self.recordings], dtype=object)
         arrays["recording"] = paths[self.recording_index]
@@ -420,6 +429,21 @@ class Epochs:
         return f"Epochs({len(self)} rows over {n} recording{'s' if n != 1 else ''})"
 
 
+def _as_mask(column: pd.Series) -> BoolArray:
+    """Return a signal's column as booleans; where it has no value, the signal may be used."""
+    if column.dtype == np.bool_:
+        return column.to_numpy()
+    # Tables with and without the column give missing values when they are concatenated.
+    values = column.astype(object).where(column.notna(), True)
+    if not values.isin([True, False]).all():
+        msg = (
+            f"The column {column.name!r} says in which rows the signal of that name may be used "
+            f"and must hold True and False, not {column.dtype} such as {values.iloc[0]!r}."
+        )
+        raise ValueError(msg)
+    return values.to_numpy(dtype=bool)
+
+
 def warn_of_split_nights(epochs: Epochs) -> None:
     """Warn if the rows name only part of a night.
 
@@ -441,10 +465,10 @@ def warn_of_split_nights(epochs: Epochs) -> None:
     split = []
     for night in epochs.nights():
         named = len(np.unique(night.epoch))
+        whole = math.ceil(_WHOLE_NIGHT_FRACTION * night.recording.n_epochs)
         if "scored_epochs" in epochs.table.columns:
-            whole = int(epochs.table["scored_epochs"].iloc[night.rows[0]])
-        else:
-            whole = math.ceil(_WHOLE_NIGHT_FRACTION * night.recording.n_epochs)
+            scored = epochs.table["scored_epochs"].iloc[night.rows[0]]
+            whole = whole if pd.isna(scored) else int(scored)
         if named < whole:
             split.append(night.recording.path)
     if split:

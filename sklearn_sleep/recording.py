@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+import joblib
 import numpy as np
 import numpy.typing as npt
 
@@ -207,12 +208,12 @@ class ArraySource:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The samples' own hash."""
+        """The name and the samples' own hash."""
         digest = hashlib.sha256()
         for name, array in self._arrays.items():
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-        return {"arrays": digest.hexdigest()}
+        return {"path": self.path, "arrays": digest.hexdigest()}
 
     def signal(self, name: str) -> Signal:
         """Return a signal by its canonical name."""
@@ -329,8 +330,9 @@ class Recording:
             [f"{type(step).__module__}.{type(step).__qualname__}", step.get_params(deep=False)]
             for step in self._steps
         ]
-        content = {"path": self.path, "source": dict(self._source.identity), "steps": steps}
-        text = json.dumps(content, sort_keys=True, default=repr)
+        content = {"source": dict(self._source.identity), "steps": steps}
+        # Not repr, which leaves out the middle of an array and names a function by its address.
+        text = json.dumps(content, sort_keys=True, default=joblib.hash)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def __repr__(self) -> str:

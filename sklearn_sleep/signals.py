@@ -10,6 +10,7 @@ from types import MappingProxyType
 __all__ = [
     "EPOCH_DURATION",
     "SIGNALS",
+    "VOLTS",
     "SignalDefinition",
     "conversion_factor",
     "count_epochs",
@@ -53,10 +54,10 @@ class SignalDefinition:
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.unit is not None and self.unit not in _VOLTS:
+        if self.unit is not None and self.unit not in VOLTS:
             msg = (
                 f"unit={self.unit!r} of signal {self.name!r} is not known; "
-                f"use one of {sorted(_VOLTS)}, or None for arbitrary units."
+                f"use one of {sorted(VOLTS)}, or None for arbitrary units."
             )
             raise ValueError(msg)
         if self.samples_per_epoch < 1:
@@ -74,17 +75,21 @@ class SignalDefinition:
         return self.samples_per_epoch / EPOCH_DURATION
 
 
-_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
+VOLTS = MappingProxyType({"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9})
+"""The units that voltages can be converted to, in V."""
+
 _UNIT_SPELLINGS = {
     "v": "V",
     "volt": "V",
     "volts": "V",
     "mv": "mV",
     "millivolt": "mV",
+    "millivolts": "mV",
     "uv": "uV",
-    "\N{MICRO SIGN}v": "uV",
+    # Case folding makes the Greek letter of the micro sign.
     "\N{GREEK SMALL LETTER MU}v": "uV",
     "microvolt": "uV",
+    "microvolts": "uV",
     "nv": "nV",
 }
 
@@ -289,7 +294,7 @@ def conversion_factor(found: str, wanted: str) -> float | None:
     if unit is None:
         return None
     # Rounded, since 1e-6 / 1e-3 is not the float that is written 0.001.
-    return float(f"{_VOLTS[unit] / _VOLTS[wanted]:.6g}")
+    return float(f"{VOLTS[unit] / VOLTS[wanted]:.6g}")
 
 
 def _plain(label: str) -> str:

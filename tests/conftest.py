@@ -2,12 +2,103 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import edfio
+import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
+
+from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep.datasets import make_cohort
+from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
+from sklearn_sleep.stages import merge_stages
+
+# Tests in other folders build files byte by byte too.
+sys.path.append(str(Path(__file__).parent / "io"))
+
+CARDIORESPIRATORY = ("ECG", "PPG", "ABD", "THX")
 
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of golden data and real files."""
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory) -> Bunch:
+    """Half-hour nights of six subjects at all sites, with four stages."""
+    made = make_cohort(tmp_path_factory.mktemp("cohort"), n_subjects=6, hours=0.5, random_state=1)
+    made.y = merge_stages(made.y, 4)
+    return made
+
+
+@pytest.fixture(scope="session")
+def make_classifier():
+    """Make a classifier whose network is small enough for tests."""
+
+    def make(**parameters):
+        small = {
+            "module__feature_dim": 8,
+            "module__initial_channels": 2,
+            "module__max_channels": 4,
+            "module__mixer_heads": 2,
+            "module__mixer_feedforward_dim": 16,
+            "module__sequence_dilations": 3,
+            "classes": np.arange(4),
+            "max_epochs": 2,
+            "batch_size": 3,
+            "random_state": 0,
+            **parameters,
+        }
+        return Wav2SleepClassifier(**small)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_pipeline_of(make_classifier):
+    """Make a pipeline from EDF files to stages for some signals."""
+
+    def make(signals=CARDIORESPIRATORY, **parameters):
+        return make_pipeline(
+            EDFReader(list(signals)),
+            Resampler({"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64}),
+            Normalizer(),
+            Epocher(),
+            make_classifier(**parameters),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fitted_pipeline(cohort, make_pipeline_of):
+    """A pipeline that has been fitted on the cohort; not to be changed."""
+    return make_pipeline_of().fit(cohort.X, cohort.y)
+
+
+@pytest.fixture
+def write_edf(tmp_path):
+    """Write an EDF file of (label, samples, sampling frequency, unit, physical range)."""
+
+    def write(name, *channels) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        signals = [
+            edfio.EdfSignal(
+                np.asarray(samples, dtype=float),
+                sampling_frequency,
+                label=label,
+                physical_dimension=unit,
+                physical_range=physical_range,
+            )
+            for label, samples, sampling_frequency, unit, physical_range in channels
+        ]
+        edfio.Edf(signals).write(path)
+        return path
+
+    return write

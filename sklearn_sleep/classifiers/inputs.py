@@ -67,6 +67,9 @@ def _epochs_from_arrays(X: Mapping[str, npt.NDArray[Any]]) -> Epochs:
     mask = np.asarray(X["mask"]) if "mask" in X else None
     _check_arrays(X, names, len(recording), mask)
     codes, paths = pd.factorize(recording)
+    if (codes < 0).any():
+        msg = f"'recording' is missing in {int((codes < 0).sum())} rows; name it in each row."
+        raise ValueError(msg)
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(paths) + 1))
     epoch = np.empty(len(recording), np.int32)

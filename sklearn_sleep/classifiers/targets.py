@@ -36,6 +36,8 @@ def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
     if y is None:
         msg = "fit needs y, the stage of each row."
         raise ValueError(msg)
+    # Counted first, since NumPy makes the text 'nan' of a NaN among texts.
+    n_missing = int(pd.isna(np.asarray(y, dtype=object)).sum())
     y = column_or_1d(y, warn=True)
     if len(y) != n_rows:
         msg = f"X has {n_rows} rows, but y has {len(y)}."
@@ -43,11 +45,11 @@ def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
     if not n_rows:
         msg = "X has no rows to train on."
         raise ValueError(msg)
-    if pd.isna(y).any():
-        msg = f"y has {int(pd.isna(y).sum())} missing values. Leave these rows out of X and y."
+    if n_missing:
+        msg = f"y has {n_missing} missing values. Leave these rows out of X and y."
         raise ValueError(msg)
-    if np.issubdtype(y.dtype, np.number) and (y == Stage.UNSCORED).any():
-        n_unscored = int((y == Stage.UNSCORED).sum())
+    n_unscored = int((y == Stage.UNSCORED).sum())
+    if n_unscored:
         msg = f"y has {n_unscored} unscored epochs (-1). Leave them out: X[y >= 0], y[y >= 0]."
         raise ValueError(msg)
     return y

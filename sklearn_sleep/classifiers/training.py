@@ -113,8 +113,9 @@ class WarmUpDecay(Callback):
         else:
             factor = math.exp(-(self.step_ - warm_up) / (self.time_constant * self.n_steps_))
         for group in net.optimizer_.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-            group["lr"] = group["initial_lr"] * factor
+            # Groups of parameters may have rates of their own, which keep their ratio.
+            ratio = group.setdefault("relative_rate", group["lr"] / net.lr if net.lr else 1.0)
+            group["lr"] = net.lr * ratio * factor
 
 
 class StopEarly(EarlyStopping):
@@ -127,3 +128,8 @@ class StopEarly(EarlyStopping):
         """Compare the epoch with the best so far."""
         if dataset_valid is not None:
             super().on_epoch_end(net, **kwargs)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Restore the best weights, if there are any."""
+        if self.best_model_weights_ is not None:
+            super().on_train_end(net, **kwargs)

@@ -317,9 +317,10 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
             ``loss``, and ``y_pred`` with the logits of each night.
         """
         self._set_training(True)
+        nights = _with_signals(batch, "Nothing is learned from them.")
         parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
-        total = sum(float(night.weight.sum()) for night in batch.nights)
-        seeds = self.random_generator_.integers(2**63, size=len(batch.nights))
+        total = _total_weight(nights)
+        seeds = self.random_generator_.integers(2**63, size=len(nights))
 
         def differentiate(item: tuple[NightSample, int]) -> tuple[Tensor, Tensor, Any]:
             night, seed = item
@@ -331,7 +332,7 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
             return loss.detach(), logits.detach(), gradients
 
         results = map_nights(
-            differentiate, list(zip(batch.nights, seeds, strict=True)), device=self.device
+            differentiate, list(zip(nights, seeds, strict=True)), device=self.device
         )
         for _, _, gradients in results:
             for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -341,8 +342,8 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
                     parameter.grad = gradient.clone()
                 else:
                     parameter.grad += gradient
-        losses, logits, _ = zip(*results, strict=True)
-        return {"loss": torch.stack(losses).sum(), "y_pred": logits}
+        loss = sum((loss for loss, _, _ in results), torch.zeros(()))
+        return {"loss": loss, "y_pred": [logits for _, logits, _ in results]}
 
     def validation_step(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
         """Compute the loss of a batch without training.
@@ -359,13 +360,14 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
         dict
             ``loss``, and ``y_pred`` with the logits of each night.
         """
-        logits = self.evaluation_step(batch)
-        total = sum(float(night.weight.sum()) for night in batch.nights)
-        losses = [
+        nights = _with_signals(batch, "They are not validated on.")
+        logits = self.evaluation_step(NightBatch(nights))
+        losses = (
             self._sum_losses(of_night, night)
-            for of_night, night in zip(logits, batch.nights, strict=True)
-        ]
-        return {"loss": torch.stack(losses).sum() / total, "y_pred": logits}
+            for of_night, night in zip(logits, nights, strict=True)
+        )
+        loss = sum(losses, torch.zeros(())) / _total_weight(nights)
+        return {"loss": loss, "y_pred": logits}
 
     # -- prediction ------------------------------------------------------------------------------
 
@@ -414,9 +416,9 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
         self._check_samples_per_epoch(epochs)
         probabilities = np.tile(self.class_prior_, (len(epochs), 1))
         for batch in self.get_iterator(NightDataset(epochs, self.signals_), training=False):
-            usable = NightBatch(tuple(night for night in batch.nights if night.x))
-            _warn_of_missing_signals(batch, "Their rows get the prior probabilities.")
-            for night, logits in zip(usable.nights, self.evaluation_step(usable), strict=True):
+            nights = _with_signals(batch, "Their rows get the prior probabilities.")
+            outputs = self.evaluation_step(NightBatch(nights))
+            for night, logits in zip(nights, outputs, strict=True):
                 of_epochs = torch.softmax(logits.double(), dim=1).cpu().numpy()
                 probabilities[night.rows] = of_epochs[night.epoch]
         return probabilities
@@ -433,7 +435,8 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
         -------
         ndarray of shape (n_rows,)
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        most_probable = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[most_probable]
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -530,8 +533,15 @@ def _network_input(x: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> di
     }
 
 
-def _warn_of_missing_signals(batch: NightBatch, consequence: str) -> None:
+def _with_signals(batch: NightBatch, consequence: str) -> tuple[NightSample, ...]:
+    """Return the nights that have a signal, and warn of the others."""
     paths = [night.path for night in batch.nights if not night.x]
     if paths:
         msg = f"No usable signal in {', '.join(paths)}. {consequence}"
         warnings.warn(msg, MissingSignalWarning, stacklevel=3)
+    return tuple(night for night in batch.nights if night.x)
+
+
+def _total_weight(nights: Sequence[NightSample]) -> float:
+    # Where every weight is 0, so is the loss.
+    return sum(float(night.weight.sum()) for night in nights) or 1.0

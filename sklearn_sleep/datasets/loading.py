@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,9 @@ def load_nights(nights: Sequence[tuple[Path, Path | None]], *, verbose: bool = F
 def find_nights(folder: Path) -> list[tuple[Path, Path | None]]:
     """Find recordings and their annotations.
 
+    An annotation may lie in any folder, unless recordings in several folders have the same name:
+    then only one in the recording's own folder is its annotation.
+
     Parameters
     ----------
     folder : Path
@@ -168,7 +172,7 @@ def find_nights(folder: Path) -> list[tuple[Path, Path | None]]:
         Each recording with its annotation, in the order of the paths.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    annotations: dict[str, dict[str, Path]] = {}
+    annotations: dict[str, dict[str, list[Path]]] = {}
     recordings = []
     for path in files:
         name = path.name.casefold()
@@ -177,12 +181,18 @@ def find_nights(folder: Path) -> list[tuple[Path, Path | None]]:
         for ending in _ANNOTATION_ENDINGS:
             if name.endswith(ending):
                 stem = name.removesuffix(ending)
-                annotations.setdefault(stem, {}).setdefault(ending, path)
+                annotations.setdefault(stem, {}).setdefault(ending, []).append(path)
                 break
         else:
             if path.suffix.casefold() in _RECORDING_SUFFIXES:
                 recordings.append(path)
-    return [(path, _choose(annotations.get(path.stem.casefold(), {}))) for path in recordings]
+    counts = Counter(path.stem.casefold() for path in recordings)
+    nights = []
+    for path in recordings:
+        stem = path.stem.casefold()
+        own_folder = path.parent if counts[stem] > 1 else None
+        nights.append((path, _choose(annotations.get(stem, {}), own_folder)))
+    return nights
 
 
 def subject_from_name(name: str) -> str:
@@ -211,10 +221,11 @@ def subject_from_name(name: str) -> str:
     return f"{match[1]}-{match[2]}".casefold() if match else name
 
 
-def _choose(annotations: dict[str, Path]) -> Path | None:
+def _choose(annotations: dict[str, list[Path]], own_folder: Path | None) -> Path | None:
     for ending in _ANNOTATION_ENDINGS:
-        if ending in annotations:
-            return annotations[ending]
+        for path in annotations.get(ending, []):
+            if own_folder is None or path.parent == own_folder:
+                return path
     return None
 
 
@@ -230,6 +241,10 @@ def _load_night(
         n_epochs = count_epochs(read_edf_header(str(recording)).duration)
     except (EDFError, OSError) as error:
         warnings.warn(f"{error} The night is left out.", EDFWarning, stacklevel=3)
+        return None
+    if n_epochs == 0:
+        msg = f"{recording} is shorter than an epoch (30 s) and is left out."
+        warnings.warn(msg, EDFWarning, stacklevel=3)
         return None
     try:
         hypnogram = read_hypnogram(annotation, n_epochs=n_epochs)
@@ -254,6 +269,6 @@ def _tabulate(
     subject = pd.Categorical(recordings["subject"])
     X["subject"] = pd.Categorical.from_codes(subject.codes[codes], dtype=subject.dtype)
     counts = recordings["scored_epochs"].to_numpy(dtype=np.int64)
-    X["scored_epochs"] = counts.astype(np.min_scalar_type(-int(counts.max(initial=1))))[codes]
+    X["scored_epochs"] = counts.astype(np.min_scalar_type(-int(counts.max(initial=1)) - 1))[codes]
     labels = [hypnogram[rows] for hypnogram, rows in zip(stages, scored, strict=True)]
     return X, np.concatenate([np.empty(0, np.int64), *labels])

@@ -17,6 +17,7 @@ from sklearn_sleep.io.edf_header import EDFChannel, EDFHeader, read_edf_header
 from sklearn_sleep.io.edf_samples import check_scale, read_edf_samples
 from sklearn_sleep.recording import FloatArray, Signal
 from sklearn_sleep.signals import (
+    SIGNALS,
     SignalDefinition,
     conversion_factor,
     count_epochs,
@@ -70,8 +71,8 @@ class EmptySource:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Nothing: there are no samples."""
-        return {}
+        """The file; there are no samples."""
+        return {"path": self.path}
 
     def signal(self, name: str) -> Signal:
         """Raise, since there are no signals."""
@@ -127,8 +128,13 @@ class EDFSource:
             "size": self.size,
             "modified": self.modified,
             "signals": [
-                [d.definition.name, d.unit, [[p.channel.index, p.scale, p.offset] for p in d.parts]]
-                for d in self.derivations
+                {
+                    "name": derivation.definition.name,
+                    "samples_per_epoch": derivation.definition.samples_per_epoch,
+                    "unit": derivation.unit,
+                    "parts": [[p.channel.index, p.scale, p.offset] for p in derivation.parts],
+                }
+                for derivation in self.derivations
             ],
         }
 
@@ -248,28 +254,35 @@ def _find(
     definition: SignalDefinition, labels: Sequence[str], chosen: str | Sequence[str] | None
 ) -> tuple[int, ...] | None:
     """Return the positions of a signal's channel, or of the two it is the difference of."""
-    if chosen is not None:
-        wanted = [chosen] if isinstance(chosen, str) else list(chosen)
-        definition = SignalDefinition(
-            wanted[0], definition.samples_per_epoch, definition.unit, tuple(wanted[1:])
-        )
+    for name in [chosen] if isinstance(chosen, str) else chosen or ():
+        positions = _find_named(_electrode(name), labels)
+        if positions is not None:
+            return positions
+    # A canonical name such as EOG-L has a dash and is no difference.
+    if definition.name not in SIGNALS:
+        return _find_named(definition, labels)
+    position = find_channel(definition, labels)
+    return None if position is None else (position,)
+
+
+def _find_named(definition: SignalDefinition, labels: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the position of a channel, or for ``"A-B"`` else those of A and B."""
     position = find_channel(definition, labels)
     if position is not None:
         return (position,)
-    for name in (definition.name, *definition.aliases) if chosen else (definition.name,):
-        active, dash, reference = name.partition("-")
-        if not dash:
-            continue
-        pair = [find_channel(_electrode(electrode), labels) for electrode in (active, reference)]
-        if pair[0] is not None and pair[1] is not None:
-            return (pair[0], pair[1])
-    return None
+    active, _, reference = definition.name.partition("-")
+    if not reference:
+        return None
+    pair = [find_channel(_electrode(electrode), labels) for electrode in (active, reference)]
+    if pair[0] is None or pair[1] is None:
+        return None
+    return (pair[0], pair[1])
 
 
 def _electrode(name: str) -> SignalDefinition:
     # The mastoids M1 and M2 were called A1 and A2 before the AASM manual of 2007.
     name = name.strip()
-    former = re.sub(r"^M([12])$", r"A\1", name)
+    former = re.sub(r"\bM([12])$", r"A\1", name)
     return SignalDefinition(name, 1, "uV", (former,) if former != name else ())
 
 

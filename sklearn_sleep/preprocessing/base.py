@@ -56,8 +56,7 @@ class RecordingTransformer(EpochsTransformer, ABC):
     --------
     >>> from sklearn_sleep.preprocessing import EDFReader
     >>> class Rectifier(RecordingTransformer):
-    ...     @abstractmethod
-    def transform_signal(self, signal):
+    ...     def transform_signal(self, signal):
     ...         return signal.map(np.abs)
     >>> epochs = EDFReader(["EMG"]).fit_transform("tests/data/sleep-edf-5min.edf")
     >>> rectified = Rectifier().fit_transform(epochs)

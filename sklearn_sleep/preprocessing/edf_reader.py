@@ -17,7 +17,7 @@ from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf_source import EmptySource, open_edf
 from sklearn_sleep.preprocessing.base import EpochsTransformer
 from sklearn_sleep.recording import Recording, RecordingSource
-from sklearn_sleep.signals import SignalDefinition, signal_definition
+from sklearn_sleep.signals import VOLTS, SignalDefinition, signal_definition
 
 __all__ = ["EDFReader"]
 
@@ -64,7 +64,7 @@ class EDFReader(EpochsTransformer):
     >>> reader = EDFReader(["EEG", "EMG"])
     >>> epochs = reader.fit_transform("tests/data/sleep-edf-5min.edf")
     >>> epochs.recordings[0].signals
-    {'EEG': Signal(EEG, 100 Hz, uV), 'EMG': Signal(EMG, 100 Hz, uV)}
+    {'EEG': Signal(EEG, 100 Hz, uV), 'EMG': Signal(EMG, 1 Hz, uV)}
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -172,6 +172,10 @@ class EDFReader(EpochsTransformer):
         if len(set(names)) < len(names):
             msg = f"signals names a signal more than once: {names}."
             raise ValueError(msg)
+        for name, unit in (self.units or {}).items():
+            if unit not in VOLTS:
+                msg = f"units[{name!r}]={unit!r} is not known; use one of {', '.join(VOLTS)}."
+                raise ValueError(msg)
         return definitions
 
     def _open(
@@ -209,4 +213,4 @@ class EDFReader(EpochsTransformer):
 def _column(table: pd.DataFrame, name: str, rows: npt.NDArray[np.intp]) -> list[str]:
     if name not in table.columns:
         return [""] * len(rows)
-    return [str(value) for value in table[name].iloc[rows]]
+    return ["" if pd.isna(value) else str(value) for value in table[name].iloc[rows]]

@@ -73,6 +73,11 @@ class Filter(RecordingTransformer):
         Returns
         -------
         Signal
+
+        Raises
+        ------
+        ValueError
+            If a frequency is not below half the signal's sampling frequency.
         """
         self._check_continuous(signal)
         low = _of_signal(self.low_frequency, signal.name)
@@ -80,6 +85,19 @@ class Filter(RecordingTransformer):
         notch = _of_signal(self.notch_frequency, signal.name)
         if low is None and high is None and notch is None:
             return signal
+        highest = signal.sampling_frequency / 2
+        for name, frequency in (
+            ("low_frequency", low),
+            ("high_frequency", high),
+            ("notch_frequency", notch),
+        ):
+            if frequency is not None and frequency >= highest:
+                msg = (
+                    f"{name}={frequency:g} Hz is too high for {signal.name}, which is sampled at "
+                    f"{signal.sampling_frequency:g} Hz and holds frequencies below {highest:g} Hz. "
+                    f"Give it by signal: Filter({name}={{'EEG': {frequency:g}}})."
+                )
+                raise ValueError(msg)
         return signal.map(
             partial(
                 filter_samples,

@@ -119,7 +119,7 @@ def make_cohort(
     ...     truth = cohort.nights[0].load_truth()
     >>> cohort.nights[0].name
     'west-visit1-100001'
-    >>> len(truth["stages"]) == cohort.recordings["n_epochs"][0]
+    >>> bool(len(truth["stages"]) == cohort.recordings["n_epochs"][0])
     True
     """
     _check_parameters(n_subjects, hours, second_visit_probability, difficulty, random_state)

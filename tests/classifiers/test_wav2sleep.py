@@ -1,0 +1,414 @@
+"""Wav2SleepClassifier: missing signals, training, parameters."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from skorch.helper import SliceDict
+
+from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay
+from sklearn_sleep.exceptions import MissingSignalWarning
+
+SIGNALS = {"ECG": 64, "PPG": 64, "THX": 16}
+
+
+def make_arrays(n_epochs=(30, 41, 24, 36), *, seed=0):
+    """Nights whose stage is the amplitude of every signal, so that each signal tells it."""
+    rng = np.random.default_rng(seed)
+    y = np.concatenate([np.repeat(rng.integers(0, 2, n // 3 + 1), 3)[:n] for n in n_epochs])
+    arrays = {
+        name: (rng.normal(size=(len(y), width)) * (0.3 + 1.5 * y[:, None])).astype(np.float32)
+        for name, width in SIGNALS.items()
+    }
+    names = np.repeat([f"night-{i}" for i in range(len(n_epochs))], n_epochs)
+    return arrays, names.astype(object), y
+
+
+def as_x(arrays, recording, **more):
+    return SliceDict(**arrays, recording=recording, **more)
+
+
+@pytest.fixture(scope="module")
+def fitted(make_classifier):
+    arrays, recording, y = make_arrays()
+    classifier = make_classifier(
+        classes=None, max_epochs=25, lr=5e-3, batch_size=1, train_split=None
+    )
+    return classifier.fit(as_x(arrays, recording), y)
+
+
+def test_it_learns_what_every_signal_tells(fitted):
+    arrays, recording, y = make_arrays(seed=1)
+    assert fitted.score(as_x(arrays, recording), y) > 0.95
+    for name in SIGNALS:
+        alone = as_x({name: arrays[name]}, recording)
+        assert fitted.score(alone, y) > 0.85, name
+
+
+def test_four_spellings_of_a_missing_signal(fitted, cohort, fitted_pipeline):
+    arrays, recording, _ = make_arrays(seed=1)
+    lacking = as_x({name: arrays[name] for name in SIGNALS if name != "PPG"}, recording)
+    missing = np.full_like(arrays["PPG"], np.nan)
+    mask = np.ones((len(recording), 3), dtype=bool)
+    mask[:, 1] = False
+    expected = fitted.predict_proba(lacking)
+    as_nan = fitted.predict_proba(as_x({**arrays, "PPG": missing}, recording))
+    as_mask = fitted.predict_proba(as_x(arrays, recording, mask=mask))
+    np.testing.assert_array_equal(as_nan, expected)
+    np.testing.assert_array_equal(as_mask, expected)
+    assert np.abs(fitted.predict_proba(as_x(arrays, recording)) - expected).max() > 1e-3
+
+    # The table's column against the arrays of the same recordings without the signal.
+    X = cohort.X.assign(ECG=False)
+    steps, classifier = fitted_pipeline[:-1], fitted_pipeline[-1]
+    by_table = fitted_pipeline.predict_proba(X)
+    of_arrays = steps.transform(cohort.X).to_arrays()
+    del of_arrays["ECG"]
+    whole = cohort.X.groupby("recording", observed=True)["epoch"].transform("size") == (
+        cohort.X.groupby("recording", observed=True)["epoch"].transform("max") + 1
+    )
+    assert whole.any()  # arrays hold only the rows: nights with unscored epochs differ
+    by_arrays = classifier.predict_proba(SliceDict(**of_arrays))
+    np.testing.assert_allclose(by_arrays[whole], by_table[whole], atol=1e-6)
+
+
+def test_a_signal_lost_for_some_epochs_is_masked_there_and_nowhere_else(fitted):
+    arrays, recording, _ = make_arrays(seed=1)
+    lost = np.zeros(len(recording), dtype=bool)
+    lost[5:9] = True
+    with_nan = {**arrays, "ECG": np.where(lost[:, None], np.nan, arrays["ECG"])}
+    with_nonsense = {**arrays, "ECG": np.where(lost[:, None], 1e6, arrays["ECG"])}
+    mask = np.ones((len(recording), 3), dtype=bool)
+    mask[lost, 0] = False
+    as_nan = fitted.predict_proba(as_x(with_nan, recording))
+    as_mask = fitted.predict_proba(as_x(with_nonsense, recording, mask=mask))
+    np.testing.assert_array_equal(as_nan, as_mask)
+    whole = fitted.predict_proba(as_x(arrays, recording))
+    other_nights = recording != "night-0"
+    np.testing.assert_array_equal(as_nan[other_nights], whole[other_nights])
+    without = fitted.predict_proba(as_x({k: v for k, v in arrays.items() if k != "ECG"}, recording))
+    assert np.abs(as_nan - without)[~lost & ~other_nights].max() > 1e-4
+
+
+def test_a_few_missing_samples_do_not_lose_the_epoch(fitted):
+    arrays, recording, _ = make_arrays(seed=1)
+    scratched = {**arrays, "ECG": arrays["ECG"].copy()}
+    scratched["ECG"][4, :5] = np.nan
+    silent = {**arrays, "ECG": np.nan_to_num(scratched["ECG"])}
+    np.testing.assert_array_equal(
+        fitted.predict_proba(as_x(scratched, recording)),
+        fitted.predict_proba(as_x(silent, recording)),
+    )
+
+
+def test_night_without_signals_gets_the_prior_and_a_warning(fitted):
+    arrays, recording, _ = make_arrays(seed=1)
+    lost = recording == "night-2"
+    gone = {name: np.where(lost[:, None], np.nan, a) for name, a in arrays.items()}
+    with pytest.warns(MissingSignalWarning, match="night-2"):
+        probabilities = fitted.predict_proba(as_x(gone, recording))
+    prior = np.bincount(make_arrays()[2]) / len(make_arrays()[2])
+    np.testing.assert_allclose(probabilities[lost], np.tile(prior, (lost.sum(), 1)))
+    np.testing.assert_array_equal(
+        probabilities[~lost], fitted.predict_proba(as_x(arrays, recording))[~lost]
+    )
+
+
+def test_night_alone_equals_night_among_others(fitted):
+    arrays, recording, _ = make_arrays(seed=1)
+    together = fitted.predict_proba(as_x(arrays, recording))
+    for name in np.unique(recording):
+        rows = recording == name
+        alone = as_x({k: v[rows] for k, v in arrays.items()}, recording[rows])
+        np.testing.assert_allclose(fitted.predict_proba(alone), together[rows], atol=1e-5)
+
+
+def test_night_without_signals_does_not_stop_training(make_classifier):
+    arrays, recording, y = make_arrays()
+    lost = recording == "night-2"
+    gone = {name: np.where(lost[:, None], np.nan, a) for name, a in arrays.items()}
+    classifier = make_classifier(classes=None, batch_size=1, max_epochs=15, lr=5e-3)
+    with pytest.warns(MissingSignalWarning, match="night-2"):
+        classifier.fit(as_x(gone, recording), y)
+    new, recording, y = make_arrays(seed=1)
+    assert classifier.score(as_x(new, recording), y) > 0.9
+
+
+def test_loss_and_score_use_the_rows_alone(make_classifier, cohort, make_pipeline_of):
+    """Labels of rows that are left out have no say in the result."""
+    scored = np.ones(len(cohort.X), dtype=bool)
+    scored[::10] = False
+    X = cohort.X[scored].assign(
+        scored_epochs=cohort.X[scored]
+        .groupby("recording", observed=True)["epoch"]
+        .transform("size")
+    )
+    weight = scored.astype(float)
+    by_rows = make_pipeline_of().fit(X, cohort.y[scored])
+    wrong = np.where(scored, cohort.y, (cohort.y + 1) % 4)
+    by_weight = make_pipeline_of().fit(cohort.X, wrong, wav2sleepclassifier__sample_weight=weight)
+    np.testing.assert_allclose(
+        by_rows.predict_proba(cohort.X), by_weight.predict_proba(cohort.X), atol=1e-5
+    )
+
+
+def test_sample_weight_is_repetition(make_classifier):
+    arrays, recording, y = make_arrays()
+    weight = np.ones(len(y))
+    weight[y == 1] = 2
+    weighted = make_classifier(classes=None).fit(as_x(arrays, recording), y, sample_weight=weight)
+    balanced = make_classifier(classes=None, class_weight={0: 1, 1: 2})
+    balanced.fit(as_x(arrays, recording), y)
+    X = as_x(arrays, recording)
+    np.testing.assert_array_equal(weighted.predict_proba(X), balanced.predict_proba(X))
+    plain = make_classifier(classes=None).fit(X, y)
+    assert np.abs(plain.predict_proba(X) - weighted.predict_proba(X)).max() > 1e-4
+
+
+def test_result_does_not_depend_on_the_number_of_threads(make_classifier):
+    arrays, recording, y = make_arrays()
+    X = as_x(arrays, recording)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            classifier = make_classifier(classes=None, batch_size=4, module__dropout=0.3)
+            results.append(classifier.fit(X, y).predict_proba(X))
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_fit_leaves_torchs_global_generator_alone(make_classifier):
+    arrays, recording, y = make_arrays()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    make_classifier(classes=None).fit(as_x(arrays, recording), y)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_gradient_of_a_batch_is_that_of_its_nights_together(make_classifier):
+    """Night by night and in one graph, the loss and its gradient are the same."""
+    arrays, recording, y = make_arrays()
+    classifier = make_classifier(
+        classes=None, mask_probability={}, flip_polarity=False, module__dropout=0.0, max_epochs=1
+    ).fit(as_x(arrays, recording), y)
+    dataset = classifier._training_dataset(as_x(arrays, recording), y, None, starts_anew=False)
+    batch = next(iter(classifier.get_iterator(dataset, training=False)))
+    classifier.module_.zero_grad()
+    loss = classifier.train_step_single(batch)["loss"]
+    found = [p.grad.clone() for p in classifier.module_.parameters()]
+
+    classifier.module_.zero_grad()
+    logits = torch.cat(
+        [
+            classifier.module_({name: s[None] for name, s in night.x.items()})[0]
+            for night in batch.nights
+        ]
+    )
+    target = torch.cat([night.y for night in batch.nights])
+    expected = torch.nn.functional.cross_entropy(logits, target)
+    expected.backward()
+    torch.testing.assert_close(loss, expected.detach())
+    for gradient, parameter in zip(found, classifier.module_.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, atol=1e-6, rtol=1e-3)
+
+
+def test_masked_signals_are_masked_in_training_and_not_in_prediction(make_classifier):
+    arrays, recording, y = make_arrays()
+    X = as_x(arrays, recording)
+    only_breath = make_classifier(
+        classes=None,
+        mask_probability={"ECG": 1.0, "PPG": 1.0},
+        backup_signals=("THX",),
+        train_split=None,
+    ).fit(X, y)
+    fresh = make_classifier(classes=None, max_epochs=0, train_split=None).fit(X, y)
+    trained = dict(only_breath.module_.named_parameters())
+    for name, parameter in fresh.module_.named_parameters():
+        if name.startswith("signal_encoders.encoders."):
+            touched = not torch.equal(trained[name], parameter)
+            assert touched == name.startswith("signal_encoders.encoders.THX"), name
+    without = as_x({"THX": arrays["THX"]}, recording)
+    assert np.abs(only_breath.predict_proba(X) - only_breath.predict_proba(without)).max() > 1e-6
+
+
+def test_polarity_flips(make_classifier):
+    arrays, recording, y = make_arrays()
+    X = as_x(arrays, recording)
+    inverted = as_x({name: -a for name, a in arrays.items()}, recording)
+    plain = make_classifier(classes=None, flip_polarity=False).fit(X, y)
+    flipped = make_classifier(classes=None, flip_polarity=True).fit(X, y)
+    assert not np.array_equal(plain.predict_proba(X), flipped.predict_proba(X))
+    other = make_classifier(classes=None, flip_polarity=False).fit(inverted, y)
+    assert not np.array_equal(plain.predict_proba(X), other.predict_proba(inverted))
+
+
+def test_mask_probability_by_name(make_classifier):
+    classifier = make_classifier()
+    classifier.set_params(mask_probability__PPG=0.3)
+    assert classifier.mask_probability == {"ECG": 0.5, "PPG": 0.3, "ABD": 0.7, "THX": 0.7}
+    copy = clone(classifier).set_params(mask_probability__ECG=0.0)
+    assert copy.mask_probability["ECG"] == 0.0
+    assert classifier.mask_probability["ECG"] == 0.5
+    classifier.set_params(mask_probability={"ECG": 0.2}, mask_probability__THX=0.1)
+    assert classifier.mask_probability == {"ECG": 0.2, "THX": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"mask_probability": {"ECG": 1.5}}, r"mask_probability\['ECG'\]=1.5"),
+        ({"signals": ["EMG"]}, "EMG"),
+        ({"module__mixer_heads": 3}, "multiple of n_heads=3"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_wrong_parameters(make_classifier, parameters, message):
+    arrays, recording, y = make_arrays()
+    with pytest.raises(ValueError, match=message):
+        make_classifier(classes=None, **parameters).fit(as_x(arrays, recording), y)
+
+
+def test_wrong_input_says_which_step_is_missing(make_classifier, cohort, make_pipeline_of):
+    with pytest.raises(TypeError, match=r"EDFReader.*Resampler.*Normalizer.*Epocher"):
+        make_classifier().fit(cohort.X, cohort.y)
+    read = make_pipeline_of()[0].transform(cohort.X)
+    with pytest.raises(ValueError, match="Epocher"):
+        make_classifier().fit(read, cohort.y)
+
+
+def test_other_rates_than_in_training(fitted):
+    arrays, recording, _ = make_arrays()
+    with pytest.raises(ValueError, match="ECG comes with 32 samples per epoch"):
+        fitted.predict(as_x({**arrays, "ECG": arrays["ECG"][:, :32]}, recording))
+
+
+def test_unscored_rows_are_refused(make_classifier):
+    arrays, recording, y = make_arrays()
+    with pytest.raises(ValueError, match="3 unscored"):
+        make_classifier().fit(as_x(arrays, recording), np.r_[[-1, -1, -1], y[3:]])
+
+
+def test_estimator_protocol(fitted, make_classifier):
+    arrays, recording, y = make_arrays()
+    X = as_x(arrays, recording)
+    assert is_classifier(fitted)
+    with pytest.raises(NotFittedError):
+        make_classifier().predict(X)
+    copy = pickle.loads(pickle.dumps(fitted))  # noqa: S301  our own bytes
+    np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
+    again = clone(fitted).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_classes_that_a_fold_lacks(make_classifier):
+    arrays, recording, y = make_arrays()
+    classifier = make_classifier(classes=[0, 1, 7]).fit(as_x(arrays, recording), y)
+    probabilities = classifier.predict_proba(as_x(arrays, recording))
+    assert probabilities.shape == (len(y), 3)
+    assert list(classifier.classes_) == [0, 1, 7]
+    with pytest.raises(ValueError, match=r"\[5\]"):
+        make_classifier(classes=[0, 1]).fit(as_x(arrays, recording), np.r_[[5], y[1:]])
+
+
+def test_partial_fit_goes_on(make_classifier):
+    arrays, recording, y = make_arrays()
+    X = as_x(arrays, recording)
+    classifier = make_classifier(classes=None, train_split=None, max_epochs=1)
+    losses = [classifier.partial_fit(X, y).history[-1, "train_loss"] for _ in range(6)]
+    assert len(classifier.history) == 6
+    assert losses[-1] < losses[0]
+
+
+def test_warm_start_goes_on_from_the_weights(make_classifier):
+    arrays, recording, y = make_arrays()
+    X = as_x(arrays, recording)
+    classifier = make_classifier(classes=None, warm_start=True, train_split=None, max_epochs=1)
+    classifier.fit(X, y)
+    before = {k: v.clone() for k, v in classifier.module_.state_dict().items()}
+    classifier.set_params(lr=0.0, optimizer__weight_decay=0.0).fit(X, y)
+    for name, weights in classifier.module_.state_dict().items():
+        assert torch.equal(weights, before[name]), name
+
+
+def test_nights_beyond_the_memory_limit_are_read_anew(cohort, make_pipeline_of):
+    kept = make_pipeline_of().fit(cohort.X, cohort.y)
+    anew = make_pipeline_of(kept_bytes=0).fit(cohort.X, cohort.y)
+    np.testing.assert_array_equal(kept.predict_proba(cohort.X), anew.predict_proba(cohort.X))
+
+
+def test_validation_nights_are_whole_subjects(cohort, make_pipeline_of, make_classifier):
+    epochs = make_pipeline_of()[:-1].transform(cohort.X)
+    classifier = make_classifier(train_split=ValidationNights(0.34))
+    classifier.fit(epochs, cohort.y)
+    dataset = classifier._training_dataset(epochs, cohort.y, None, starts_anew=False)
+    train, valid = classifier.train_split(dataset)
+    subjects = np.array(dataset.subjects)
+    assert set(subjects[train.indices]).isdisjoint(subjects[valid.indices])
+    assert len(set(subjects[valid.indices])) == 2
+    assert sorted([*train.indices, *valid.indices]) == list(range(len(dataset)))
+    losses = classifier.history[:, "valid_loss"]
+    assert np.isfinite(losses).all()
+
+
+def test_best_weights_are_restored(make_classifier):
+    arrays, recording, y = make_arrays((30,) * 8)
+    X = as_x(arrays, recording)
+    # So high a rate, and always the same, that the loss gets worse again.
+    classifier = make_classifier(
+        classes=None, lr=0.3, max_epochs=8, patience=8, callbacks__learning_rate=None
+    )
+    classifier.set_params(train_split=ValidationNights()).fit(X, y)
+    dataset = classifier._training_dataset(X, y, None, starts_anew=False)
+    _, valid = classifier.train_split(dataset)
+    (batch,) = classifier.get_iterator(valid, training=False)
+    loss = float(classifier.validation_step(batch)["loss"])
+    assert loss == pytest.approx(min(classifier.history[:, "valid_loss"]), rel=1e-5)
+    assert loss < classifier.history[-1, "valid_loss"]
+
+
+def test_learning_rate_rises_and_decays(make_classifier):
+    arrays, recording, y = make_arrays()
+    rates = []
+
+    class Recorder(WarmUpDecay):
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            super().on_batch_begin(net, batch=batch, training=training, **kwargs)
+            if training:
+                rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    classifier = make_classifier(
+        classes=None,
+        lr=0.01,
+        max_epochs=10,
+        batch_size=2,
+        train_split=None,
+        callbacks__learning_rate=Recorder(warm_up=0.2, time_constant=0.5),
+    )
+    classifier.fit(as_x(arrays, recording), y)
+    assert len(rates) == 20
+    np.testing.assert_allclose(rates[:4], 0.01 * np.array([0.25, 0.5, 0.75, 1.0]))
+    np.testing.assert_allclose(rates[4:], 0.01 * np.exp(-np.arange(1, 17) / 10))
+
+
+def test_history_is_skorchs(fitted):
+    table = pd.DataFrame(fitted.history.to_list())
+    assert {"epoch", "train_loss", "dur"} <= set(table.columns)
+
+
+def test_nothing_is_printed_by_default(fitted, capsys):
+    arrays, recording, y = make_arrays()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(fitted).set_params(max_epochs=1).fit(as_x(arrays, recording), y)
+    assert capsys.readouterr().out == ""

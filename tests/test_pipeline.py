@@ -1,0 +1,162 @@
+"""Pipelines from EDF files in scikit-learn's own tools, on nights of different length."""
+
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, log_loss
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedGroupKFold,
+    cross_val_predict,
+    cross_val_score,
+)
+
+from sklearn_sleep.exceptions import SplitNightWarning
+
+FOLDS = StratifiedGroupKFold(2, shuffle=True, random_state=0)
+
+
+def folds_of(cohort):
+    return list(FOLDS.split(cohort.X, cohort.y, cohort.groups))
+
+
+def test_the_nights_are_ragged_and_differ_in_signals(cohort, make_pipeline_of):
+    epochs = make_pipeline_of()[0].transform(cohort.X)
+    assert len({recording.n_epochs for recording in epochs.recordings}) > 2
+    assert len({tuple(recording.signals) for recording in epochs.recordings}) > 1
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "f1_macro", "neg_log_loss"])
+def test_cross_val_score_equals_scores_by_hand(cohort, make_pipeline_of, scoring):
+    from sklearn.metrics import get_scorer
+
+    pipeline = make_pipeline_of()
+    scores = cross_val_score(
+        pipeline, cohort.X, cohort.y, groups=cohort.groups, cv=FOLDS, scoring=scoring
+    )
+    train, test = folds_of(cohort)[0]
+    pipeline.fit(cohort.X.iloc[train], cohort.y[train])
+    expected = get_scorer(scoring)(pipeline, cohort.X.iloc[test], cohort.y[test])
+    assert len(scores) == 2
+    assert scores[0] == expected
+    assert np.isfinite(scores).all()
+
+
+def test_cross_val_predict(cohort, make_pipeline_of):
+    pipeline = make_pipeline_of()
+    arguments = {"groups": cohort.groups, "cv": FOLDS}
+    predicted = cross_val_predict(pipeline, cohort.X, cohort.y, **arguments)
+    probabilities = cross_val_predict(
+        pipeline, cohort.X, cohort.y, method="predict_proba", **arguments
+    )
+    assert probabilities.shape == (len(cohort.X), len(np.unique(cohort.y)))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(np.unique(cohort.y)[probabilities.argmax(axis=1)], predicted)
+    by_fold = cross_val_score(pipeline, cohort.X, cohort.y, scoring="neg_log_loss", **arguments)
+    for (_, test), score in zip(folds_of(cohort), by_fold, strict=True):
+        assert -log_loss(cohort.y[test], probabilities[test]) == pytest.approx(score)
+
+
+def test_grid_search_is_the_same_serial_and_parallel(cohort, make_pipeline_of):
+    grid = {
+        "wav2sleepclassifier__mask_probability__ECG": [0.0, 0.9],
+        "wav2sleepclassifier__module__feature_dim": [8, 12],
+    }
+    searches = [
+        GridSearchCV(make_pipeline_of(), grid, cv=FOLDS, n_jobs=n_jobs, scoring="neg_log_loss").fit(
+            cohort.X, cohort.y, groups=cohort.groups
+        )
+        for n_jobs in (None, 2)
+    ]
+    serial, parallel = (search.cv_results_["mean_test_score"] for search in searches)
+    np.testing.assert_array_equal(serial, parallel)
+    # The candidates differ, so that the equality above says something.
+    assert len(np.unique(serial)) == 4
+    np.testing.assert_array_equal(
+        searches[0].predict_proba(cohort.X), searches[1].predict_proba(cohort.X)
+    )
+
+
+def test_stacking_voting_and_calibration(cohort, make_pipeline_of):
+    pair = [
+        ("heart", make_pipeline_of(["ECG"])),
+        ("breath", make_pipeline_of(["THX", "ABD"])),
+    ]
+    folds = folds_of(cohort)
+    train, test = folds[0]
+    X_train, y_train = cohort.X.iloc[train], cohort.y[train]
+    inner = list(GroupKFold(2).split(X_train, y_train, cohort.groups.iloc[train]))
+    for ensemble in (
+        StackingClassifier(pair, final_estimator=LogisticRegression(), cv=inner),
+        VotingClassifier(pair, voting="soft"),
+        CalibratedClassifierCV(pair[0][1], cv=inner),
+    ):
+        ensemble.fit(X_train, y_train)
+        probabilities = ensemble.predict_proba(cohort.X.iloc[test])
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+        assert ensemble.score(cohort.X.iloc[test], cohort.y[test]) == accuracy_score(
+            cohort.y[test], ensemble.predict(cohort.X.iloc[test])
+        )
+
+
+def test_voting_is_the_mean_of_its_members(cohort, make_pipeline_of):
+    members = [("heart", make_pipeline_of(["ECG"])), ("breath", make_pipeline_of(["THX"]))]
+    voting = VotingClassifier(members, voting="soft").fit(cohort.X, cohort.y)
+    alone = [pipeline.fit(cohort.X, cohort.y).predict_proba(cohort.X) for _, pipeline in members]
+    np.testing.assert_allclose(voting.predict_proba(cohort.X), np.mean(alone, axis=0))
+
+
+def test_confusion_matrix_display(cohort, fitted_pipeline):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    display = ConfusionMatrixDisplay.from_estimator(fitted_pipeline, cohort.X, cohort.y)
+    predicted = fitted_pipeline.predict(cohort.X)
+    for i, scored in enumerate(fitted_pipeline.classes_):
+        for j, stage in enumerate(fitted_pipeline.classes_):
+            both = (cohort.y == scored) & (predicted == stage)
+            assert display.confusion_matrix[i, j] == both.sum()
+
+
+def test_shuffled_and_partial_rows_give_the_same_stage_per_row(cohort, fitted_pipeline):
+    expected = fitted_pipeline.predict_proba(cohort.X)
+    order = np.random.default_rng(0).permutation(len(cohort.X))
+    np.testing.assert_array_equal(
+        fitted_pipeline.predict_proba(cohort.X.iloc[order]), expected[order]
+    )
+    np.testing.assert_array_equal(
+        fitted_pipeline.predict_proba(cohort.X.iloc[order[:7]]), expected[order[:7]]
+    )
+
+
+def test_a_path_gives_every_epoch_in_order(cohort, fitted_pipeline):
+    path = cohort.recordings["path"][0]
+    predicted = fitted_pipeline.predict(path)
+    assert len(predicted) == cohort.recordings["n_epochs"][0]
+    rows = cohort.X["recording"] == path
+    np.testing.assert_array_equal(
+        predicted[cohort.X["epoch"][rows]], fitted_pipeline.predict(cohort.X[rows])
+    )
+
+
+def test_part_of_a_night_in_fit_warns_by_name(cohort, make_pipeline_of):
+    half = cohort.X["epoch"] < 20
+    with pytest.warns(SplitNightWarning, match=r"visit\d-\d+\.edf.*groups="):
+        make_pipeline_of().fit(cohort.X[half], cohort.y[half])
+
+
+def test_same_seed_same_result_and_other_seed_another(cohort, make_pipeline_of, fitted_pipeline):
+    expected = fitted_pipeline.predict_proba(cohort.X)
+    again = make_pipeline_of().fit(cohort.X, cohort.y)
+    np.testing.assert_array_equal(again.predict_proba(cohort.X), expected)
+    other = make_pipeline_of().set_params(wav2sleepclassifier__random_state=1)
+    assert np.abs(other.fit(cohort.X, cohort.y).predict_proba(cohort.X) - expected).max() > 1e-3
+
+
+def test_string_stages(cohort, make_pipeline_of):
+    names = np.array(["wake", "light", "deep", "REM"])[cohort.y]
+    pipeline = make_pipeline_of(classes=None).fit(cohort.X, names)
+    assert list(pipeline.classes_) == sorted(set(names))
+    assert set(pipeline.predict(cohort.X)) <= set(names)
