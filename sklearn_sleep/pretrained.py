@@ -26,6 +26,15 @@ _WEIGHTS = "model.safetensors"
 # Only these are ever made from a file.
 _STEPS = {step.__name__: step for step in (EDFReader, Filter, Resampler, Normalizer, Epocher)}
 _CLASSIFIER = Wav2SleepClassifier.__name__
+# What comes of files that were damaged or made by something else.
+_DAMAGE = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    KeyError,
+    TypeError,
+    SafetensorError,
+    RuntimeError,
+)
 
 
 def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
@@ -102,7 +111,7 @@ def load_pretrained(folder: str | os.PathLike[str], *, device: str = "cpu") -> P
         steps = [_make_step(step) for step in configuration["steps"]]
         described = configuration["classifier"]
         classifier = _make_classifier(described, folder / _WEIGHTS, device)
-    except (KeyError, TypeError, SafetensorError, RuntimeError, json.JSONDecodeError) as error:
+    except _DAMAGE as error:
         msg = f"{folder} does not hold a pipeline as save_pretrained writes it: {error!r}"
         raise ValueError(msg) from error
     return Pipeline([*steps, (described["name"], classifier)])
