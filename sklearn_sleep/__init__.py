@@ -1,1 +1,91 @@
 """Sleep staging from polysomnography as scikit-learn pipelines."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklearn_sleep.classifiers import Wav2SleepClassifier
+    from sklearn_sleep.datasets import load_cohort, make_cohort
+    from sklearn_sleep.epochs import Epochs, epoch_table
+    from sklearn_sleep.io.hypnogram import read_hypnogram
+    from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
+    from sklearn_sleep.plotting import HypnogramDisplay
+    from sklearn_sleep.preprocessing import (
+        EDFReader,
+        Epocher,
+        Filter,
+        Normalizer,
+        Resampler,
+    )
+    from sklearn_sleep.pretrained import load_pretrained, save_pretrained
+    from sklearn_sleep.recording import Recording
+    from sklearn_sleep.signals import SIGNALS, SignalDefinition
+    from sklearn_sleep.stages import Stage, merge_stages, stage_names
+
+__version__ = "0.1.0"
+
+# Each name is imported when it is first used: torch alone would take seconds.
+_MODULES = {
+    "EDFReader": "preprocessing",
+    "Epocher": "preprocessing",
+    "Epochs": "epochs",
+    "Filter": "preprocessing",
+    "HypnogramDisplay": "plotting",
+    "Normalizer": "preprocessing",
+    "Recording": "recording",
+    "Resampler": "preprocessing",
+    "SIGNALS": "signals",
+    "SignalDefinition": "signals",
+    "Stage": "stages",
+    "Wav2SleepClassifier": "classifiers",
+    "epoch_table": "epochs",
+    "load_cohort": "datasets",
+    "load_pretrained": "pretrained",
+    "make_cohort": "datasets",
+    "merge_stages": "stages",
+    "read_hypnogram": "io.hypnogram",
+    "recording_scorer": "metrics",
+    "recording_scores": "metrics",
+    "save_pretrained": "pretrained",
+    "sleep_statistics": "metrics",
+    "stage_names": "stages",
+}
+
+__all__ = [
+    "SIGNALS",
+    "EDFReader",
+    "Epocher",
+    "Epochs",
+    "Filter",
+    "HypnogramDisplay",
+    "Normalizer",
+    "Recording",
+    "Resampler",
+    "SignalDefinition",
+    "Stage",
+    "Wav2SleepClassifier",
+    "epoch_table",
+    "load_cohort",
+    "load_pretrained",
+    "make_cohort",
+    "merge_stages",
+    "read_hypnogram",
+    "recording_scorer",
+    "recording_scores",
+    "save_pretrained",
+    "sleep_statistics",
+    "stage_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

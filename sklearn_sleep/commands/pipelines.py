@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep.classifiers.training import ValidationNights
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 
 __all__ = [
@@ -61,8 +62,14 @@ def make_cardiorespiratory_pipeline(
             module__max_channels=64,
             module__mixer_heads=4,
             module__mixer_feedforward_dim=128,
+            # A context of ten minutes: with the published hours of it, tens of nights are learnt
+            # by heart.
+            module__sequence_blocks=1,
+            module__sequence_dilations=3,
             max_epochs=max_epochs,
             batch_size=2,
+            lr=3e-3,
+            train_split=ValidationNights(minimum_subjects=40),
             random_state=random_state,
             device="cuda" if torch.cuda.is_available() else "cpu",
             verbose=int(verbose),

@@ -39,8 +39,17 @@ _ANNOTATION_ENDINGS = (
     ".xlsx",
     ".txt",
 )
-# shhs1-200001, mesa-sleep-0001, mros-visit1-aa0001, chat-baseline-300001, wsc-visit1-10119-nsrr
-_NSRR_NAME = re.compile(r"([a-z]+)\d?-(?:.*-)?([a-z]{0,2}\d{3,})(?:-nsrr)?", re.IGNORECASE)
+_NAMES = (
+    # NSRR: shhs1-200001, mesa-sleep-0001, chat-baseline-300001, wsc-visit1-10119-nsrr
+    re.compile(
+        r"(shhs|mesa|wsc|chat|cfs|ccshs|mros)\d?-(?:.*-)?([a-z]{0,2}\d{3,})(?:-nsrr)?",
+        re.IGNORECASE,
+    ),
+    # mros-visit1-aa0001 and other cohorts that name their visits so
+    re.compile(r"([a-z]+)-visit\d+-([a-z]{0,2}\d{3,})(?:-nsrr)?", re.IGNORECASE),
+    # BIDS: sub-01_ses-1_task-sleep_eeg
+    re.compile(r"(sub)-([a-z0-9]+)(?:_.*)?", re.IGNORECASE),
+)
 
 
 def load_cohort(
@@ -217,8 +226,11 @@ def subject_from_name(name: str) -> str:
     >>> subject_from_name("my night")
     'my night'
     """
-    match = _NSRR_NAME.fullmatch(name)
-    return f"{match[1]}-{match[2]}".casefold() if match else name
+    for pattern in _NAMES:
+        match = pattern.fullmatch(name)
+        if match:
+            return f"{match[1]}-{match[2]}".casefold()
+    return name
 
 
 def _choose(annotations: dict[str, list[Path]], own_folder: Path | None) -> Path | None:

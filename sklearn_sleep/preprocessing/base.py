@@ -15,10 +15,12 @@ from sklearn_sleep.recording import Signal
 __all__ = ["EpochsTransformer", "RecordingTransformer"]
 
 
-class EpochsTransformer(  # type: ignore[call-arg]  # scikit-learn has no stubs
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
-):
+class EpochsTransformer(TransformerMixin, BaseEstimator):
     """Base of the steps that return `Epochs`: stateless, and in need of no container."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Said for each subclass, since scikit-learn does not inherit it: no container.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: recordings stay `Epochs` whatever container features are wanted in.

@@ -63,12 +63,19 @@ class Resampler(RecordingTransformer):
         Returns
         -------
         Signal
+
+        Raises
+        ------
+        ValueError
+            If a number of samples per epoch is not an integer above 0.
         """
         self._check_continuous(signal)
-        per_epoch = signal.definition.samples_per_epoch
-        per_epoch = int((self.samples_per_epoch or {}).get(signal.name, per_epoch))
-        if per_epoch < 1:
-            msg = f"samples_per_epoch[{signal.name!r}]={per_epoch} must be at least 1."
+        wanted = (self.samples_per_epoch or {}).get(
+            signal.name, signal.definition.samples_per_epoch
+        )
+        per_epoch = int(wanted)
+        if per_epoch != wanted or per_epoch < 1:
+            msg = f"samples_per_epoch[{signal.name!r}]={wanted!r} must be an integer above 0."
             raise ValueError(msg)
         rate = signal.sampling_frequency
         n_epochs = signal.n_epochs

@@ -23,7 +23,7 @@ from sklearn_sleep.stages import Stage
         [Stage.W, Stage.N1, Stage.R],
         [True, False, True],
     ],
-    ids="int int8 float text Series category Int64 Stage bool".split(),
+    ids=["int", "int8", "float", "text", "Series", "category", "Int64", "Stage", "bool"],
 )
 def test_stages_of_any_type_come_back_as_they_are(y):
     checked = check_targets(y, 3)

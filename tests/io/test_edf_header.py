@@ -242,7 +242,5 @@ def test_reading_edf_imports_no_heavy_library():
         "import sys, sklearn_sleep.io.edf_annotations, sklearn_sleep.io.edf_samples;"
         "print(sorted({'torch', 'mne', 'matplotlib', 'pandas'} & set(sys.modules)))"
     )
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
