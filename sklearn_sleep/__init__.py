@@ -40,7 +40,7 @@ _MODULES = {
     "SignalDefinition": "signals",
     "Stage": "stages",
     "Wav2SleepClassifier": "classifiers",
-    "epoch_table": "epochs",
+    "epoch_table": "tables",
     "load_cohort": "datasets",
     "load_pretrained": "pretrained",
     "make_cohort": "datasets",

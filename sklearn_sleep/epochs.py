@@ -3,181 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sklearn_sleep.exceptions import EDFError, EDFWarning, SplitNightWarning
-from sklearn_sleep.io.edf_header import read_edf_header
+from sklearn_sleep.exceptions import SplitNightWarning
 from sklearn_sleep.recording import Recording, Step
-from sklearn_sleep.signals import EPOCH_DURATION, count_epochs
+from sklearn_sleep.signals import EPOCH_DURATION
+from sklearn_sleep.tables import epoch_table
 
-__all__ = [
-    "Epochs",
-    "Night",
-    "as_epoch_table",
-    "epoch_table",
-    "make_epoch_table",
-    "warn_of_split_nights",
-]
+__all__ = ["Epochs", "Night", "epoch_table", "warn_of_split_nights"]
 
 # Nights are rarely scored to the last epoch; a fold leaves out more than this.
 _WHOLE_NIGHT_FRACTION = 0.9
 
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
-PathLike = str | os.PathLike[str]
-
-
-def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike]) -> pd.DataFrame:
-    """Make the table that names the given epochs of each recording.
-
-    Parameters
-    ----------
-    recordings : sequence of str
-        Distinct names, usually paths.
-    epochs : sequence of array-like of int
-        For each recording, the 0-based epochs from its start.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``recording`` (categorical) and ``epoch`` (int32).
-
-    Examples
-    --------
-    >>> make_epoch_table(["a.edf", "b.edf"], [[0, 1], [7]])
-      recording  epoch
-    0     a.edf      0
-    1     a.edf      1
-    2     b.edf      7
-    """
-    counts = [len(np.atleast_1d(e)) for e in epochs]
-    codes = np.repeat(np.arange(len(recordings)), counts)
-    # Object strings: a categorical of them takes its code array and no more.
-    categories = pd.Index(np.asarray(recordings, dtype=object), dtype=object)
-    dtype = np.min_scalar_type(-max(len(recordings), 1))
-    return pd.DataFrame(
-        {
-            "recording": pd.Categorical.from_codes(codes.astype(dtype), categories=categories),
-            "epoch": np.concatenate([np.empty(0, np.int32), *map(np.asarray, epochs)]).astype(
-                np.int32
-            ),
-        }
-    )
-
-
-def epoch_table(
-    paths: PathLike | Sequence[PathLike], *, on_error: Literal["raise", "warn"] = "raise"
-) -> pd.DataFrame:
-    """Name every epoch of some EDF or BDF files, from their headers alone.
-
-    Parameters
-    ----------
-    paths : path or sequence of paths
-        The files.
-    on_error : {"raise", "warn"}, default="raise"
-        What to do with a file that cannot be read. ``"warn"`` gives it no rows and says so in an
-        `EDFWarning`.
-
-    Returns
-    -------
-    DataFrame
-        A row per whole 30-second epoch: ``recording`` (categorical: the path) and ``epoch``
-        (int32, 0-based from the recording's start).
-
-    Raises
-    ------
-    EDFError
-        If a file cannot be read.
-    ValueError
-        If a path is given twice.
-
-    Examples
-    --------
-    >>> X = epoch_table("tests/data/sleep-edf-5min.edf")
-    >>> len(X), int(X["epoch"].max())
-    (10, 9)
-    """
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
-    names = [os.fspath(path) for path in paths]
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        msg = f"Each recording may be given once; given more often: {', '.join(repeated)}."
-        raise ValueError(msg)
-    counts = []
-    for name in names:
-        try:
-            counts.append(count_epochs(read_edf_header(name).duration))
-        except (EDFError, OSError) as error:
-            if on_error == "raise":
-                raise
-            msg = f"{error} Its epochs cannot be counted, so that X has no rows for {name}."
-            warnings.warn(msg, EDFWarning, stacklevel=2)
-            counts.append(0)
-    return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
-
-
-def as_epoch_table(X: Any, *, on_error: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
-    """Return X as a checked epoch table.
-
-    Parameters
-    ----------
-    X : DataFrame, path or sequence of paths
-        An epoch table, or files of which every epoch is meant.
-    on_error : {"raise", "warn"}, default="raise"
-        What to do with a path that cannot be read, as in `epoch_table`.
-
-    Returns
-    -------
-    DataFrame
-        With a categorical ``recording`` and an integer ``epoch`` column.
-
-    Raises
-    ------
-    TypeError
-        If X is neither.
-    ValueError
-        If a column is missing or holds what it cannot.
-    """
-    if isinstance(X, str | os.PathLike):
-        return epoch_table(X, on_error=on_error)
-    if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
-        return epoch_table(X, on_error=on_error)
-    if not isinstance(X, pd.DataFrame):
-        msg = (
-            f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "
-            f"'epoch'), a path or a list of paths, but is {type(X).__name__}. "
-            "Make one with epoch_table(paths)."
-        )
-        raise TypeError(msg)
-    missing = [name for name in ("recording", "epoch") if name not in X.columns]
-    if missing:
-        msg = (
-            f"The epoch table lacks the column(s) {missing}; it has {list(X.columns)}. "
-            "Make one with epoch_table(paths)."
-        )
-        raise ValueError(msg)
-    if not pd.api.types.is_integer_dtype(X["epoch"].dtype):
-        msg = f"The column 'epoch' must hold integers (0-based epochs), not {X['epoch'].dtype}."
-        raise ValueError(msg)
-    if X["recording"].isna().any() or X["epoch"].isna().any():
-        msg = "The columns 'recording' and 'epoch' must not have missing values."
-        raise ValueError(msg)
-    if len(X) and X["epoch"].min() < 0:
-        msg = f"Epochs count from 0, but the column 'epoch' goes down to {X['epoch'].min()}."
-        raise ValueError(msg)
-    if not isinstance(X["recording"].dtype, pd.CategoricalDtype):
-        X = X.assign(recording=X["recording"].map(os.fspath).astype("category"))
-    return X
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_sleep.epochs import as_epoch_table, epoch_table, make_epoch_table
 from sklearn_sleep.exceptions import EDFError, EDFWarning
+from sklearn_sleep.tables import as_epoch_table, epoch_table, make_epoch_table
 
 
 @pytest.mark.parametrize("n_nights", [1, 127, 128, 129, 32_769])

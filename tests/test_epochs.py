@@ -8,16 +8,12 @@ import pytest
 from sklearn.model_selection import GroupKFold, train_test_split
 from sklearn.utils import _safe_indexing, indexable
 
-from sklearn_sleep.epochs import (
-    Epochs,
-    Night,
-    make_epoch_table,
-    warn_of_split_nights,
-)
+from sklearn_sleep.epochs import Epochs, Night, warn_of_split_nights
 from sklearn_sleep.exceptions import SplitNightWarning
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
 from sklearn_sleep.recording import ArraySource, Recording
 from sklearn_sleep.signals import SIGNALS
+from sklearn_sleep.tables import make_epoch_table
 
 LENGTHS = {"a": 4, "b": 3, "c": 5}
 

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sklearn_sleep.epochs import Epochs, make_epoch_table
+from sklearn_sleep.epochs import Epochs
 from sklearn_sleep.recording import ArraySource, Recording
 from sklearn_sleep.signals import signal_definition
+from sklearn_sleep.tables import make_epoch_table
 
 __all__ = ["as_epochs"]
 

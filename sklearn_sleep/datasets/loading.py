@@ -16,12 +16,12 @@ import pandas as pd
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from sklearn_sleep.epochs import make_epoch_table
 from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf_header import read_edf_header
 from sklearn_sleep.io.hypnogram import read_hypnogram
 from sklearn_sleep.signals import count_epochs
 from sklearn_sleep.stages import Stage
+from sklearn_sleep.tables import make_epoch_table
 
 __all__ = ["find_nights", "load_cohort", "load_nights", "subject_from_name"]
 

@@ -12,12 +12,13 @@ import pandas as pd
 from sklearn.utils._param_validation import StrOptions
 from tqdm import tqdm
 
-from sklearn_sleep.epochs import Epochs, as_epoch_table
+from sklearn_sleep.epochs import Epochs
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf_source import EmptySource, open_edf
 from sklearn_sleep.preprocessing.base import EpochsTransformer
 from sklearn_sleep.recording import Recording, RecordingSource
 from sklearn_sleep.signals import VOLTS, SignalDefinition, signal_definition
+from sklearn_sleep.tables import as_epoch_table
 
 __all__ = ["EDFReader"]
 

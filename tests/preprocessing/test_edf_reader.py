@@ -5,7 +5,6 @@ import pyedflib
 import pytest
 from edf_bytes import SignalText, build_file, overwrite, pack_int16
 
-from sklearn_sleep.epochs import epoch_table
 from sklearn_sleep.exceptions import (
     EDFError,
     EDFRepairWarning,
@@ -13,6 +12,7 @@ from sklearn_sleep.exceptions import (
 )
 from sklearn_sleep.preprocessing import EDFReader
 from sklearn_sleep.signals import SignalDefinition
+from sklearn_sleep.tables import epoch_table
 
 RNG = np.random.default_rng(0)
 

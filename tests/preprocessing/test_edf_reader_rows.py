@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from sklearn_sleep.epochs import epoch_table
 from sklearn_sleep.exceptions import (
     EDFError,
     EDFWarning,
@@ -16,6 +15,7 @@ from sklearn_sleep.exceptions import (
 )
 from sklearn_sleep.preprocessing import EDFReader
 from sklearn_sleep.signals import SignalDefinition
+from sklearn_sleep.tables import epoch_table
 
 
 def noise(rate, seconds=60):
