@@ -156,15 +156,19 @@ def test_fingerprint_stays_in_another_process():
         "import numpy as np; from test_recording import *; "
         "print(read(steps=(*STEPS, Convolution(long_kernel(3.0)))).fingerprint)"
     )
-    process = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    here = read(steps=(*STEPS, Convolution(long_kernel(3.0)))).fingerprint
-    assert process.stdout.strip() == here
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    fingerprints = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert len(fingerprints[0].strip()) == 64
+    assert fingerprints[0] == fingerprints[1]
 
 
 def long_kernel(middle):
