@@ -11,15 +11,20 @@ if TYPE_CHECKING:
     from sklearn_sleep.epochs import Epochs, epoch_table
     from sklearn_sleep.io.hypnogram import read_hypnogram
     from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
-    from sklearn_sleep.plotting import HypnogramDisplay
+    from sklearn_sleep.plotting import AttentionDisplay, HypnogramDisplay, TrainingDisplay
     from sklearn_sleep.preprocessing import (
         EDFReader,
         Epocher,
         Filter,
         Normalizer,
+        Padder,
         Resampler,
     )
-    from sklearn_sleep.pretrained import load_pretrained, save_pretrained
+    from sklearn_sleep.pretrained import (
+        load_pretrained,
+        pretrained_pipeline,
+        save_pretrained,
+    )
     from sklearn_sleep.recording import Recording
     from sklearn_sleep.signals import SIGNALS, SignalDefinition
     from sklearn_sleep.stages import Stage, merge_stages, stage_names
@@ -28,23 +33,27 @@ __version__ = "0.1.0"
 
 # Each name is imported when it is first used: torch alone would take seconds.
 _MODULES = {
+    "AttentionDisplay": "plotting",
     "EDFReader": "preprocessing",
     "Epocher": "preprocessing",
     "Epochs": "epochs",
     "Filter": "preprocessing",
     "HypnogramDisplay": "plotting",
     "Normalizer": "preprocessing",
+    "Padder": "preprocessing",
     "Recording": "recording",
     "Resampler": "preprocessing",
     "SIGNALS": "signals",
     "SignalDefinition": "signals",
     "Stage": "stages",
+    "TrainingDisplay": "plotting",
     "Wav2SleepClassifier": "classifiers",
     "epoch_table": "tables",
     "load_cohort": "datasets",
     "load_pretrained": "pretrained",
     "make_cohort": "datasets",
     "merge_stages": "stages",
+    "pretrained_pipeline": "pretrained",
     "read_hypnogram": "io.hypnogram",
     "recording_scorer": "metrics",
     "recording_scores": "metrics",
@@ -55,22 +64,26 @@ _MODULES = {
 
 __all__ = [
     "SIGNALS",
+    "AttentionDisplay",
     "EDFReader",
     "Epocher",
     "Epochs",
     "Filter",
     "HypnogramDisplay",
     "Normalizer",
+    "Padder",
     "Recording",
     "Resampler",
     "SignalDefinition",
     "Stage",
+    "TrainingDisplay",
     "Wav2SleepClassifier",
     "epoch_table",
     "load_cohort",
     "load_pretrained",
     "make_cohort",
     "merge_stages",
+    "pretrained_pipeline",
     "read_hypnogram",
     "recording_scorer",
     "recording_scores",

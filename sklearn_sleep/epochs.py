@@ -48,7 +48,7 @@ class Night:
     masks: dict[str, BoolArray]
 
     def may_use(self, signal: str) -> BoolArray:
-        """Return for each epoch of the recording whether `signal` may be used.
+        """Return for each epoch of a signal whether it may be used.
 
         An epoch that no row names takes the value of the nearest one that is named, the earlier
         of two.
@@ -56,18 +56,19 @@ class Night:
         Parameters
         ----------
         signal : str
-            Canonical name.
+            Canonical name of a signal that the recording has.
 
         Returns
         -------
         ndarray of bool, shape (n_epochs,)
+            As many as the signal has; a step may have made it longer than the recording.
 
         Raises
         ------
         ValueError
             If an epoch is named twice, once with and once without the signal.
         """
-        n_epochs = self.recording.n_epochs
+        n_epochs = self.recording.signals[signal].n_epochs
         if signal not in self.masks:
             return np.ones(n_epochs, dtype=bool)
         epoch, first = np.unique(self.epoch, return_index=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 __all__ = [
+    "BatchNormWarning",
+    "ConstantSignalWarning",
     "EDFError",
     "EDFRepairWarning",
     "EDFWarning",
     "HypnogramError",
     "HypnogramWarning",
+    "MaskedSignalWarning",
     "MissingSignalWarning",
     "SplitNightWarning",
 ]
@@ -37,6 +40,18 @@ class HypnogramError(ValueError):
 
 class HypnogramWarning(UserWarning):
     """An annotation file gives a hypnogram, but part of it is missing or does not fit."""
+
+
+class BatchNormWarning(UserWarning):
+    """A network with batch norm is trained on nights that are computed one by one."""
+
+
+class ConstantSignalWarning(UserWarning):
+    """A signal has the same value for a whole night, as of a sensor that is off."""
+
+
+class MaskedSignalWarning(UserWarning):
+    """A signal was (almost) always masked in training, so that nothing was learned from it."""
 
 
 class MissingSignalWarning(UserWarning):

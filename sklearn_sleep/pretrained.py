@@ -1,40 +1,44 @@
-"""Fitted pipelines in a folder: JSON for what they are, safetensors for the weights."""
+"""Trained pipelines: from EDF files to stages, out of a folder or from the Hugging Face Hub."""
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
+from sklearn_sleep.checkpoints import (
+    explain_damage,
+    find_folder,
+    is_published,
+    read_configuration,
+    read_own_checkpoint,
+    read_published_checkpoint,
+    write_own_checkpoint,
+)
 from sklearn_sleep.classifiers import Wav2SleepClassifier
-from sklearn_sleep.networks import Wav2Sleep
-from sklearn_sleep.preprocessing import EDFReader, Epocher, Filter, Normalizer, Resampler
+from sklearn_sleep.preprocessing import (
+    EDFReader,
+    Epocher,
+    Filter,
+    Normalizer,
+    Padder,
+    Resampler,
+)
 from sklearn_sleep.signals import SignalDefinition
 
-__all__ = ["load_pretrained", "save_pretrained"]
+__all__ = ["load_pretrained", "pretrained_pipeline", "save_pretrained"]
 
-_FORMAT_VERSION = 1
-_CONFIGURATION = "config.json"
-_WEIGHTS = "model.safetensors"
 # Only these are ever made from a file.
-_STEPS = {step.__name__: step for step in (EDFReader, Filter, Resampler, Normalizer, Epocher)}
-_CLASSIFIER = Wav2SleepClassifier.__name__
-# What comes of files that were damaged or made by something else.
-_DAMAGE = (
-    json.JSONDecodeError,
-    UnicodeDecodeError,
-    KeyError,
-    TypeError,
-    SafetensorError,
-    RuntimeError,
-)
+_STEPS = {
+    step.__name__: step for step in (EDFReader, Filter, Padder, Resampler, Normalizer, Epocher)
+}
+
+_EOG_UNITS = {"EOG-L": "mV", "EOG-R": "mV"}
+"""The published pipeline has voltages in mV; ours has EOG in uV unless told."""
 
 
 def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
@@ -54,24 +58,10 @@ def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
     """
     *steps, (name, classifier) = pipeline.steps
     if not isinstance(classifier, Wav2SleepClassifier):
-        msg = f"The last step must be a {_CLASSIFIER}, not {type(classifier).__name__}."
+        msg = f"The last step must be a Wav2SleepClassifier, not {type(classifier).__name__}."
         raise TypeError(msg)
-    if classifier.module is not Wav2Sleep:
-        msg = f"Only the network Wav2Sleep can be saved, not module={classifier.module!r}."
-        raise TypeError(msg)
-    classifier.check_is_fitted()
-    configuration = {
-        "format": "sklearn_sleep",
-        "format_version": _FORMAT_VERSION,
-        "steps": [_describe_step(step_name, step) for step_name, step in steps],
-        "classifier": {"name": name, **_describe_classifier(classifier)},
-    }
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {key: value.contiguous() for key, value in classifier.module_.state_dict().items()}
-    save_file(state, folder / _WEIGHTS)
-    text = json.dumps(configuration, indent=2)
-    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+    described = [_describe_step(step_name, step) for step_name, step in steps]
+    write_own_checkpoint(classifier.to_checkpoint(), Path(folder), steps=described, name=name)
 
 
 def load_pretrained(folder: str | os.PathLike[str], *, device: str = "cpu") -> Pipeline:
@@ -99,22 +89,93 @@ def load_pretrained(folder: str | os.PathLike[str], *, device: str = "cpu") -> P
         If it is not what `save_pretrained` writes.
     """
     folder = Path(folder)
-    for name in (_CONFIGURATION, _WEIGHTS):
-        if not (folder / name).is_file():
-            msg = f"{folder / name} is not there. Give a folder that save_pretrained wrote."
-            raise FileNotFoundError(msg)
-    try:
-        configuration = json.loads((folder / _CONFIGURATION).read_text(encoding="utf-8"))
-        if configuration["format_version"] > _FORMAT_VERSION:
-            msg = f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
-            raise ValueError(msg)
+    configuration = read_configuration(folder)
+    with explain_damage(folder):
         steps = [_make_step(step) for step in configuration["steps"]]
-        described = configuration["classifier"]
-        classifier = _make_classifier(described, folder / _WEIGHTS, device)
-    except _DAMAGE as error:
-        msg = f"{folder} does not hold a pipeline as save_pretrained writes it: {error!r}"
-        raise ValueError(msg) from error
-    return Pipeline([*steps, (described["name"], classifier)])
+        name = configuration["classifier"]["name"]
+    checkpoint = read_own_checkpoint(folder)
+    classifier = Wav2SleepClassifier.from_checkpoint(checkpoint, folder, device=device)
+    return Pipeline([*steps, (name, classifier)])
+
+
+def pretrained_pipeline(
+    source: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    device: str = "cpu",
+    on_error: Literal["raise", "warn"] = "raise",
+) -> Pipeline:
+    """Load a trained model with the steps that it needs before it, from EDF files on.
+
+    For models in the published format, these are the steps of the published code: linear
+    resampling, zeros after the recording up to ten hours, and the normalization over all of it
+    (by the night, or causal for causal models; the published command line normalizes by the night
+    even those, which were trained the other way). Predictions for the epochs of the recording are
+    the published ones. Recordings longer than ten hours are staged whole, where the published
+    code cuts them off.
+
+    Parameters
+    ----------
+    source : path or str
+        A folder in the published format, one that `save_pretrained` wrote, or ``"hf://user/name"``
+        for such a model on the Hugging Face Hub, which needs ``sklearn_sleep[hub]``.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    device : str, default="cpu"
+        Torch device.
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a file that cannot be read, as in `EDFReader`.
+
+    Returns
+    -------
+    Pipeline
+        Takes EDF paths or an epoch table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or a file in it is not there.
+    ImportError
+        If the hub is asked for and huggingface_hub is not installed.
+    ValueError
+        If the files are not those of a model, name what is not known, or hold a classifier alone.
+
+    Examples
+    --------
+    >>> pipeline = pretrained_pipeline("tests/data/golden/wav2sleep-cardio-small")
+    >>> pipeline.predict("tests/data/golden/preprocess-shhs-like/night.edf").shape
+    (12,)
+    """
+    folder = find_folder(source, revision)
+    if is_published(folder):
+        return _published_pipeline(folder, device, on_error)
+    pipeline = load_pretrained(folder, device=device)
+    reader = pipeline[0]
+    if not isinstance(reader, EDFReader):
+        msg = (
+            f"{folder} holds a classifier without the steps from EDF files to its epochs. Put "
+            "them before Wav2SleepClassifier.from_pretrained(...), or save the whole pipeline "
+            "with save_pretrained(pipeline, folder)."
+        )
+        raise ValueError(msg)
+    reader.set_params(on_error=on_error)
+    return pipeline
+
+
+def _published_pipeline(folder: Path, device: str, on_error: Literal["raise", "warn"]) -> Pipeline:
+    checkpoint = read_published_checkpoint(folder)
+    classifier = Wav2SleepClassifier.from_checkpoint(checkpoint, folder, device=device)
+    signals = list(checkpoint.signals)
+    units = {name: _EOG_UNITS[name] for name in signals if name in _EOG_UNITS}
+    return make_pipeline(
+        EDFReader(signals, units=units or None, on_error=on_error),
+        # Before the resampling, so that what follows the last whole epoch is not lost.
+        Padder(hours=10.0),
+        Resampler(dict(checkpoint.signals), method="linear"),
+        Normalizer("causal" if checkpoint.parameters["causal"] else "zscore"),
+        Epocher(),
+        classifier,
+    )
 
 
 def _describe_step(name: str, step: Any) -> dict[str, Any]:
@@ -130,7 +191,7 @@ def _describe_step(name: str, step: Any) -> dict[str, Any]:
     return {"name": name, "type": kind, "parameters": parameters}
 
 
-def _make_step(described: dict[str, Any]) -> tuple[str, Any]:
+def _make_step(described: Mapping[str, Any]) -> tuple[str, Any]:
     if described["type"] not in _STEPS:
         msg = f"the step {described['type']!r} is not known; known are {', '.join(_STEPS)}."
         raise ValueError(msg)
@@ -140,35 +201,3 @@ def _make_step(described: dict[str, Any]) -> tuple[str, Any]:
             SignalDefinition(**s) if isinstance(s, dict) else s for s in parameters["signals"]
         ]
     return described["name"], _STEPS[described["type"]](**parameters)
-
-
-def _describe_classifier(classifier: Wav2SleepClassifier) -> dict[str, Any]:
-    parameters = classifier.get_params(deep=False)
-    module = {key: value for key, value in parameters.items() if key.startswith("module__")}
-    return {
-        "type": _CLASSIFIER,
-        "parameters": module,
-        "classes": classifier.classes_.tolist(),
-        "class_prior": classifier.class_prior_.tolist(),
-        "samples_per_epoch": classifier.samples_per_epoch_,
-    }
-
-
-def _make_classifier(described: dict[str, Any], weights: Path, device: str) -> Wav2SleepClassifier:
-    if described["type"] != _CLASSIFIER:
-        msg = f"the classifier {described['type']!r} is not known; known is {_CLASSIFIER}."
-        raise ValueError(msg)
-    unknown = [key for key in described["parameters"] if not key.startswith("module__")]
-    if unknown:
-        msg = f"the classifier's parameters {unknown} are not known."
-        raise ValueError(msg)
-    classifier = Wav2SleepClassifier(device=device, **described["parameters"])
-    classifier.classes_ = np.asarray(described["classes"])
-    classifier.class_prior_ = np.asarray(described["class_prior"], dtype=float)
-    classifier.samples_per_epoch_ = {
-        str(name): int(rate) for name, rate in described["samples_per_epoch"].items()
-    }
-    classifier.signals_ = tuple(classifier.samples_per_epoch_)
-    classifier.initialize()
-    classifier.module_.load_state_dict(load_file(weights, device=device))
-    return classifier

@@ -33,7 +33,8 @@ class Signal:
     unit : str
         ``"mV"``, ``"uV"``, or ``""`` for arbitrary units.
     n_epochs : int
-        Number of 30-second epochs in the recording.
+        Number of 30-second epochs that the signal is to have: those of the recording, and those
+        that a step has put after its end.
     is_epoched : bool, default=False
         Whether the samples have been cut into epochs.
 
@@ -84,6 +85,7 @@ class Signal:
         sampling_frequency: float | None = None,
         unit: str | None = None,
         is_epoched: bool | None = None,
+        n_epochs: int | None = None,
     ) -> Signal:
         """Return the signal that `function` makes of this one when it is read.
 
@@ -97,6 +99,8 @@ class Signal:
             If the function changes it.
         is_epoched : bool, optional
             If the function changes it.
+        n_epochs : int, optional
+            If the signal is to have others than before.
 
         Returns
         -------
@@ -107,7 +111,7 @@ class Signal:
             lambda: function(self._read()),
             self.sampling_frequency if sampling_frequency is None else sampling_frequency,
             self.unit if unit is None else unit,
-            n_epochs=self.n_epochs,
+            n_epochs=self.n_epochs if n_epochs is None else n_epochs,
             is_epoched=self.is_epoched if is_epoched is None else is_epoched,
         )
 

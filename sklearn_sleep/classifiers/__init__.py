@@ -1,5 +1,17 @@
-"""Classifiers that stage sleep."""
+"""Classifiers that stage sleep, and the parts of their training."""
 
+from sklearn_sleep.classifiers.diagnostics import epoch_attention, history_frame
+from sklearn_sleep.classifiers.resumable import ResumableCheckpoint
+from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay
 from sklearn_sleep.classifiers.wav2sleep import Wav2SleepClassifier
+from sklearn_sleep.classifiers.weight_average import WeightAverage
 
-__all__ = ["Wav2SleepClassifier"]
+__all__ = [
+    "ResumableCheckpoint",
+    "ValidationNights",
+    "WarmUpDecay",
+    "Wav2SleepClassifier",
+    "WeightAverage",
+    "epoch_attention",
+    "history_frame",
+]

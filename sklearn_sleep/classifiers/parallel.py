@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import torch
 
+from sklearn_sleep.networks.streaming import streaming_threads
+
 __all__ = ["map_nights"]
 
 Item = TypeVar("Item")
@@ -15,13 +17,18 @@ Result = TypeVar("Result")
 
 
 def map_nights(
-    function: Callable[[Item], Result], items: Iterable[Item], *, device: str
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    device: str,
+    in_turn: bool = False,
 ) -> list[Result]:
     """Apply a function to each night, several at a time on a CPU.
 
-    Each call computes with one thread. Sums in parallel torch operations depend on how many
-    threads share them; computed like this, a result is the same bit for bit on one core, on many,
-    and in a worker process of a parallel search.
+    Each call computes with one torch thread, and shares the pieces of its convolutions among
+    threads (`sklearn_sleep.networks.streaming`). Sums in parallel torch operations depend on how
+    many threads share them; computed like this, a result is the same bit for bit on one core, on
+    many, and in a worker process of a parallel search.
 
     Parameters
     ----------
@@ -31,6 +38,8 @@ def map_nights(
         The nights.
     device : str
         Where the function computes; on other devices than ``"cpu"`` the nights take turns.
+    in_turn : bool, default=False
+        One night after the other, as functions need that write what the next one reads.
 
     Returns
     -------
@@ -43,11 +52,20 @@ def map_nights(
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        if n_threads == 1 or len(items) <= 1:
+        if n_threads == 1 or not items:
             return [function(item) for item in items]
-        with ThreadPoolExecutor(
-            min(n_threads, len(items)), initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            return list(pool.map(function, items))
+        # While one night is where it cannot be shared, the pieces of another fill the cores.
+        n_nights = 1 if in_turn else min(n_threads, len(items))
+        with _pool(n_threads) as pieces, _pool(n_nights) as nights:
+
+            def call(item: Item) -> Result:
+                with streaming_threads(pieces):
+                    return function(item)
+
+            return list(nights.map(call, items))
     finally:
         torch.set_num_threads(n_threads)
+
+
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))

@@ -1,4 +1,4 @@
-"""Parts of the training loop: validation nights, learning rate, early stopping."""
+"""Parts of the training loop: validation nights, learning rate, early stopping, records."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.model_selection import GroupShuffleSplit
 from skorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import Subset
 
 from sklearn_sleep.classifiers.night_dataset import NightDataset
 
-__all__ = ["StopEarly", "ValidationNights", "WarmUpDecay"]
+__all__ = ["RecordSteps", "StopEarly", "ValidationNights", "WarmUpDecay", "in_steps"]
 
 
 class ValidationNights:
@@ -25,7 +26,8 @@ class ValidationNights:
     minimum_subjects : int, default=5
         With fewer subjects than this, none is set aside.
     random_state : int, RandomState instance or None, default=0
-        Seed of the choice.
+        Seed of the choice. ``None`` takes it from the classifier's `random_state`; further calls
+        of ``partial_fit`` then set the same subjects aside.
     """
 
     def __init__(
@@ -70,22 +72,94 @@ class ValidationNights:
         train, valid = next(splitter.split(np.zeros(len(subjects)), groups=subjects))
         return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
 
+    def seeded(self, seed: int) -> ValidationNights:
+        """Return the same, with a seed where none was given.
+
+        Parameters
+        ----------
+        seed : int
+            The seed.
+
+        Returns
+        -------
+        ValidationNights
+        """
+        random_state = seed if self.random_state is None else self.random_state
+        return ValidationNights(
+            self.fraction, minimum_subjects=self.minimum_subjects, random_state=random_state
+        )
+
     def __repr__(self) -> str:
-        return f"ValidationNights({self.fraction}, minimum_subjects={self.minimum_subjects})"
+        return (
+            f"ValidationNights({self.fraction}, minimum_subjects={self.minimum_subjects}, "
+            f"random_state={self.random_state})"
+        )
+
+
+def in_steps(value: float, n_steps: int, name: str) -> float:
+    """Return a length of training in optimizer steps.
+
+    Parameters
+    ----------
+    value : int or float
+        An integer is a number of steps; a float from 0 to 1 is a fraction of the training.
+    n_steps : int
+        Steps of the training.
+    name : str
+        The parameter, for the message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> in_steps(2000, 50_000, "warm_up"), in_steps(0.1, 50_000, "warm_up")
+    (2000, 5000.0)
+    """
+    if isinstance(value, int | np.integer) and value >= 0:
+        return int(value)
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value * n_steps
+    msg = (
+        f"{name}={value!r} must be a number of steps (an integer such as 2000) or a fraction of "
+        "the training (a float from 0.0 to 1.0)."
+    )
+    raise ValueError(msg)
 
 
 class WarmUpDecay(Callback):
     """Raise the learning rate linearly, then let it decay exponentially.
 
-    The shape is the published one (2,000 steps of warm-up, time constant 10,000 steps, for 50
-    epochs of 10,000 nights); here it is scaled to the number of steps that the training has.
+    At step ``s`` (from 1) the rate is ``lr * s / warm_up`` up to the end of the warm-up, and
+    ``lr * exp(-(s - warm_up) / time_constant)`` after it. A step is one of the optimizer.
 
     Parameters
     ----------
-    warm_up : float, default=0.1
-        Part of the training in which the rate rises to the optimizer's ``lr``.
-    time_constant : float, default=0.3
-        Part of the training in which it then falls by a factor of e.
+    warm_up : int or float, default=0.1
+        Steps in which the rate rises to the optimizer's ``lr``. An integer is a number of steps, a
+        float a fraction of the training. Published (the wav2sleep repository's configuration,
+        2026): ``2000``.
+    time_constant : int or float, default=0.3
+        Steps in which it then falls by a factor of e, likewise. Published: ``10000``.
+
+    Notes
+    -----
+    The published numbers are for some 50 passes over 10,000 nights in batches of 16. A training
+    of 30 nights has a hundred steps and would end in the midst of that warm-up, at a twentieth of
+    the rate. Hence the defaults are fractions, which give the same shape at any length.
+
+    Examples
+    --------
+    >>> from sklearn_sleep import Wav2SleepClassifier
+    >>> published = Wav2SleepClassifier().set_params(
+    ...     callbacks__learning_rate__warm_up=2000, callbacks__learning_rate__time_constant=10000
+    ... )
     """
 
     def __init__(self, warm_up: float = 0.1, time_constant: float = 0.3) -> None:
@@ -96,26 +170,32 @@ class WarmUpDecay(Callback):
         """Start counting."""
         self.step_ = 0
 
-    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Find how many steps there are."""
-        batch_size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
-        batch_size = len(dataset_train) if batch_size == -1 else batch_size
-        self.n_steps_ = net.max_epochs * math.ceil(len(dataset_train) / batch_size)
+        n_steps = net.max_epochs * net.steps_per_pass_
+        self.warm_up_steps_ = max(in_steps(self.warm_up, n_steps, "warm_up"), 1)
+        self.decay_steps_ = in_steps(self.time_constant, n_steps, "time_constant")
+        if not self.decay_steps_:
+            msg = "time_constant=0 lets the learning rate vanish; it must be more."
+            raise ValueError(msg)
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
-        """Set the learning rate of the step."""
+        """Set the learning rate of the step that the batch belongs to."""
         if not training:
             return
-        self.step_ += 1
-        warm_up = max(self.warm_up * self.n_steps_, 1)
-        if self.step_ <= warm_up:
-            factor = self.step_ / warm_up
+        step = self.step_ + 1
+        if step <= self.warm_up_steps_:
+            factor = step / self.warm_up_steps_
         else:
-            factor = math.exp(-(self.step_ - warm_up) / (self.time_constant * self.n_steps_))
+            factor = math.exp(-(step - self.warm_up_steps_) / self.decay_steps_)
         for group in net.optimizer_.param_groups:
             # Groups of parameters may have rates of their own, which keep their ratio.
             ratio = group.setdefault("relative_rate", group["lr"] / net.lr if net.lr else 1.0)
             group["lr"] = net.lr * ratio * factor
+
+    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+        """Count the step, which may take several batches."""
+        self.step_ += 1
 
 
 class StopEarly(EarlyStopping):
@@ -133,3 +213,26 @@ class StopEarly(EarlyStopping):
         """Restore the best weights, if there are any."""
         if self.best_model_weights_ is not None:
             super().on_train_end(net, **kwargs)
+
+
+class RecordSteps(Callback):
+    """Record the learning rate and the gradient of each pass in the history.
+
+    ``learning_rate`` is that of the pass's last step, ``gradient_norm`` the mean over its steps of
+    the gradient's Euclidean norm before it is clipped.
+    """
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start a pass."""
+        self.norms_: list[float] = []
+
+    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+        """Take the norm of the gradient."""
+        norms = [p.grad.norm() for _, p in named_parameters if p.grad is not None]
+        # Where no night of a batch has a signal, there is no gradient.
+        self.norms_.append(float(torch.stack(norms).norm()) if norms else 0.0)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Write into the history."""
+        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        net.history.record("gradient_norm", float(np.mean(self.norms_)))

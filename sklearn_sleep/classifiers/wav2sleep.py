@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Self
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
-from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping
 from torch import Tensor, nn
 
-from sklearn_sleep.classifiers.inputs import as_epochs
-from sklearn_sleep.classifiers.night_dataset import (
-    NightBatch,
-    NightDataset,
-    NightSample,
-    collate_nights,
+from sklearn_sleep.classifiers.checkpointing import CheckpointMixin
+from sklearn_sleep.classifiers.failure_signs import WarnOfFailureSigns
+from sklearn_sleep.classifiers.night_dataset import NightSample
+from sklearn_sleep.classifiers.night_net import NightNet
+from sklearn_sleep.classifiers.night_prediction import network_input
+from sklearn_sleep.classifiers.training import (
+    RecordSteps,
+    StopEarly,
+    ValidationNights,
+    WarmUpDecay,
 )
-from sklearn_sleep.classifiers.parallel import map_nights
-from sklearn_sleep.classifiers.targets import check_targets, encode
-from sklearn_sleep.classifiers.training import StopEarly, ValidationNights, WarmUpDecay
-from sklearn_sleep.epochs import Epochs, warn_of_split_nights
-from sklearn_sleep.exceptions import MissingSignalWarning
+from sklearn_sleep.classifiers.weight_average import WeightAverage
 from sklearn_sleep.masking import check_mask_probability, draw_kept_signals
 from sklearn_sleep.networks import Wav2Sleep
-from sklearn_sleep.networks.blocks import dropout_seed
 
 __all__ = ["PUBLISHED_MASK_PROBABILITY", "Wav2SleepClassifier"]
 
@@ -39,7 +32,7 @@ PUBLISHED_MASK_PROBABILITY = {"ECG": 0.5, "PPG": 0.1, "ABD": 0.7, "THX": 0.7}
 """Masking probabilities of Carter & Tarassenko 2024."""
 
 
-class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
+class Wav2SleepClassifier(CheckpointMixin, NightNet):
     """Stage sleep with the wav2sleep network, from any subset of the signals it was trained on.
 
     A skorch net whose samples are epochs and whose batches are nights. Whatever rows are asked
@@ -74,8 +67,19 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
     kept_bytes : int, default=2**31
         Training nights are kept in memory once read, up to this many bytes; others are read anew
         in each epoch.
+    target_batch_size : int, optional
+        Nights in a step of the optimizer, a multiple of `batch_size`: gradients of that many
+        nights are added up while `batch_size` nights are held in memory, with the result of a
+        batch of them all. `batch_size` if not given.
+    balance : str, optional
+        Draw equally many nights from each cohort in a pass, as `BalancedSampler` says.
+        ``"dataset"`` tells cohorts apart by the recordings' dataset; any other name is a column of
+        the epoch table.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Type in which the network computes its products. ``"bfloat16"`` takes half the memory and
+        is faster where the processor has it; weights, norms and losses stay float32.
     criterion : type, default=CrossEntropyLoss
-        Loss of each row.
+        Loss of each row; ``criterion__label_smoothing`` is its label smoothing (published: 0).
     optimizer : type, default=AdamW
         Optimizer.
     optimizer__weight_decay : float, default=1e-4
@@ -92,7 +96,11 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
     patience : int, default=5
         Passes without improvement.
     callbacks : list of (str, Callback), optional
-        Further skorch callbacks.
+        Further skorch callbacks, such as `ResumableCheckpoint`. Beside those of skorch there are
+        ``learning_rate`` (`WarmUpDecay`), ``weight_average`` (`WeightAverage`, off),
+        ``gradient_clipping`` (at norm 1.0, as published), ``early_stopping``, ``steps``
+        (`RecordSteps`) and ``failure_signs`` (`WarnOfFailureSigns`). Their parameters are reached
+        by name: ``set_params(callbacks__weight_average__decay=0.999)``.
     verbose : int, default=0
         Print each pass.
     device : str, default="cpu"
@@ -114,6 +122,7 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
     See Also
     --------
     sklearn_sleep.preprocessing.EDFReader : First step of a pipeline that ends here.
+    sklearn_sleep.pretrained_pipeline : A trained classifier with the steps before it.
 
     References
     ----------
@@ -143,6 +152,9 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
         class_weight: str | Mapping[Any, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         kept_bytes: int = 2**31,
+        target_batch_size: int | None = None,
+        balance: str | None = None,
+        precision: Literal["float32", "bfloat16"] = "float32",
         criterion: type[nn.Module] = nn.CrossEntropyLoss,
         optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW,
         optimizer__weight_decay: float = 1e-4,
@@ -164,6 +176,9 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
         self.class_weight = class_weight
         self.random_state = random_state
         self.kept_bytes = kept_bytes
+        self.target_batch_size = target_batch_size
+        self.balance = balance
+        self.precision = precision
         self.patience = patience
         super().__init__(
             module,
@@ -179,8 +194,6 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
             device=device,
             **kwargs,
         )
-
-    # -- parameters ------------------------------------------------------------------------------
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, ``mask_probability__<signal>`` among them.
@@ -203,298 +216,46 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
             params["mask_probability"] = merged
         return super().set_params(**params)
 
-    def get_params_for(self, prefix: str) -> dict[str, Any]:
-        """Return the parameters of a part, with the defaults that nights need.
-
-        Parameters
-        ----------
-        prefix : str
-            Name of the part.
-
-        Returns
-        -------
-        dict
-        """
-        params = super().get_params_for(prefix)
-        if prefix == "module":
-            params.setdefault("signals", self.samples_per_epoch_)
-            params.setdefault("n_classes", len(self.classes_))
-        elif prefix == "criterion":
-            # Rows are weighed one by one.
-            params["reduction"] = "none"
-        elif prefix in ("iterator_train", "iterator_valid"):
-            params.setdefault("collate_fn", collate_nights)
-            params.setdefault("shuffle", prefix == "iterator_train")
-        return params
-
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         *scores, log = super()._default_callbacks
         return [
             *scores,
+            ("steps", RecordSteps()),
             ("gradient_clipping", GradientNormClipping(1.0)),
             ("learning_rate", WarmUpDecay()),
+            # Validation and early stopping come after it and see the average.
+            ("weight_average", WeightAverage(None)),
             ("early_stopping", StopEarly(patience=self.patience, load_best=True)),
+            ("failure_signs", WarnOfFailureSigns()),
             log,
         ]
 
-    # -- training --------------------------------------------------------------------------------
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train on nights.
-
-        Parameters
-        ----------
-        X : Epochs or mapping of str to array, n_rows long
-            What the steps of a pipeline give, or arrays in memory.
-        y : array-like of shape (n_rows,)
-            Stages.
-        sample_weight : array-like of shape (n_rows,), optional
-            Weight of each row in the loss.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If X, y or a parameter is not what it must be.
-        """
-        starts_anew = not (self.warm_start and self.initialized_)
-        dataset = self._training_dataset(X, y, sample_weight, starts_anew=starts_anew)
-        with self._seeded():
-            return super().fit(dataset, None)
-
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any = None,
-        classes: npt.ArrayLike | None = None,
-        sample_weight: Any = None,
-        **fit_params: Any,
-    ) -> Self:
-        """Train on, from the weights that are there.
-
-        Parameters
-        ----------
-        X : Epochs or mapping of str to array, n_rows long
-            What the steps of a pipeline give, or arrays in memory.
-        y : array-like of shape (n_rows,)
-            Stages.
-        classes : array-like, optional
-            All classes; needed in the first call where `y` lacks some.
-        sample_weight : array-like of shape (n_rows,), optional
-            Weight of each row in the loss.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        self
-        """
-        if isinstance(X, NightDataset):  # skorch's fit calls partial_fit
-            return super().partial_fit(X, y, **fit_params)
-        dataset = self._training_dataset(
-            X, y, sample_weight, starts_anew=not self.initialized_, classes=classes
-        )
-        with self._seeded():
-            return super().partial_fit(dataset, None, **fit_params)
-
-    def train_step_single(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
-        """Compute the loss of a batch and its gradient, night by night.
-
-        Parameters
-        ----------
-        batch : NightBatch
-            The nights.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            ``loss``, and ``y_pred`` with the logits of each night.
-        """
-        self._set_training(True)
-        nights = _with_signals(batch, "Nothing is learned from them.")
-        parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
-        total = _total_weight(nights)
-        seeds = self.random_generator_.integers(2**63, size=len(nights))
-
-        def differentiate(item: tuple[NightSample, int]) -> tuple[Tensor, Tensor, Any]:
-            night, seed = item
-            rng = np.random.default_rng(seed)
-            with dropout_seed(int(rng.integers(2**63))):
-                logits = self.infer(self._augment(night, rng))[0]
-                loss = self._sum_losses(logits, night) / total
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-            return loss.detach(), logits.detach(), gradients
-
-        results = map_nights(
-            differentiate, list(zip(nights, seeds, strict=True)), device=self.device
-        )
-        for _, _, gradients in results:
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                if gradient is None:
-                    continue
-                if parameter.grad is None:
-                    parameter.grad = gradient.clone()
-                else:
-                    parameter.grad += gradient
-        loss = sum((loss for loss, _, _ in results), torch.zeros(()))
-        return {"loss": loss, "y_pred": [logits for _, logits, _ in results]}
-
-    def validation_step(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
-        """Compute the loss of a batch without training.
-
-        Parameters
-        ----------
-        batch : NightBatch
-            The nights.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            ``loss``, and ``y_pred`` with the logits of each night.
-        """
-        nights = _with_signals(batch, "They are not validated on.")
-        logits = self.evaluation_step(NightBatch(nights))
-        losses = (
-            self._sum_losses(of_night, night)
-            for of_night, night in zip(logits, nights, strict=True)
-        )
-        loss = sum(losses, torch.zeros(())) / _total_weight(nights)
-        return {"loss": loss, "y_pred": logits}
-
-    # -- prediction ------------------------------------------------------------------------------
-
-    def evaluation_step(self, batch: NightBatch, training: bool = False) -> tuple[Tensor, ...]:
-        """Return the logits of each night of a batch.
-
-        Parameters
-        ----------
-        batch : NightBatch
-            The nights.
-        training : bool, default=False
-            Whether dropout is at work.
-
-        Returns
-        -------
-        tuple of Tensor of shape (n_epochs, n_classes)
-        """
-        self._set_training(training)
-
-        def stage(night: NightSample) -> Tensor:
-            with torch.set_grad_enabled(training):
-                return self.infer(_network_input(night.x, night.present))[0]
-
-        return tuple(map_nights(stage, batch.nights, device=self.device))
-
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the probability of each stage.
-
-        Parameters
-        ----------
-        X : Epochs or mapping of str to array, n_rows long
-            What the steps of a pipeline give, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-            Columns in the order of ``classes_``.
-
-        Warns
-        -----
-        MissingSignalWarning
-            If a night has no usable signal; its rows get the classes' prior probabilities.
-        """
-        self.check_is_fitted()
-        epochs = as_epochs(X, type(self).__name__)
-        self._check_samples_per_epoch(epochs)
-        probabilities = np.tile(self.class_prior_, (len(epochs), 1))
-        for batch in self.get_iterator(NightDataset(epochs, self.signals_), training=False):
-            nights = _with_signals(batch, "Their rows get the prior probabilities.")
-            outputs = self.evaluation_step(NightBatch(nights))
-            for night, logits in zip(nights, outputs, strict=True):
-                of_epochs = torch.softmax(logits.double(), dim=1).cpu().numpy()
-                probabilities[night.rows] = of_epochs[night.epoch]
-        return probabilities
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the most probable stage of each row.
-
-        Parameters
-        ----------
-        X : Epochs or mapping of str to array, n_rows long
-            What the steps of a pipeline give, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-        """
-        most_probable = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[most_probable]
-
-    # -- parts -----------------------------------------------------------------------------------
-
-    def _training_dataset(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        starts_anew: bool,
-        classes: npt.ArrayLike | None = None,
-    ) -> NightDataset:
+    def initialize(self) -> Self:
+        """Make the network and the parts of its training, with random weights."""
         check_mask_probability(self._mask_probability)
-        epochs = as_epochs(X, type(self).__name__)
-        y = check_targets(y, len(epochs))
-        warn_of_split_nights(epochs)
-        if starts_anew:
-            self.classes_ = np.unique(y if classes is None else classes)
-            if classes is None and self.classes is not None:
-                self.classes_ = np.unique(self.classes)
-            self._choose_signals(epochs)
-            random_state = check_random_state(self.random_state)
-            self.random_generator_ = np.random.default_rng(random_state.randint(2**31))
-        self._check_samples_per_epoch(epochs)
-        codes = encode(y, self.classes_)
-        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
-        if weight.shape != codes.shape:
-            msg = f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
+        if self.precision not in ("float32", "bfloat16"):
+            msg = f"precision={self.precision!r} must be 'float32' or 'bfloat16'."
             raise ValueError(msg)
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y)
-        if starts_anew:
-            counts = np.bincount(codes, weights=weight, minlength=len(self.classes_))
-            self.class_prior_ = counts / counts.sum()
-        return NightDataset(epochs, self.signals_, codes, weight, kept_bytes=self.kept_bytes)
+        return super().initialize()
 
-    def _choose_signals(self, epochs: Epochs) -> None:
-        """Settle which signals the network takes, and at which rates."""
-        rates = epochs.samples_per_epoch
-        self.signals_ = tuple(rates if self.signals is None else self.signals)
-        lacking = [name for name in self.signals_ if name not in rates]
-        if lacking or not self.signals_:
-            msg = (
-                f"None of the training nights has the signal(s) {lacking or 'asked for'}; "
-                f"they have {list(rates)}."
-            )
-            raise ValueError(msg)
-        self.samples_per_epoch_ = {name: rates[name] for name in self.signals_}
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
+        """Return the logits of nights, computed with the `precision` asked for.
 
-    def _check_samples_per_epoch(self, epochs: Epochs) -> None:
-        for name, found in epochs.samples_per_epoch.items():
-            wanted = self.samples_per_epoch_.get(name, found)
-            if found != wanted:
-                msg = (
-                    f"{name} comes with {found} samples per epoch, but the network takes {wanted}. "
-                    "Set Resampler(samples_per_epoch=...) as in training."
-                )
-                raise ValueError(msg)
+        Parameters
+        ----------
+        x : dict
+            What the network takes.
+        **fit_params
+            Used by skorch.
+
+        Returns
+        -------
+        Tensor of float32, shape (batch, n_epochs, n_classes)
+        """
+        device = torch.device(self.device).type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return super().infer(x, **fit_params).float()
 
     @property
     def _mask_probability(self) -> Mapping[str, float]:
@@ -502,46 +263,34 @@ class Wav2SleepClassifier(ClassifierMixin, NeuralNet):
             PUBLISHED_MASK_PROBABILITY if self.mask_probability is None else self.mask_probability
         )
 
-    def _augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
-        """Mask signals, and turn some upside down."""
+    @property
+    def always_masked(self) -> tuple[str, ...]:
+        """Signals that training masks in each night that has another one."""
+        certain = [name for name in self.signals_ if self._mask_probability.get(name, 0) >= 1]
+        backup = set(self.signals_).intersection(self.backup_signals or ())
+        if len(certain) == len(self.signals_) and not backup:
+            return ()  # each may be the one that is kept
+        return tuple(name for name in certain if name not in backup)
+
+    def augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
+        """Mask signals of a training night, and turn some upside down.
+
+        Parameters
+        ----------
+        night : NightSample
+            The night; it must not be changed.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        dict
+            What the network takes.
+        """
         kept = draw_kept_signals(tuple(night.x), self._mask_probability, self.backup_signals, rng)
         flipped = rng.random(len(kept)) < 0.5 * self.flip_polarity
         x = {
             name: -night.x[name] if flip else night.x[name]
             for name, flip in zip(kept, flipped, strict=True)
         }
-        return _network_input(x, night.present)
-
-    def _sum_losses(self, logits: Tensor, night: NightSample) -> Tensor:
-        losses = self.criterion_(logits[night.epoch], night.y.to(logits.device))
-        return (losses * night.weight.to(logits.device)).sum()
-
-    @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Seed torch for a training, and leave its global state as it was."""
-        devices = [self.device] if torch.device(self.device).type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(int(self.random_generator_.integers(2**63)))
-            yield
-
-
-def _network_input(x: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return what the network takes for a batch of one night."""
-    return {
-        "x": {name: samples[None] for name, samples in x.items()},
-        "present": {name: present[name][None] for name in x},
-    }
-
-
-def _with_signals(batch: NightBatch, consequence: str) -> tuple[NightSample, ...]:
-    """Return the nights that have a signal, and warn of the others."""
-    paths = [night.path for night in batch.nights if not night.x]
-    if paths:
-        msg = f"No usable signal in {', '.join(paths)}. {consequence}"
-        warnings.warn(msg, MissingSignalWarning, stacklevel=3)
-    return tuple(night for night in batch.nights if night.x)
-
-
-def _total_weight(nights: Sequence[NightSample]) -> float:
-    # Where every weight is 0, so is the loss.
-    return sum(float(night.weight.sum()) for night in nights) or 1.0
+        return network_input(x, night.present)

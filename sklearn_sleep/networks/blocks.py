@@ -10,20 +10,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sklearn_sleep.networks.activations import make_activation
+from sklearn_sleep.networks.convolution import Convolution
+from sklearn_sleep.networks.norms import make_norm
+from sklearn_sleep.networks.streaming import stream_block
+
 __all__ = [
-    "ChannelNorm",
+    "ENCODER_NORM_EPSILON",
     "ConvBlock",
     "ConvLayer",
     "DilatedConvBlock",
     "Dropout",
-    "InstanceNorm",
-    "convolve",
     "dropout_seed",
-    "make_norm",
 ]
 
-INSTANCE_NORM_EPSILON = 1e-2
-"""Of the published encoders' instance norms."""
+ENCODER_NORM_EPSILON = 1e-2
+"""Of the published encoders' instance norms: so much that flat signals do not blow up."""
+
+SEQUENCE_NORM_EPSILON = 1e-5
+"""Of the published sequence mixer's instance norms (torch's default)."""
 
 _dropout = threading.local()
 
@@ -71,114 +76,6 @@ class Dropout(nn.Module):
         return x * keep.to(x.device, x.dtype).div_(1.0 - self.p)
 
 
-class InstanceNorm(nn.Module):
-    """Norm of each channel over the time of each night.
-
-    Parameters
-    ----------
-    epsilon : float, default=1e-2
-        Added to the variance. The published encoders take this much, so that flat signals do not
-        blow up.
-    """
-
-    def __init__(self, epsilon: float = INSTANCE_NORM_EPSILON) -> None:
-        super().__init__()
-        self.epsilon = epsilon
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize (batch, channels, 1, time)."""
-        # Of a single night, batch norm is the same, and quick where channels come last in memory.
-        nights = [
-            functional.batch_norm(night, None, None, training=True, eps=self.epsilon)
-            for night in x.split(1)
-        ]
-        return nights[0] if len(nights) == 1 else torch.cat(nights)
-
-
-class ChannelNorm(nn.Module):
-    """Layer norm over the channels at each time.
-
-    Parameters
-    ----------
-    channels : int
-        Number of channels.
-    epsilon : float, default=1e-5
-        Added to the variance.
-    """
-
-    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        # The shape is that of the published checkpoints.
-        self.weight = nn.Parameter(torch.ones(1, channels, 1))
-        self.bias = nn.Parameter(torch.zeros(1, channels, 1))
-        self.epsilon = epsilon
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize (batch, channels, 1, time)."""
-        weight, bias = self.weight.flatten(), self.bias.flatten()
-        y = functional.layer_norm(x.permute(0, 2, 3, 1), weight.shape, weight, bias, self.epsilon)
-        return y.permute(0, 3, 1, 2)
-
-
-def make_norm(norm: str, channels: int) -> nn.Module:
-    """Return the norm layer of a name.
-
-    Parameters
-    ----------
-    norm : {"instance", "layer"}
-        Name.
-    channels : int
-        Number of channels.
-
-    Returns
-    -------
-    Module
-    """
-    if norm == "instance":
-        return InstanceNorm()
-    if norm == "layer":
-        return ChannelNorm(channels)
-    msg = f"norm={norm!r} is not known; use 'instance' or 'layer'."
-    raise ValueError(msg)
-
-
-def convolve(x: Tensor, conv: nn.Conv1d) -> Tensor:
-    """Convolve over time with the weights of a 1-D convolution.
-
-    On CPUs, 2-D convolutions with the channels last in memory take a fifth of the time of 1-D
-    convolutions at the few channels that the encoders begin with (``benchmarks/convolution.py``).
-
-    Parameters
-    ----------
-    x : Tensor of shape (batch, channels, 1, time)
-        Channels last in memory.
-    conv : Conv1d
-        Without bias, padded so that the length is kept.
-
-    Returns
-    -------
-    Tensor of shape (batch, conv.out_channels, 1, time / stride)
-    """
-    (kernel_size,), (stride,), (dilation,) = conv.kernel_size, conv.stride, conv.dilation
-    padding = dilation * (kernel_size - 1) // 2
-    if conv.in_channels == 1:
-        # A single channel is neither first nor last; a product puts the new channels last.
-        padded = functional.pad(x[:, 0, 0], (padding, padding))
-        y = padded.unfold(1, kernel_size, stride) @ conv.weight[:, 0].T
-        return y.transpose(1, 2).unsqueeze(2)
-    if kernel_size == 1:
-        # torch 2.13 corrupts memory in 1x1 convolutions of stride 2 with the channels last.
-        y = x.squeeze(2).transpose(1, 2)[:, ::stride] @ conv.weight[:, :, 0].T
-        return y.transpose(1, 2).unsqueeze(2)
-    return functional.conv2d(
-        x,
-        conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),
-        stride=(1, stride),
-        padding=(0, padding),
-        dilation=(1, dilation),
-    )
-
-
 class ConvLayer(nn.Module):
     """Convolution, norm and activation, with the length kept (or halved by stride 2).
 
@@ -187,11 +84,17 @@ class ConvLayer(nn.Module):
     in_channels, out_channels : int
         Number of channels.
     kernel_size : int
-        Odd.
+        Odd, or any if `causal`.
+    norm : {"instance", "layer", "batch", "rms", "group", "weight"} or None
+        Norm after the convolution. Without one the convolution has a bias.
+    activation : str
+        A name that `make_activation` knows.
     stride, dilation : int, default=1
         Of the convolution.
-    norm : {"instance", "layer"}, default="instance"
-        Norm after the convolution.
+    causal : bool, default=False
+        Whether the convolution sees no later times.
+    instance_epsilon : float, default=1e-2
+        What an instance norm adds to the variance.
     """
 
     def __init__(
@@ -200,25 +103,30 @@ class ConvLayer(nn.Module):
         out_channels: int,
         kernel_size: int,
         *,
+        norm: str | None,
+        activation: str,
         stride: int = 1,
         dilation: int = 1,
-        norm: str = "instance",
+        causal: bool = False,
+        instance_epsilon: float = ENCODER_NORM_EPSILON,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(
+        self.conv = Convolution(
             in_channels,
             out_channels,
             kernel_size,
             stride=stride,
             dilation=dilation,
-            padding=dilation * (kernel_size - 1) // 2,
-            bias=False,
+            causal=causal,
+            bias=norm is None,
+            weight_norm=norm == "weight",
         )
-        self.norm = make_norm(norm, out_channels)
+        self.norm = make_norm(norm, out_channels, instance_epsilon)
+        self.activation = make_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, out_channels, 1, time / stride)."""
-        return functional.gelu(self.norm(convolve(x, self.conv)))
+        return self.activation(self.norm(self.conv(x)))
 
 
 class ConvBlock(nn.Module):
@@ -228,21 +136,73 @@ class ConvBlock(nn.Module):
     ----------
     in_channels, out_channels : int
         Number of channels.
-    norm : {"instance", "layer"}
+    norm : {"instance", "layer", "batch", "rms", "group", "weight"} or None
         Norm after each convolution.
+    activation : str, default="gelu"
+        A name that `make_activation` knows.
+    causal : bool, default=False
+        Whether the convolutions see no later times.
+    residual : bool, default=True
+        Whether a linear map of the input is added.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str) -> None:
+    downsample: Convolution | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm: str | None,
+        *,
+        activation: str = "gelu",
+        causal: bool = False,
+        residual: bool = True,
+    ) -> None:
         super().__init__()
-        self.conv1 = ConvLayer(in_channels, out_channels, 3, norm=norm)
-        self.conv2 = ConvLayer(out_channels, out_channels, 3, norm=norm)
-        self.conv3 = ConvLayer(out_channels, out_channels, 3, stride=2, norm=norm)
-        self.downsample = nn.Conv1d(in_channels, out_channels, 1, stride=2, bias=False)
+
+        def make_layer(channels: int, stride: int = 1) -> ConvLayer:
+            return ConvLayer(
+                channels,
+                out_channels,
+                3,
+                norm=norm,
+                activation=activation,
+                stride=stride,
+                causal=causal,
+            )
+
+        self.conv1 = make_layer(in_channels)
+        self.conv2 = make_layer(out_channels)
+        self.conv3 = make_layer(out_channels, stride=2)
+        self.downsample = Convolution(in_channels, out_channels, 1, stride=2) if residual else None
+        self.activation = make_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, out_channels, 1, time / 2)."""
         y = self.conv3(self.conv2(self.conv1(x)))
-        return functional.gelu(y + convolve(x, self.downsample))
+        if self.downsample is not None:
+            y = y + self.downsample(x)
+        return self.activation(y)
+
+    def stream(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Compute the block of the published design in pieces that stay in a CPU's cache.
+
+        Parameters
+        ----------
+        x : Tensor of shape (time, in_channels)
+            One night.
+        dtype : torch.dtype
+            Type in which convolutions are computed.
+
+        Returns
+        -------
+        Tensor of shape (time / 2, out_channels)
+        """
+        if self.downsample is None:
+            msg = "Only blocks with a residual connection can be computed in pieces."
+            raise ValueError(msg)
+        weights = (self.conv1.conv.kernel(), self.conv2.conv.kernel(), self.conv3.conv.kernel())
+        return stream_block(x, weights, self.downsample.kernel(), ENCODER_NORM_EPSILON, dtype)
 
 
 class DilatedConvBlock(nn.Module):
@@ -253,27 +213,49 @@ class DilatedConvBlock(nn.Module):
     channels : int
         Number of channels.
     kernel_size : int
-        Odd.
+        Odd, or any if `causal`.
     n_dilations : int
         Dilations are 1, 2, 4, … to ``2 ** (n_dilations - 1)``.
     dropout : float
         Probability, before the residual sum.
-    norm : {"instance", "layer"}
+    norm : {"instance", "layer", "batch", "rms", "group", "weight"} or None
         Norm after each convolution.
+    activation : str, default="gelu"
+        A name that `make_activation` knows.
+    causal : bool, default=False
+        Whether the convolutions see no later times.
     """
 
     def __init__(
-        self, channels: int, kernel_size: int, n_dilations: int, dropout: float, norm: str
+        self,
+        channels: int,
+        kernel_size: int,
+        n_dilations: int,
+        dropout: float,
+        norm: str | None,
+        *,
+        activation: str = "gelu",
+        causal: bool = False,
     ) -> None:
         super().__init__()
         self.conv_layers = nn.Sequential(
             *(
-                ConvLayer(channels, channels, kernel_size, dilation=2**i, norm=norm)
+                ConvLayer(
+                    channels,
+                    channels,
+                    kernel_size,
+                    norm=norm,
+                    activation=activation,
+                    dilation=2**i,
+                    causal=causal,
+                    instance_epsilon=SEQUENCE_NORM_EPSILON,
+                )
                 for i in range(n_dilations)
             )
         )
         self.dropout = Dropout(dropout)
+        self.activation = make_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, channels, 1, time)."""
-        return functional.gelu(self.dropout(self.conv_layers(x)) + x)
+        return self.activation(self.dropout(self.conv_layers(x)) + x)

@@ -1,128 +1,21 @@
-"""The epoch mixer: one feature vector an epoch from whichever signals are there."""
+"""The epoch mixers: one feature vector an epoch from whichever signals are there."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from sklearn_sleep.networks.activations import make_activation
 from sklearn_sleep.networks.blocks import Dropout
+from sklearn_sleep.networks.transformer import TransformerEncoder
 
-__all__ = ["EpochMixer", "TransformerEncoder"]
-
-
-class SelfAttention(nn.Module):
-    """Multi-head self-attention over a few tokens.
-
-    Parameters
-    ----------
-    feature_dim : int
-        Width of a token.
-    n_heads : int
-        Number of heads, a divisor of `feature_dim`.
-    dropout : float
-        Probability, on the attention weights.
-    """
-
-    def __init__(self, feature_dim: int, n_heads: int, dropout: float) -> None:
-        super().__init__()
-        if feature_dim % n_heads:
-            msg = f"feature_dim={feature_dim} must be a multiple of n_heads={n_heads}."
-            raise ValueError(msg)
-        self.n_heads = n_heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * feature_dim, feature_dim))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * feature_dim))
-        self.out_proj = nn.Linear(feature_dim, feature_dim)
-        self.dropout = Dropout(dropout)
-        nn.init.xavier_uniform_(self.in_proj_weight)
-        nn.init.zeros_(self.out_proj.bias)
-
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Let each token attend to the present ones.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, tokens, feature_dim)
-            Tokens.
-        present : Tensor of bool, shape (n, tokens)
-            Which of them may be attended to.
-
-        Returns
-        -------
-        Tensor of shape (n, tokens, feature_dim)
-        """
-        n, tokens, width = x.shape
-        projected = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
-        heads = projected.view(n, tokens, 3, self.n_heads, width // self.n_heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        scores = scores.masked_fill(~present[:, None, None, :], -math.inf)
-        attended = self.dropout(scores.softmax(-1)) @ value
-        return self.out_proj(attended.transpose(1, 2).reshape(n, tokens, width))
+__all__ = ["AttentionMixer", "ConcatenationMixer", "MeanMixer"]
 
 
-class TransformerLayer(nn.Module):
-    """Pre-norm transformer encoder layer.
-
-    Parameters
-    ----------
-    feature_dim, n_heads : int
-        Width of a token and number of heads.
-    feedforward_dim : int
-        Width of the hidden layer.
-    dropout : float
-        Probability, on the attention weights and after each sublayer.
-    """
-
-    def __init__(
-        self, feature_dim: int, n_heads: int, feedforward_dim: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.self_attn = SelfAttention(feature_dim, n_heads, dropout)
-        self.linear1 = nn.Linear(feature_dim, feedforward_dim)
-        self.linear2 = nn.Linear(feedforward_dim, feature_dim)
-        self.norm1 = nn.LayerNorm(feature_dim)
-        self.norm2 = nn.LayerNorm(feature_dim)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Return (n, tokens, feature_dim)."""
-        x = x + self.dropout(self.self_attn(self.norm1(x), present))
-        hidden = self.dropout(functional.gelu(self.linear1(self.norm2(x))))
-        return x + self.dropout(self.linear2(hidden))
-
-
-class TransformerEncoder(nn.Module):
-    """Transformer layers, one after the other.
-
-    Parameters
-    ----------
-    feature_dim, n_layers, n_heads, feedforward_dim : int
-        Sizes.
-    dropout : float
-        Probability.
-    """
-
-    def __init__(
-        self, feature_dim: int, n_layers: int, n_heads: int, feedforward_dim: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            TransformerLayer(feature_dim, n_heads, feedforward_dim, dropout)
-            for _ in range(n_layers)
-        )
-
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Return (n, tokens, feature_dim)."""
-        for layer in self.layers:
-            x = layer(x, present)
-        return x
-
-
-class EpochMixer(nn.Module):
-    """Transformer over the signals of an epoch, read out by a CLS token.
+class AttentionMixer(nn.Module):
+    """Transformer over the signals of an epoch, read out by a CLS token (the published design).
 
     Parameters
     ----------
@@ -133,7 +26,10 @@ class EpochMixer(nn.Module):
     dropout : float
         Probability.
     n_register_tokens : int, default=0
-        Further learned tokens beside the CLS token.
+        Further learned tokens beside the CLS token (Darcet et al., "Vision Transformers Need
+        Registers", ICLR 2024, arXiv 2309.16588).
+    activation, norm_first
+        Of the transformer's layers.
     """
 
     def __init__(
@@ -144,34 +40,94 @@ class EpochMixer(nn.Module):
         feedforward_dim: int,
         dropout: float,
         n_register_tokens: int = 0,
+        *,
+        activation: str = "gelu",
+        norm_first: bool = True,
     ) -> None:
         super().__init__()
         self.transformer_encoder = TransformerEncoder(
-            feature_dim, n_layers, n_heads, feedforward_dim, dropout
+            feature_dim,
+            n_layers,
+            n_heads,
+            feedforward_dim,
+            dropout,
+            activation=activation,
+            norm_first=norm_first,
         )
         # The CLS token comes first. The shape is that of the published checkpoints.
         self.register_tokens = nn.Parameter(torch.randn(1, 1, feature_dim, n_register_tokens + 1))
 
-    def forward(self, tokens: Tensor, present: Tensor) -> Tensor:
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Mix the signals of each epoch.
 
         Parameters
         ----------
-        tokens : Tensor of shape (batch, epochs, n_signals, feature_dim)
-            Features of each signal.
-        present : Tensor of bool, shape (batch, epochs, n_signals)
-            Which of them are there.
+        features : mapping of str to Tensor of shape (batch, epochs, feature_dim)
+            Features by signal name.
+        present : mapping of str to Tensor of bool, shape (batch, epochs)
+            Where they are there.
 
         Returns
         -------
         Tensor of shape (batch, epochs, feature_dim)
         """
+        tokens = torch.stack(list(features.values()), dim=2)
+        mask = torch.stack([present[name] for name in features], dim=2)
         batch, epochs, _, width = tokens.shape
         learned = self.register_tokens[0, 0].T
-        x = torch.cat(
-            [learned.expand(batch * epochs, -1, -1), tokens.flatten(0, 1)],
-            dim=1,
-        )
-        always = present.new_ones(batch * epochs, len(learned))
-        mask = torch.cat([always, present.flatten(0, 1)], dim=1)
+        x = torch.cat([learned.expand(batch * epochs, -1, -1), tokens.flatten(0, 1)], dim=1)
+        always = mask.new_ones(batch * epochs, len(learned))
+        mask = torch.cat([always, mask.flatten(0, 1)], dim=1)
         return self.transformer_encoder(x, mask)[:, 0].view(batch, epochs, width)
+
+
+class ConcatenationMixer(nn.Module):
+    """All signals side by side, through a hidden layer.
+
+    The place of a missing signal holds zeros, so that no weight of its place is trained.
+
+    Parameters
+    ----------
+    signals : collection of str
+        Names of all signals.
+    feature_dim, hidden_dim : int
+        Width of the features and of the hidden layer.
+    dropout : float
+        Probability, in the hidden layer.
+    activation : str, default="gelu"
+        A name that `make_activation` knows.
+    """
+
+    def __init__(
+        self,
+        signals: Collection[str],
+        feature_dim: int,
+        hidden_dim: int,
+        dropout: float,
+        *,
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        self.signals = tuple(sorted(signals))
+        self.linear1 = nn.Linear(len(self.signals) * feature_dim, hidden_dim)
+        self.linear2 = nn.Linear(hidden_dim, feature_dim)
+        self.activation = make_activation(activation)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (batch, epochs, feature_dim); arguments as in `AttentionMixer`."""
+        there = {name: features[name] * present[name][..., None] for name in features}
+        missing = torch.zeros_like(next(iter(there.values())))
+        x = torch.cat([there.get(name, missing) for name in self.signals], dim=2)
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+
+
+class MeanMixer(nn.Module):
+    """Mean of the signals that are there; nothing is learned."""
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (batch, epochs, feature_dim); arguments as in `AttentionMixer`."""
+        tokens = torch.stack(list(features.values()), dim=2)
+        mask = torch.stack([present[name] for name in features], dim=2)[..., None]
+        # Zeros where an epoch has no signal.
+        return (tokens * mask).sum(dim=2) / mask.sum(dim=2).clamp(min=1)

@@ -2,183 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from sklearn_sleep.networks.blocks import ConvBlock, DilatedConvBlock
-from sklearn_sleep.networks.epoch_mixer import EpochMixer
+from sklearn_sleep.networks.epoch_mixer import AttentionMixer, ConcatenationMixer, MeanMixer
+from sklearn_sleep.networks.sequence_mixer import DilatedCNN, SequenceTransformer
+from sklearn_sleep.networks.signal_encoders import SignalEncoders
 
-__all__ = ["SequenceMixer", "SignalEncoder", "SignalEncoders", "Wav2Sleep"]
-
-# Each encoder halves the length until four feature vectors an epoch are left (the paper's design).
-_VECTORS_PER_EPOCH = 4
-
-
-class SignalEncoder(nn.Module):
-    """CNN from the waveform of a night to one feature vector an epoch.
-
-    Parameters
-    ----------
-    samples_per_epoch : int
-        A power of two, at least 8.
-    feature_dim : int
-        Width of the feature vectors.
-    initial_channels, max_channels : int
-        Channels of the first block, which double with every second block up to the maximum.
-    norm : {"instance", "layer"}
-        Norm in the CNN.
-    """
-
-    def __init__(
-        self,
-        samples_per_epoch: int,
-        feature_dim: int,
-        initial_channels: int,
-        max_channels: int,
-        norm: str,
-    ) -> None:
-        super().__init__()
-        if samples_per_epoch < 2 * _VECTORS_PER_EPOCH or samples_per_epoch.bit_count() != 1:
-            msg = (
-                f"samples_per_epoch={samples_per_epoch} must be a power of two from 8. "
-                "Set it with Resampler(samples_per_epoch={...})."
-            )
-            raise ValueError(msg)
-        n_blocks = int(math.log2(samples_per_epoch // _VECTORS_PER_EPOCH))
-        channels = [min(initial_channels * 2 ** (i // 2), max_channels) for i in range(n_blocks)]
-        self.cnn = nn.Sequential(
-            *(
-                ConvBlock(before, after, norm)
-                for before, after in zip([1, *channels], channels, strict=False)
-            )
-        )
-        self.linear = nn.Linear(_VECTORS_PER_EPOCH * channels[-1], feature_dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode nights.
-
-        Parameters
-        ----------
-        x : Tensor of shape (batch, epochs, samples_per_epoch)
-            Normalized samples.
-
-        Returns
-        -------
-        Tensor of shape (batch, epochs, feature_dim)
-        """
-        y = self.cnn(x.flatten(1)[:, None, None])
-        y = y.permute(0, 2, 3, 1).reshape(*x.shape[:2], -1)
-        return functional.gelu(self.linear(y))
-
-
-class SignalEncoders(nn.Module):
-    """One encoder for each signal.
-
-    Parameters
-    ----------
-    signals : mapping of str to int
-        Samples per epoch by signal name.
-    feature_dim, initial_channels, max_channels : int
-        Sizes of each `SignalEncoder`.
-    norm : {"instance", "layer"}
-        Norm in the CNNs.
-    """
-
-    def __init__(
-        self,
-        signals: Mapping[str, int],
-        feature_dim: int,
-        initial_channels: int,
-        max_channels: int,
-        norm: str,
-    ) -> None:
-        super().__init__()
-        self.encoders = nn.ModuleDict(
-            {
-                name: SignalEncoder(
-                    samples_per_epoch, feature_dim, initial_channels, max_channels, norm
-                )
-                for name, samples_per_epoch in signals.items()
-            }
-        )
-
-    def forward(
-        self, x: Mapping[str, Tensor], present: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Encode the signals that are there, and no others.
-
-        Parameters
-        ----------
-        x : mapping of str to Tensor of shape (batch, epochs, samples_per_epoch)
-            Samples by signal name.
-        present : mapping of str to Tensor of bool, shape (batch, epochs)
-            Which epochs have the signal.
-
-        Returns
-        -------
-        tokens : Tensor of shape (batch, epochs, n_signals, feature_dim)
-            Features, zero where a signal is missing.
-        mask : Tensor of bool, shape (batch, epochs, n_signals)
-            Where a signal is there.
-        """
-        tokens, masks = [], []
-        # Sorted by name, as the published implementation orders its tokens.
-        for name in sorted(name for name in x if bool(present[name].any())):
-            nights = present[name].any(dim=1)
-            mask = present[name]
-            samples = x[name][nights] * mask[nights][..., None]
-            features = self.encoders[name](samples)
-            if not bool(nights.all()):
-                scattered = features.new_zeros(len(nights), *features.shape[1:])
-                features = scattered.index_put((nights,), features)
-            tokens.append(features)
-            masks.append(mask)
-        if not tokens:
-            msg = "None of the nights has a signal; there is nothing to encode."
-            raise ValueError(msg)
-        return torch.stack(tokens, dim=2), torch.stack(masks, dim=2)
-
-
-class SequenceMixer(nn.Module):
-    """Dilated CNN over the epochs of a night.
-
-    Parameters
-    ----------
-    feature_dim : int
-        Width of the feature vectors.
-    n_blocks, kernel_size, n_dilations : int
-        Number of blocks, and the kernel size and the number of dilations in each.
-    dropout : float
-        Probability.
-    norm : {"instance", "layer"}
-        Norm after each convolution.
-    """
-
-    def __init__(
-        self,
-        feature_dim: int,
-        n_blocks: int,
-        kernel_size: int,
-        n_dilations: int,
-        dropout: float,
-        norm: str,
-    ) -> None:
-        super().__init__()
-        self.dilated_convs = nn.Sequential(
-            *(
-                DilatedConvBlock(feature_dim, kernel_size, n_dilations, dropout, norm)
-                for _ in range(n_blocks)
-            )
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (batch, epochs, feature_dim)."""
-        # A view with the channels last in memory.
-        return self.dilated_convs(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
+__all__ = ["Wav2Sleep"]
 
 
 class Wav2Sleep(nn.Module):
@@ -193,20 +26,68 @@ class Wav2Sleep(nn.Module):
         Samples per 30-second epoch, a power of two, by signal name.
     n_classes : int
         Number of stages.
+    signal_map : mapping of str to str, optional
+        Name of the encoder of each signal, ``{"EOG-L": "EOG", "EOG-R": "EOG"}``: signals with the
+        same one share it. Each has an encoder of its own name if not given.
+    embed_signals : bool, default=False
+        Add a learned vector that stands for the signal to its features, so that the mixer can tell
+        signals of a shared encoder apart.
     feature_dim : int, default=128
         Width of the feature vectors.
+    activation : {"gelu", "relu", "leaky", "silu", "swish", "linear"}, default="gelu"
+        Activation in the encoders, and in the mixers unless they have one of their own.
     initial_channels, max_channels : int, default=16, 128
         Channels of the encoders' CNNs.
-    encoder_norm : {"instance", "layer"}, default="instance"
-        Norm in the encoders.
+    encoder_norm : {"instance", "layer", "batch", "rms", "group", "weight", "auto"} or None, \
+default="instance"
+        Norm in the encoders. ``"auto"`` is instance norm in the first two blocks and layer norm in
+        the others; ``"weight"`` normalizes the weights rather than the features.
+    residual : bool, default=True
+        Whether the encoders' blocks have residual connections.
+    output_norm : bool, default=False
+        Whether a layer norm follows on the encoders.
+    causal : bool, default=False
+        Whether a stage depends on no later sample, so that a night can be staged while it lasts.
+        Instance and group norms run over time and still see the whole night in the sequence mixer
+        and, without `chunk_causal`, in the encoders.
+    chunk_causal : bool, default=True
+        If `causal`, encode each epoch on its own rather than with causal convolutions.
+    epoch_mixer : {"attention", "concat", "mean"}, default="attention"
+        How the signals of an epoch become one feature vector: by a transformer with a CLS token,
+        by a hidden layer over all of them side by side (zeros for the missing ones), or by their
+        mean.
     mixer_layers, mixer_heads, mixer_feedforward_dim : int, default=2, 8, 512
-        Of the epoch mixer.
-    sequence_blocks, sequence_kernel_size, sequence_dilations : int, default=2, 7, 6
-        Of the sequence mixer; dilations are 1, 2, 4, …
-    sequence_norm : {"layer", "instance"}, default="layer"
-        Norm in the sequence mixer.
+        Of the epoch mixer; the hidden layer of ``"concat"`` has the width
+        `mixer_feedforward_dim`.
+    mixer_activation : str, optional
+        Activation in the epoch mixer; `activation` if not given.
+    mixer_norm_first : bool, default=True
+        Whether the transformer's layer norms come before its sublayers.
+    mixer_register_tokens : int, default=0
+        Learned tokens beside the CLS token.
+    sequence_mixer : {"dilated_cnn", "transformer"}, default="dilated_cnn"
+        How epochs see their night.
+    sequence_blocks : int, default=2
+        Blocks of the dilated CNN, or layers of the transformer, which has `mixer_heads` heads and
+        the width `mixer_feedforward_dim`.
+    sequence_kernel_size, sequence_dilations : int, default=7, 6
+        Of each block of the dilated CNN; dilations are 1, 2, 4, …
+    sequence_norm : {"layer", "instance", "batch", "rms", "group", "weight"} or None, \
+default="layer"
+        Norm in the dilated CNN.
+    sequence_activation : str, optional
+        Activation in the sequence mixer; `activation` if not given.
+    sequence_causal : bool, optional
+        Whether an epoch sees no later ones in the sequence mixer; as `causal` if not given.
     dropout : float, default=0.1
         Probability in both mixers.
+    sequence_dropout : float, optional
+        Probability in the sequence mixer; `dropout` if not given.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not what it must be.
 
     Examples
     --------
@@ -223,34 +104,97 @@ class Wav2Sleep(nn.Module):
         signals: Mapping[str, int],
         n_classes: int,
         *,
+        signal_map: Mapping[str, str] | None = None,
+        embed_signals: bool = False,
         feature_dim: int = 128,
+        activation: str = "gelu",
         initial_channels: int = 16,
         max_channels: int = 128,
-        encoder_norm: str = "instance",
+        encoder_norm: str | None = "instance",
+        residual: bool = True,
+        output_norm: bool = False,
+        causal: bool = False,
+        chunk_causal: bool = True,
+        epoch_mixer: str = "attention",
         mixer_layers: int = 2,
         mixer_heads: int = 8,
         mixer_feedforward_dim: int = 512,
+        mixer_activation: str | None = None,
+        mixer_norm_first: bool = True,
+        mixer_register_tokens: int = 0,
+        sequence_mixer: str = "dilated_cnn",
         sequence_blocks: int = 2,
         sequence_kernel_size: int = 7,
         sequence_dilations: int = 6,
-        sequence_norm: str = "layer",
+        sequence_norm: str | None = "layer",
+        sequence_activation: str | None = None,
+        sequence_causal: bool | None = None,
         dropout: float = 0.1,
+        sequence_dropout: float | None = None,
     ) -> None:
         super().__init__()
         self.signal_encoders = SignalEncoders(
-            signals, feature_dim, initial_channels, max_channels, encoder_norm
-        )
-        self.epoch_mixer = EpochMixer(
-            feature_dim, mixer_layers, mixer_heads, mixer_feedforward_dim, dropout
-        )
-        self.sequence_mixer = SequenceMixer(
+            signals,
             feature_dim,
-            sequence_blocks,
-            sequence_kernel_size,
-            sequence_dilations,
-            dropout,
-            sequence_norm,
+            initial_channels,
+            max_channels,
+            encoder_norm,
+            signal_map=signal_map,
+            embed_signals=embed_signals,
+            activation=activation,
+            residual=residual,
+            output_norm=output_norm,
+            causal=causal,
+            chunk_causal=chunk_causal,
         )
+        self.epoch_mixer: nn.Module
+        of_mixer = activation if mixer_activation is None else mixer_activation
+        if epoch_mixer == "attention":
+            self.epoch_mixer = AttentionMixer(
+                feature_dim,
+                mixer_layers,
+                mixer_heads,
+                mixer_feedforward_dim,
+                dropout,
+                mixer_register_tokens,
+                activation=of_mixer,
+                norm_first=mixer_norm_first,
+            )
+        elif epoch_mixer == "concat":
+            self.epoch_mixer = ConcatenationMixer(
+                signals, feature_dim, mixer_feedforward_dim, dropout, activation=of_mixer
+            )
+        elif epoch_mixer == "mean":
+            self.epoch_mixer = MeanMixer()
+        else:
+            raise _unknown("epoch_mixer", epoch_mixer, ("attention", "concat", "mean"))
+        self.sequence_mixer: nn.Module
+        of_sequence = activation if sequence_activation is None else sequence_activation
+        only_past = causal if sequence_causal is None else sequence_causal
+        dropped = dropout if sequence_dropout is None else sequence_dropout
+        if sequence_mixer == "dilated_cnn":
+            self.sequence_mixer = DilatedCNN(
+                feature_dim,
+                sequence_blocks,
+                sequence_kernel_size,
+                sequence_dilations,
+                dropped,
+                sequence_norm,
+                activation=of_sequence,
+                causal=only_past,
+            )
+        elif sequence_mixer == "transformer":
+            self.sequence_mixer = SequenceTransformer(
+                feature_dim,
+                sequence_blocks,
+                mixer_heads,
+                mixer_feedforward_dim,
+                dropped,
+                activation=of_sequence,
+                causal=only_past,
+            )
+        else:
+            raise _unknown("sequence_mixer", sequence_mixer, ("dilated_cnn", "transformer"))
         self.classifier = nn.Linear(feature_dim, n_classes)
 
     def forward(
@@ -275,5 +219,11 @@ class Wav2Sleep(nn.Module):
                 name: torch.ones(samples.shape[:2], dtype=torch.bool, device=samples.device)
                 for name, samples in x.items()
             }
-        tokens, mask = self.signal_encoders(x, present)
-        return self.classifier(self.sequence_mixer(self.epoch_mixer(tokens, mask)))
+        mixed = self.epoch_mixer(*self.signal_encoders(x, present))
+        return self.classifier(self.sequence_mixer(mixed))
+
+
+def _unknown(parameter: str, value: str, known: tuple[str, ...]) -> ValueError:
+    return ValueError(
+        f"{parameter}={value!r} is not known; use one of {', '.join(map(repr, known))}."
+    )

@@ -1,5 +1,7 @@
-"""Figures of nights."""
+"""Figures of nights and of trainings."""
 
+from sklearn_sleep.plotting.attention import AttentionDisplay
 from sklearn_sleep.plotting.hypnogram import HypnogramDisplay
+from sklearn_sleep.plotting.training import TrainingDisplay
 
-__all__ = ["HypnogramDisplay"]
+__all__ = ["AttentionDisplay", "HypnogramDisplay", "TrainingDisplay"]

@@ -5,6 +5,7 @@ from sklearn_sleep.preprocessing.edf_reader import EDFReader
 from sklearn_sleep.preprocessing.epocher import Epocher
 from sklearn_sleep.preprocessing.filter import Filter
 from sklearn_sleep.preprocessing.normalizer import Normalizer
+from sklearn_sleep.preprocessing.padder import Padder
 from sklearn_sleep.preprocessing.resampler import Resampler
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Epocher",
     "Filter",
     "Normalizer",
+    "Padder",
     "RecordingTransformer",
     "Resampler",
 ]

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.helper import SliceDict
 
 from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay
-from sklearn_sleep.exceptions import MissingSignalWarning
+from sklearn_sleep.exceptions import MaskedSignalWarning, MissingSignalWarning
 
 SIGNALS = {"ECG": 64, "PPG": 64, "THX": 16}
 
@@ -187,6 +187,24 @@ def test_result_does_not_depend_on_the_number_of_threads(make_classifier):
     np.testing.assert_array_equal(results[0], results[2])
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.BatchNormWarning")
+def test_running_statistics_do_not_depend_on_the_number_of_threads(make_classifier):
+    arrays, recording, y = make_arrays()
+    before = torch.get_num_threads()
+    states = []
+    try:
+        for n_threads in (1, 3):
+            torch.set_num_threads(n_threads)
+            classifier = make_classifier(classes=None, batch_size=4, module__encoder_norm="batch")
+            classifier.fit(as_x(arrays, recording), y)
+            states.append(classifier.module_.state_dict())
+    finally:
+        torch.set_num_threads(before)
+    assert any(name.endswith("running_mean") for name in states[0])
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+
+
 def test_fit_leaves_torchs_global_generator_alone(make_classifier):
     arrays, recording, y = make_arrays()
     torch.manual_seed(5)
@@ -231,7 +249,9 @@ def test_masked_signals_are_masked_in_training_and_not_in_prediction(make_classi
         mask_probability={"ECG": 1.0, "PPG": 1.0},
         backup_signals=("THX",),
         train_split=None,
-    ).fit(X, y)
+    )
+    with pytest.warns(MaskedSignalWarning):
+        only_breath.fit(X, y)
     fresh = make_classifier(classes=None, max_epochs=0, train_split=None).fit(X, y)
     trained = dict(only_breath.module_.named_parameters())
     for name, parameter in fresh.module_.named_parameters():
@@ -269,6 +289,7 @@ def test_mask_probability_by_name(make_classifier):
     [
         ({"mask_probability": {"ECG": 1.5}}, r"mask_probability\['ECG'\]=1.5"),
         ({"signals": ["EMG"]}, "EMG"),
+        ({"precision": "int8"}, "precision='int8'"),
         ({"module__mixer_heads": 3}, "multiple of n_heads=3"),
         ({"colour": "red"}, "colour"),
     ],
@@ -399,6 +420,24 @@ def test_learning_rate_rises_and_decays(make_classifier):
     assert len(rates) == 20
     np.testing.assert_allclose(rates[:4], 0.01 * np.array([0.25, 0.5, 0.75, 1.0]))
     np.testing.assert_allclose(rates[4:], 0.01 * np.exp(-np.arange(1, 17) / 10))
+
+
+def test_bfloat16_changes_hardly_a_stage(fitted, make_classifier):
+    arrays, recording, y = make_arrays(seed=1)
+    X = as_x(arrays, recording)
+    coarse = clone(fitted).set_params(precision="bfloat16").fit(*_training_data())
+    assert coarse.score(X, y) > 0.95
+    expected = fitted.predict_proba(X)
+    same_weights = pickle.loads(pickle.dumps(fitted)).set_params(precision="bfloat16")  # noqa: S301
+    found = same_weights.predict_proba(X)
+    assert not np.array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
+
+
+def _training_data():
+    arrays, recording, y = make_arrays()
+    return as_x(arrays, recording), y
 
 
 def test_history_is_skorchs(fitted):

@@ -1,0 +1,75 @@
+"""What a trained network needs to be used again, whichever format it is stored in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from torch import Tensor
+
+__all__ = ["Checkpoint", "explain_damage"]
+
+# What comes of files that were damaged or made by something else.
+_DAMAGE = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+    RuntimeError,
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained `Wav2Sleep` network.
+
+    Attributes
+    ----------
+    signals : mapping of str to int
+        Samples per epoch of the signals that the network takes.
+    classes : ndarray of shape (n_classes,)
+        The classes that its outputs stand for.
+    class_prior : ndarray of float, shape (n_classes,)
+        The prediction for a night without usable signals.
+    parameters : mapping of str
+        Of `Wav2Sleep`, apart from ``signals`` and ``n_classes``; those that are not named have
+        their defaults.
+    state : mapping of str to Tensor
+        The weights.
+    """
+
+    signals: Mapping[str, int]
+    classes: npt.NDArray[Any]
+    class_prior: npt.NDArray[np.float64]
+    parameters: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+
+
+@contextmanager
+def explain_damage(folder: Path) -> Iterator[None]:
+    """Turn what comes of damaged files into a ValueError that names the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that is being read.
+
+    Raises
+    ------
+    ValueError
+        Instead of the error that the damage led to.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        msg = f"{folder} does not hold a model as save_pretrained writes it: {error!r}"
+        raise ValueError(msg) from error

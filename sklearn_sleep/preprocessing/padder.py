@@ -1,0 +1,72 @@
+"""Padder: silence after the end of a recording."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+
+from sklearn_sleep.preprocessing.base import RecordingTransformer
+from sklearn_sleep.recording import FloatArray, Signal
+from sklearn_sleep.signals import EPOCH_DURATION
+
+__all__ = ["Padder"]
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+class Padder(RecordingTransformer):
+    """Make each recording at least so long, by epochs without samples after its end.
+
+    The published wav2sleep takes nights of ten hours and fills up shorter ones with zeros, which
+    enter the normalization and the network. To do the same, put this step before
+    ``Resampler(method="linear")``, which gives 0 where there are no samples; after any other step
+    the epochs are missing. Rows stay what they are: they name epochs of the recording, and the
+    padding is context. Longer recordings are left whole (the published code cuts them off).
+
+    Parameters
+    ----------
+    hours : float, default=10.0
+        Shortest duration, in h.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
+    >>> epochs = EDFReader(["EEG"]).fit_transform("tests/data/sleep-edf-5min.edf")
+    >>> for step in Padder(hours=0.5), Resampler(method="linear"), Epocher():
+    ...     epochs = step.fit_transform(epochs)
+    >>> epochs
+    Epochs(10 rows over 1 recording)
+    >>> epochs.recordings[0].signals["EEG"].data.shape
+    (60, 4096)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hours": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, hours: float = 10.0) -> None:
+        self.hours = hours
+
+    def transform_signal(self, signal: Signal) -> Signal:
+        """Return the signal with more epochs to come.
+
+        Parameters
+        ----------
+        signal : Signal
+            Not yet cut into epochs.
+
+        Returns
+        -------
+        Signal
+            Its samples are the same.
+        """
+        self._check_continuous(signal)
+        shortest = math.ceil(self.hours * _SECONDS_PER_HOUR / EPOCH_DURATION)
+        return signal.map(_unchanged, n_epochs=max(signal.n_epochs, shortest))
+
+
+def _unchanged(samples: FloatArray) -> FloatArray:
+    return samples
