@@ -141,7 +141,9 @@ class NightLearner(NightPredictor):
             return loss.detach(), logits.detach(), gradients, tuple(augmented["x"])
 
         # Batch norm writes its running statistics night by night.
-        in_turn = any(isinstance(part, BatchNorm) for part in self.module_.modules())
+        in_turn = any(
+            isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.module_.modules()
+        )
         results = map_nights(
             differentiate,
             list(zip(nights, seeds, strict=True)),
