@@ -18,6 +18,13 @@ __all__ = ["SignalEncoder", "SignalEncoders"]
 # Each encoder halves the length until four feature vectors an epoch are left (the paper's design).
 _VECTORS_PER_EPOCH = 4
 
+STREAMED_VALUES = 2**22
+"""Results of a night's first convolution from which it is computed in pieces.
+
+As float32 they are 16 MB: two hours of ECG in 16 channels are less and stay in a processor's last
+cache, ten hours are more. Measured with ``benchmarks/network.py``.
+"""
+
 # With the norm "auto": so many blocks with instance norm, then layer norm (published code).
 _AUTO_INSTANCE_BLOCKS = 2
 
@@ -102,13 +109,18 @@ class SignalEncoder(nn.Module):
         -------
         Tensor of shape (batch, epochs, feature_dim)
         """
-        # Epochs that come alone are too short to be worth it.
-        if self.can_stream and x.device.type == "cpu" and x.shape[1] > 1 and not is_compiling():
+        if self._streams(x):
             y = torch.stack([self._stream(night) for night in x.flatten(1)])
         else:
             y = self.cnn(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
         y = y.reshape(*x.shape[:2], -1)
         return self.output_norm(self.activation(self.linear(y)))
+
+    def _streams(self, x: Tensor) -> bool:
+        first = cast(ConvBlock, self.cnn[0])
+        n_values = x[0].numel() * len(first.conv1.conv.kernel())
+        is_long = n_values >= STREAMED_VALUES
+        return self.can_stream and is_long and x.device.type == "cpu" and not is_compiling()
 
     def _stream(self, night: Tensor) -> Tensor:
         """Return the CNN's output of a night, (time, channels)."""

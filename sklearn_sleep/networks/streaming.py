@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -104,7 +103,7 @@ class _Block(torch.autograd.Function):
                 norms.append(norm)
         ctx.save_for_backward(x, *weights, downsample, *ys)
         ctx.norms = norms
-        out = _new_buffer(y.shape, dtype)
+        out = torch.empty(y.shape, dtype=dtype)
         projection = downsample[:, :, 0].T
 
         def finish(start: int, stop: int) -> None:
@@ -155,12 +154,6 @@ def _for_pieces(function: Callable[[int, int], Any], shape: torch.Size) -> list[
     return list(pool.map(call, bounds))
 
 
-def _new_buffer(shape: torch.Size | tuple[int, int], dtype: torch.dtype) -> Tensor:
-    # NumPy asks for huge pages, which torch does not, and new memory is touched much faster so.
-    kind = np.float32 if dtype == torch.float32 else np.int16
-    return torch.from_numpy(np.empty(shape, dtype=kind)).view(dtype)
-
-
 def _convolve_and_measure(
     x: Tensor,
     norm: _Norm | None,
@@ -171,7 +164,7 @@ def _convolve_and_measure(
 ) -> tuple[Tensor, _Norm]:
     """Return a convolution of the activated input, and the norm that follows on it."""
     length = len(x) // stride
-    y = _new_buffer((length, len(weight)), dtype)
+    y = torch.empty(length, len(weight), dtype=dtype)
 
     def convolve(start: int, stop: int) -> tuple[int, Tensor, Tensor]:
         a = _activate(x, norm, stride * start - 1, stride * (stop - 1) + 2)
@@ -236,7 +229,7 @@ def _through_sum(
 ) -> tuple[_AtNorm, Tensor]:
     """Go back through the last activation and the residual sum."""
     projection = downsample[:, :, 0]
-    at_norm = _new_buffer(y.shape, y.dtype)
+    at_norm = torch.empty(y.shape, dtype=y.dtype)
 
     def differentiate(start: int, stop: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         n = _normalize(y, norm, start, stop)
@@ -263,7 +256,7 @@ def _through_convolution(
     norm_before: _Norm,
 ) -> tuple[_AtNorm, Tensor]:
     """Go back through a norm, its convolution and the activation before that."""
-    at_norm = _new_buffer(before.shape, y.dtype)
+    at_norm = torch.empty(before.shape, dtype=y.dtype)
 
     def differentiate(start: int, stop: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         # One more on each side: what they give falls into this piece too.

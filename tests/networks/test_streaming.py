@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sklearn_sleep.networks import streaming
+from sklearn_sleep.networks import Wav2Sleep, signal_encoders, streaming
 
 EPSILON = 1e-2
 
@@ -121,3 +121,19 @@ def test_what_is_kept_for_the_gradient():
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         stream(x, leaves, downsample)
     assert sum(t.numel() for t in kept if t.shape[0] >= 1024) == 2048 * 8 * 3.5
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_encoder_in_pieces_equals_encoder_in_layers(monkeypatch, precision):
+    torch.manual_seed(0)
+    network = Wav2Sleep({"ECG": 64}, 4, feature_dim=16, initial_channels=4, mixer_heads=2).eval()
+    x = {"ECG": torch.randn(2, 12, 64)}
+    results = []
+    for values in (2**40, 0):
+        monkeypatch.setattr(signal_encoders, "STREAMED_VALUES", values)
+        enabled = precision == torch.bfloat16
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            results.append(network(x).float())
+    tolerance = 1e-5 if precision == torch.float32 else 0.1
+    torch.testing.assert_close(results[0], results[1], atol=tolerance, rtol=0)
+    assert not torch.equal(results[0], results[1])
