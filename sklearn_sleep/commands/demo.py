@@ -23,7 +23,7 @@ __all__ = ["run_demo"]
 
 N_CLASSES = 4  # W, Light, Deep, REM: the published cardio-respiratory scheme
 HELD_OUT_FOLDS = 4  # a quarter of the subjects is held out
-CROSS_VALIDATION_FOLDS = 3
+CROSS_VALIDATION_FOLDS = 2
 
 
 def run_demo(
