@@ -17,6 +17,10 @@ from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay, in
 from sklearn_sleep.classifiers.weight_average import WeightAverage
 from sklearn_sleep.pretrained import load_pretrained, save_pretrained
 
+# Batches of another shape are summed in another order, and six steps carry that on; a wrong
+# weight of one night would show in the first digit.
+ROUNDING = 1e-4
+
 
 def make_nights(n_nights=6, *, seed=0):
     rng = np.random.default_rng(seed)
@@ -115,9 +119,11 @@ def test_accumulated_gradients_are_those_of_the_large_batch(make_classifier, wei
     for found in accumulated:
         assert found.rates == large.rates
         for gradient, expected in zip(found.gradients, large.gradients, strict=True):
-            np.testing.assert_allclose(gradient, expected, atol=1e-6)
+            np.testing.assert_allclose(gradient, expected, atol=ROUNDING * np.abs(expected).max())
     for classifier in classifiers[1:]:
-        np.testing.assert_allclose(weights_of(classifier), weights_of(classifiers[0]), atol=1e-6)
+        np.testing.assert_allclose(
+            weights_of(classifier), weights_of(classifiers[0]), atol=ROUNDING
+        )
 
 
 def test_weights_change_once_in_a_step(make_classifier):
