@@ -44,7 +44,7 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("sleep-demo"), help="folder for the results")
     demo.add_argument("--subjects", type=int, default=16, help="subjects of the cohort")
     demo.add_argument("--hours", type=float, default=2.0, help="length of a night")
-    demo.add_argument("--epochs", type=int, default=15, help="passes over the nights")
+    demo.add_argument("--epochs", type=int, default=20, help="passes over the nights")
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(run=_demo)
 

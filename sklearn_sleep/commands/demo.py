@@ -31,7 +31,7 @@ def run_demo(
     *,
     n_subjects: int = 16,
     hours: float = 2.0,
-    max_epochs: int = 15,
+    max_epochs: int = 20,
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Make a cohort, cross-validate, train, and stage held-out nights from every subset of signals.
@@ -44,7 +44,7 @@ def run_demo(
         Subjects of the synthetic cohort.
     hours : float, default=2.0
         Length of a night.
-    max_epochs : int, default=15
+    max_epochs : int, default=20
         Passes over the training nights.
     random_state : int, default=0
         Seed.
