@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from sklearn_sleep.networks.streaming import streaming_threads
+from sklearn_sleep.networks.pieces import keeping_buffers, share_pieces
 
 __all__ = ["map_nights"]
 
@@ -26,7 +26,7 @@ def map_nights(
     """Apply a function to each night, several at a time on a CPU.
 
     Each call computes with one torch thread, and shares the pieces of its convolutions among
-    threads (`sklearn_sleep.networks.streaming`). Sums in parallel torch operations depend on how
+    threads (`sklearn_sleep.networks.pieces`). Sums in parallel torch operations depend on how
     many threads share them; computed like this, a result is the same bit for bit on one core, on
     many, and in a worker process of a parallel search.
 
@@ -53,19 +53,20 @@ def map_nights(
     torch.set_num_threads(1)
     try:
         if n_threads == 1 or not items:
-            return [function(item) for item in items]
+            with keeping_buffers():
+                return [function(item) for item in items]
         # While one night is where it cannot be shared, the pieces of another fill the cores.
         n_nights = 1 if in_turn else min(n_threads, len(items))
-        with _pool(n_threads) as pieces, _pool(n_nights) as nights:
-
-            def call(item: Item) -> Result:
-                with streaming_threads(pieces):
-                    return function(item)
-
-            return list(nights.map(call, items))
+        with (
+            ThreadPoolExecutor(n_threads, initializer=_compute_alone) as pieces,
+            ThreadPoolExecutor(n_nights, initializer=_compute_alone, initargs=(pieces,)) as nights,
+        ):
+            return list(nights.map(function, items))
     finally:
         torch.set_num_threads(n_threads)
 
 
-def _pool(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))
+def _compute_alone(pieces: ThreadPoolExecutor | None = None) -> None:
+    """Prepare a thread."""
+    torch.set_num_threads(1)
+    share_pieces(pieces)

@@ -184,7 +184,7 @@ class ConvBlock(nn.Module):
             y = y + self.downsample(x)
         return self.activation(y)
 
-    def stream(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+    def stream(self, x: Tensor, dtype: torch.dtype, *, recompute: bool = False) -> Tensor:
         """Compute the block of the published design in pieces that stay in a CPU's cache.
 
         Parameters
@@ -193,6 +193,8 @@ class ConvBlock(nn.Module):
             One night.
         dtype : torch.dtype
             Type in which convolutions are computed.
+        recompute : bool, default=False
+            Whether the gradient computes the convolutions anew, rather than keep them.
 
         Returns
         -------
@@ -202,7 +204,14 @@ class ConvBlock(nn.Module):
             msg = "Only blocks with a residual connection can be computed in pieces."
             raise ValueError(msg)
         weights = (self.conv1.conv.kernel(), self.conv2.conv.kernel(), self.conv3.conv.kernel())
-        return stream_block(x, weights, self.downsample.kernel(), ENCODER_NORM_EPSILON, dtype)
+        return stream_block(
+            x,
+            weights,
+            self.downsample.kernel(),
+            ENCODER_NORM_EPSILON,
+            dtype,
+            recompute=recompute,
+        )
 
 
 class DilatedConvBlock(nn.Module):

@@ -9,9 +9,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.compiler import is_compiling
+from torch.utils.checkpoint import checkpoint
 
 from sklearn_sleep.networks.activations import make_activation
 from sklearn_sleep.networks.blocks import ConvBlock
+from sklearn_sleep.networks.pieces import current_buffers
 
 __all__ = ["SignalEncoder", "SignalEncoders"]
 
@@ -51,11 +53,13 @@ class SignalEncoder(nn.Module):
         Whether a layer norm of the feature vectors follows.
     causal : bool, default=False
         Whether the convolutions see no later samples.
+    gradient_checkpointing : bool, default=False
+        Keep only the blocks' inputs in training, and compute the rest anew for the gradient.
 
     Raises
     ------
     ValueError
-        If `samples_per_epoch` cannot be halved to four.
+        If `samples_per_epoch` cannot be halved to four, or batch norm is to be computed twice.
     """
 
     def __init__(
@@ -70,12 +74,19 @@ class SignalEncoder(nn.Module):
         residual: bool = True,
         output_norm: bool = False,
         causal: bool = False,
+        gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if samples_per_epoch < 2 * _VECTORS_PER_EPOCH or samples_per_epoch.bit_count() != 1:
             msg = (
                 f"samples_per_epoch={samples_per_epoch} must be a power of two from 8. "
                 "Set it with Resampler(samples_per_epoch={...})."
+            )
+            raise ValueError(msg)
+        if gradient_checkpointing and norm == "batch":
+            msg = (
+                "gradient_checkpointing computes the blocks twice, which would change the running "
+                "statistics of the norm 'batch' twice; take another encoder_norm."
             )
             raise ValueError(msg)
         n_blocks = int(math.log2(samples_per_epoch // _VECTORS_PER_EPOCH))
@@ -91,6 +102,7 @@ class SignalEncoder(nn.Module):
                 for before, after, of_block in zip([1, *channels], channels, norms, strict=False)
             )
         )
+        self.gradient_checkpointing = gradient_checkpointing
         self.linear = nn.Linear(_VECTORS_PER_EPOCH * channels[-1], feature_dim)
         # The published design, which `ConvBlock.stream` computes.
         self.can_stream = (norm, activation, residual, causal) == ("instance", "gelu", True, False)
@@ -110,11 +122,21 @@ class SignalEncoder(nn.Module):
         Tensor of shape (batch, epochs, feature_dim)
         """
         if self._streams(x):
-            y = torch.stack([self._stream(night) for night in x.flatten(1)])
+            streamed = [self._stream(night) for night in x.flatten(1)]
+            y = torch.stack(streamed)
+            for of_night in streamed:
+                current_buffers().give(of_night)
         else:
-            y = self.cnn(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
+            y = self._compute_blocks(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
         y = y.reshape(*x.shape[:2], -1)
         return self.output_norm(self.activation(self.linear(y)))
+
+    def _compute_blocks(self, y: Tensor) -> Tensor:
+        if not (self.gradient_checkpointing and torch.is_grad_enabled()):
+            return self.cnn(y)
+        for block in self.cnn:
+            y = checkpoint(block, y, use_reentrant=False)
+        return y
 
     def _streams(self, x: Tensor) -> bool:
         first = cast(ConvBlock, self.cnn[0])
@@ -127,8 +149,11 @@ class SignalEncoder(nn.Module):
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else torch.float32
         y = night[:, None].contiguous()
+        buffers = current_buffers()
         for block in self.cnn:
-            y = cast(ConvBlock, block).stream(y, dtype)
+            before = y
+            y = cast(ConvBlock, block).stream(y, dtype, recompute=self.gradient_checkpointing)
+            buffers.give(before)
         return y
 
 
@@ -153,6 +178,8 @@ class SignalEncoders(nn.Module):
         Whether features know nothing of later epochs.
     chunk_causal : bool, default=True
         If `causal`, whether each epoch is encoded on its own rather than by causal convolutions.
+    gradient_checkpointing : bool, default=False
+        Of each `SignalEncoder`.
 
     Raises
     ------
@@ -178,6 +205,7 @@ class SignalEncoders(nn.Module):
         output_norm: bool = False,
         causal: bool = False,
         chunk_causal: bool = True,
+        gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.signal_map = {name: name for name in signals} if signal_map is None else signal_map
@@ -194,6 +222,7 @@ class SignalEncoders(nn.Module):
                     residual=residual,
                     output_norm=output_norm,
                     causal=causal and not chunk_causal,
+                    gradient_checkpointing=gradient_checkpointing,
                 )
                 for encoder, samples_per_epoch in _encoder_rates(signals, self.signal_map).items()
             }

@@ -6,48 +6,29 @@ piece by piece: a piece is normalized, activated and convolved while it is in th
 each layer reads and writes the memory once. Only what the norms need of the whole night, a mean
 and a variance for each channel, separates the layers.
 
-The backward pass keeps the outputs of the convolutions alone and computes the rest anew, which is
-also a third of the memory. Pieces are shared by threads; sums over them are taken in their order,
+The backward pass keeps the outputs of two convolutions, or of none, and computes the rest anew: a
+third of the memory or less. Pieces are shared by threads; sums over them are taken in their order,
 so that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["stream_block", "streaming_threads"]
+from sklearn_sleep.networks.pieces import Buffers, current_buffers, empty, for_pieces
 
-# Values in a piece: a megabyte, as an L2 cache has it. It must not depend on the number of threads,
-# or else sums would.
+__all__ = ["stream_block"]
+
+Result = TypeVar("Result")
+
+# Values in a piece: a megabyte, as an L2 cache has it (measured: 2**15 to 2**19).
 PIECE_VALUES = 2**18
-
-_threads = threading.local()
-
-
-@contextmanager
-def streaming_threads(pool: ThreadPoolExecutor | None) -> Iterator[None]:
-    """Share the pieces among the threads of a pool, for calls of this thread.
-
-    Parameters
-    ----------
-    pool : ThreadPoolExecutor or None
-        Its threads must compute with one torch thread each.
-    """
-    before = getattr(_threads, "pool", None)
-    _threads.pool = pool
-    try:
-        yield
-    finally:
-        _threads.pool = before
 
 
 def stream_block(
@@ -56,6 +37,8 @@ def stream_block(
     downsample: Tensor,
     epsilon: float,
     dtype: torch.dtype = torch.float32,
+    *,
+    recompute: bool = False,
 ) -> Tensor:
     """Compute a block: three convolutions with instance norm and GELU, and a residual.
 
@@ -72,13 +55,23 @@ def stream_block(
     dtype : {torch.float32, torch.bfloat16}, default=torch.float32
         Type in which convolutions are computed and results are stored. Norms, activations, sums
         and what a single input channel holds are float32 in any case.
+    recompute : bool, default=False
+        Keep the input alone for the gradient, and compute the convolutions anew.
 
     Returns
     -------
     Tensor of shape (time / 2, out_channels)
-        Of type `dtype`.
+        Of type `dtype`. Where no gradient is wanted it is one of the `current_buffers`, which
+        the caller gives back.
     """
-    return _Block.apply(x, *weights, downsample, epsilon, dtype)
+    tensors = (x, *weights, downsample)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return _Block.apply(*tensors, epsilon, dtype, recompute)
+    buffers = current_buffers()
+    out = buffers.take((len(x) // 2, len(downsample)), dtype)
+    _, ys = _compute(*tensors, epsilon, out, buffers.take)
+    _give_all(buffers, *ys)
+    return out
 
 
 class _Norm(NamedTuple):
@@ -89,43 +82,77 @@ class _Norm(NamedTuple):
 
 
 class _Block(torch.autograd.Function):
-    """A block with its gradient; keeps its input and the outputs of its convolutions."""
+    """A block with its gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parameters: Any) -> Tensor:
-        *weights, downsample, epsilon, dtype = parameters
-        ys, norms = [], []
-        y, norm = x, None
-        for weight, stride in zip(weights, (1, 1, 2), strict=True):
-            y, norm = _convolve_and_measure(y, norm, weight, stride, epsilon, dtype)
-            if any(ctx.needs_input_grad):
-                ys.append(y)
-                norms.append(norm)
-        ctx.save_for_backward(x, *weights, downsample, *ys)
-        ctx.norms = norms
-        out = torch.empty(y.shape, dtype=dtype)
-        projection = downsample[:, :, 0].T
-
-        def finish(start: int, stop: int) -> None:
-            skipped = x[2 * start : 2 * stop : 2].float() @ projection
-            out[start:stop] = functional.gelu(skipped.add_(_activate(y, norm, start, stop)))
-
-        _for_pieces(finish, y.shape)
+        w1, w2, w3, downsample, epsilon, dtype, recompute = parameters
+        buffers = current_buffers()
+        out = empty((len(x) // 2, len(downsample)), dtype)
+        make = buffers.take if recompute else empty
+        norms, ys = _compute(x, w1, w2, w3, downsample, epsilon, out, make)
+        if recompute:
+            _give_all(buffers, *ys)
+        ctx.norms, ctx.dtype, ctx.buffers = norms, dtype, buffers
+        ctx.save_for_backward(x, w1, w2, w3, downsample, *(() if recompute else ys))
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        x, *weights, downsample, y1, y2, y3 = ctx.saved_tensors
-        norm1, norm2, norm3 = ctx.norms
-        into_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
-        at_n3, of_downsample = _through_sum(gradient.contiguous(), x, downsample, y3, norm3, into_x)
-        at_n2, of_w3 = _through_convolution(at_n3, y3, norm3, weights[2], 2, y2, norm2)
-        del at_n3
-        at_n1, of_w2 = _through_convolution(at_n2, y2, norm2, weights[1], 1, y1, norm1)
-        del at_n2
-        of_w1 = _through_first_convolution(at_n1, y1, norm1, weights[0], x, into_x)
-        return into_x, of_w1, of_w2, of_w3, of_downsample, None, None
+        x, w1, w2, w3, downsample, *kept = ctx.saved_tensors
+        (norm1, norm2, norm3), dtype, buffers = ctx.norms, ctx.dtype, ctx.buffers
+        y1 = _convolve_anew(x, None, w1, 1, dtype, buffers)
+        if kept:
+            y2, y3 = kept
+        else:
+            y2 = _convolve_anew(y1, norm1, w2, 1, dtype, buffers)
+            y3 = _convolve_anew(y2, norm2, w3, 2, dtype, buffers)
+        into_x = empty(x.shape, x.dtype) if ctx.needs_input_grad[0] else None
+        at_n3, of_downsample = _through_sum(
+            gradient.contiguous(), x, downsample, y3, norm3, into_x, buffers
+        )
+        at_n2, of_w3 = _through_convolution(at_n3, y3, norm3, w3, 2, y2, norm2, buffers)
+        _give_all(buffers, at_n3.gradient, y3)
+        at_n1, of_w2 = _through_convolution(at_n2, y2, norm2, w2, 1, y1, norm1, buffers)
+        _give_all(buffers, at_n2.gradient, y2)
+        of_w1 = _through_first_convolution(at_n1, y1, norm1, w1, x, into_x)
+        _give_all(buffers, at_n1.gradient, y1)
+        return into_x, of_w1, of_w2, of_w3, of_downsample, None, None, None
+
+
+def _compute(
+    x: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    w3: Tensor,
+    downsample: Tensor,
+    epsilon: float,
+    out: Tensor,
+    make: Callable[[tuple[int, int], torch.dtype], Tensor],
+) -> tuple[tuple[_Norm, _Norm, _Norm], tuple[Tensor, Tensor]]:
+    """Write a block's output; return its norms, and what its last two convolutions gave.
+
+    The latter are in memory that `make` gives.
+    """
+    buffers, dtype = current_buffers(), out.dtype
+    length, channels = len(x), len(w1)
+    y1 = buffers.take((length, channels), dtype)
+    norm1 = _convolve_and_measure(x, None, w1, 1, epsilon, y1)
+    y2 = make((length, channels), dtype)
+    norm2 = _convolve_and_measure(y1, norm1, w2, 1, epsilon, y2)
+    buffers.give(y1)
+    y3 = make((length // 2, channels), dtype)
+    norm3 = _convolve_and_measure(y2, norm2, w3, 2, epsilon, y3)
+    projection = downsample[:, :, 0].T
+
+    def finish(start: int, stop: int) -> None:
+        total = x[2 * start : 2 * stop : 2].float() @ projection
+        total += _activate(y3, norm3, start, stop)
+        out[start:stop] = torch.ops.aten.gelu_(total)
+
+    _for_pieces(finish, y3)
+    return (norm1, norm2, norm3), (y2, y3)
 
 
 class _AtNorm(NamedTuple):
@@ -136,22 +163,15 @@ class _AtNorm(NamedTuple):
     projection: Tensor
 
 
-def _for_pieces(function: Callable[[int, int], Any], shape: torch.Size) -> list[Any]:
-    """Call a function for the start and the stop of each piece, and return what it gives."""
-    length, channels = shape
-    step = max(PIECE_VALUES // channels, 1)
-    bounds = [(start, min(start + step, length)) for start in range(0, length, step)]
-    pool = getattr(_threads, "pool", None)
-    inference = torch.is_inference_mode_enabled()
+def _for_pieces(function: Callable[[int, int], Result], y: Tensor) -> list[Result]:
+    """Call a function for the start and the stop of each piece of (time, channels)."""
+    length, channels = y.shape
+    return for_pieces(function, length, max(PIECE_VALUES // channels, 1))
 
-    def call(piece: tuple[int, int]) -> Any:
-        # Threads of a pool know none of these states of the calling thread.
-        with torch.inference_mode(inference), torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return function(*piece)
 
-    if pool is None or len(bounds) == 1:
-        return [call(piece) for piece in bounds]
-    return list(pool.map(call, bounds))
+def _give_all(buffers: Buffers, *tensors: Tensor) -> None:
+    for tensor in tensors:
+        buffers.give(tensor)
 
 
 def _convolve_and_measure(
@@ -160,28 +180,45 @@ def _convolve_and_measure(
     weight: Tensor,
     stride: int,
     epsilon: float,
-    dtype: torch.dtype,
-) -> tuple[Tensor, _Norm]:
-    """Return a convolution of the activated input, and the norm that follows on it."""
-    length = len(x) // stride
-    y = torch.empty(length, len(weight), dtype=dtype)
+    y: Tensor,
+) -> _Norm:
+    """Write a convolution of the activated input, and return the norm that follows on it."""
 
     def convolve(start: int, stop: int) -> tuple[int, Tensor, Tensor]:
         a = _activate(x, norm, stride * start - 1, stride * (stop - 1) + 2)
-        piece = _convolve(a, weight, stride, dtype)
+        piece = _convolve(a, weight, stride, y.dtype)
         y[start:stop] = piece
         piece = piece.float()
         mean = piece.mean(0)
         return len(piece), mean, piece.sub_(mean).square_().sum(0)
 
-    counts, means, squares = zip(*_for_pieces(convolve, y.shape), strict=True)
+    counts, means, squares = zip(*_for_pieces(convolve, y), strict=True)
     count = torch.tensor(counts, dtype=torch.float64)[:, None]
     by_piece = torch.stack(means).double()
-    mean = (count * by_piece).sum(0) / length
+    mean = (count * by_piece).sum(0) / len(y)
     # Within the pieces and between them (Chan, Golub & LeVeque 1983, Am. Stat. 37:242).
     spread = torch.stack(squares).double().sum(0) + (count * (by_piece - mean) ** 2).sum(0)
-    scale = torch.rsqrt(spread / length + epsilon)
-    return y, _Norm(scale.float(), (-mean * scale).float())
+    scale = torch.rsqrt(spread / len(y) + epsilon)
+    return _Norm(scale.float(), (-mean * scale).float())
+
+
+def _convolve_anew(
+    x: Tensor,
+    norm: _Norm | None,
+    weight: Tensor,
+    stride: int,
+    dtype: torch.dtype,
+    buffers: Buffers,
+) -> Tensor:
+    """Return a convolution that was measured before."""
+    y = buffers.take((len(x) // stride, len(weight)), dtype)
+
+    def convolve(start: int, stop: int) -> None:
+        a = _activate(x, norm, stride * start - 1, stride * (stop - 1) + 2)
+        y[start:stop] = _convolve(a, weight, stride, dtype)
+
+    _for_pieces(convolve, y)
+    return y
 
 
 def _normalize(y: Tensor, norm: _Norm, start: int, stop: int) -> Tensor:
@@ -191,24 +228,25 @@ def _normalize(y: Tensor, norm: _Norm, start: int, stop: int) -> Tensor:
 def _activate(y: Tensor, norm: _Norm | None, start: int, stop: int) -> Tensor:
     """Return the layer's output from `start` to `stop`, with zeros outside the night."""
     first, last = max(start, 0), min(stop, len(y))
-    a = y[first:last].float() if norm is None else functional.gelu(_normalize(y, norm, first, last))
-    if first > start or last < stop:
-        a = functional.pad(a, (0, 0, first - start, stop - last))
-    return a
+    if norm is None:
+        a = y[first:last].float()
+    else:
+        a = torch.ops.aten.gelu_(_normalize(y, norm, first, last))
+    return _with_zeros(a, first - start, stop - last)
+
+
+def _with_zeros(x: Tensor, before: int, after: int) -> Tensor:
+    return functional.pad(x, (0, 0, before, after)) if before or after else x
 
 
 def _before_norm(at: _AtNorm, y: Tensor, norm: _Norm, start: int, stop: int) -> Tensor:
     """Return the gradient at a convolution's output, with zeros outside the night."""
     first, last = max(start, 0), min(stop, len(y))
-    gradient = torch.addcmul(
-        at.gradient[first:last].float() - at.mean,
-        _normalize(y, norm, first, last),
-        at.projection,
-        value=-1,
-    ).mul_(norm.scale)
-    if first > start or last < stop:
-        gradient = functional.pad(gradient, (0, 0, first - start, stop - last))
-    return gradient
+    # scale * (gradient - mean - projection * (scale * y + shift)), in two steps.
+    of_y = -at.projection * norm.scale.square()
+    constant = -norm.scale * (at.mean + at.projection * norm.shift)
+    before = torch.addcmul(constant, at.gradient[first:last].float(), norm.scale)
+    return _with_zeros(before.addcmul_(y[first:last].float(), of_y), first - start, stop - last)
 
 
 def _at_norm(gradient: Tensor, sums: list[tuple[Tensor, Tensor]]) -> _AtNorm:
@@ -226,10 +264,11 @@ def _through_sum(
     y: Tensor,
     norm: _Norm,
     into_x: Tensor | None,
+    buffers: Buffers,
 ) -> tuple[_AtNorm, Tensor]:
     """Go back through the last activation and the residual sum."""
     projection = downsample[:, :, 0]
-    at_norm = torch.empty(y.shape, dtype=y.dtype)
+    at_norm = buffers.take(y.shape, y.dtype)
 
     def differentiate(start: int, stop: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         n = _normalize(y, norm, start, stop)
@@ -237,13 +276,22 @@ def _through_sum(
         total = (skipped @ projection.T).add_(functional.gelu(n))
         at_sum = torch.ops.aten.gelu_backward(gradient[start:stop].float(), total)
         if into_x is not None:
-            into_x[2 * start : 2 * stop : 2] = at_sum @ projection
-        piece = torch.ops.aten.gelu_backward(at_sum, n)
-        at_norm[start:stop] = piece
-        return at_sum.T @ skipped, (piece.sum(0), piece.mul(n).sum(0))
+            # Every second input; the first convolution adds to them all.
+            pairs = into_x[2 * start : 2 * stop].unflatten(0, (-1, 2))
+            pairs[:, 0], pairs[:, 1] = at_sum @ projection, 0
+        return at_sum.T @ skipped, _through_activation(at_sum, n, at_norm, start, stop)
 
-    of_weight, sums = zip(*_for_pieces(differentiate, y.shape), strict=True)
-    return _at_norm(at_norm, list(sums)), sum(of_weight)[:, :, None]
+    of_weight, sums = zip(*_for_pieces(differentiate, y), strict=True)
+    return _at_norm(at_norm, list(sums)), torch.stack(of_weight).sum(0)[:, :, None]
+
+
+def _through_activation(
+    gradient: Tensor, n: Tensor, into: Tensor, start: int, stop: int
+) -> tuple[Tensor, Tensor]:
+    """Write the gradient at a norm's output `n`; return its sums, without and with `n`."""
+    piece = torch.ops.aten.gelu_backward(gradient, n)
+    into[start:stop] = piece
+    return piece.sum(0), piece.mul_(n).sum(0)
 
 
 def _through_convolution(
@@ -254,24 +302,26 @@ def _through_convolution(
     stride: int,
     before: Tensor,
     norm_before: _Norm,
+    buffers: Buffers,
 ) -> tuple[_AtNorm, Tensor]:
     """Go back through a norm, its convolution and the activation before that."""
-    at_norm = torch.empty(before.shape, dtype=y.dtype)
+    at_norm = buffers.take(before.shape, y.dtype)
 
     def differentiate(start: int, stop: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         # One more on each side: what they give falls into this piece too.
         gradient = _before_norm(at, y, norm, start - 1, stop + 1)
         first, last = stride * start, stride * stop
         at_input = _transpose_convolve(gradient, weight, stride, last - first, y.dtype)
-        a = _activate(before, norm_before, first - 1, stride * (stop - 1) + 2)
+        # The convolution saw one input more on either side; with stride 2, before it alone.
+        reach = last + 2 - stride
+        n = _normalize(before, norm_before, max(first - 1, 0), min(reach, len(before)))
+        a = _with_zeros(functional.gelu(n), int(first == 0), max(reach - len(before), 0))
         of_weight = _weight_gradient(a, gradient[1:-1], weight, stride, y.dtype)
-        n = _normalize(before, norm_before, first, last)
-        piece = torch.ops.aten.gelu_backward(at_input, n)
-        at_norm[first:last] = piece
-        return of_weight, (piece.sum(0), piece.mul(n).sum(0))
+        n = n[int(first > 0) :][: last - first]
+        return of_weight, _through_activation(at_input, n, at_norm, first, last)
 
-    of_weight, sums = zip(*_for_pieces(differentiate, y.shape), strict=True)
-    return _at_norm(at_norm, list(sums)), sum(of_weight)
+    of_weight, sums = zip(*_for_pieces(differentiate, y), strict=True)
+    return _at_norm(at_norm, list(sums)), torch.stack(of_weight).sum(0)
 
 
 def _through_first_convolution(
@@ -286,7 +336,7 @@ def _through_first_convolution(
         a = _activate(x, None, start - 1, stop + 1)
         return _weight_gradient(a, gradient[1:-1], weight, 1, y.dtype)
 
-    return sum(_for_pieces(differentiate, y.shape))
+    return torch.stack(_for_pieces(differentiate, y)).sum(0)
 
 
 def _as_image(x: Tensor) -> Tensor:

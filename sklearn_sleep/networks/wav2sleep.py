@@ -83,6 +83,9 @@ default="layer"
         Probability in both mixers.
     sequence_dropout : float, optional
         Probability in the sequence mixer; `dropout` if not given.
+    gradient_checkpointing : bool, default=False
+        In training, keep only the inputs of the encoders' blocks and compute the rest anew for the
+        gradient: less memory for more time.
 
     Raises
     ------
@@ -131,6 +134,7 @@ default="layer"
         sequence_causal: bool | None = None,
         dropout: float = 0.1,
         sequence_dropout: float | None = None,
+        gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.signal_encoders = SignalEncoders(
@@ -146,6 +150,7 @@ default="layer"
             output_norm=output_norm,
             causal=causal,
             chunk_causal=chunk_causal,
+            gradient_checkpointing=gradient_checkpointing,
         )
         self.epoch_mixer: nn.Module
         of_mixer = activation if mixer_activation is None else mixer_activation
