@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
+from torch import nn
 
 from sklearn_sleep.classifiers.inputs import as_epochs
 from sklearn_sleep.classifiers.night_dataset import NightDataset
@@ -190,6 +191,28 @@ class NightNet(NightLearner):
         batches_per_step = self._batches_per_step(parameters["batch_size"])
         self.steps_per_pass_ = math.ceil(len(iterator) / batches_per_step)
         return iterator
+
+    def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
+        """Compile the network if `compile` is set, as it says itself where it can.
+
+        Parameters
+        ----------
+        module : Module
+            The network or the criterion.
+        name : str
+            Its name.
+
+        Returns
+        -------
+        Module
+        """
+        compile_encoders = getattr(module, "compile_encoders", None)
+        if not self.compile or name == "criterion":
+            return module
+        if compile_encoders is None:
+            return super().torch_compile(module, name)
+        compile_encoders(**self.get_params_for("compile"))
+        return module
 
     # -- parts -----------------------------------------------------------------------------------
 

@@ -107,6 +107,8 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         Torch device.
     **kwargs
         Further parameters of `skorch.NeuralNet`, and of its parts by ``part__parameter``.
+        ``compile=True`` compiles the encoders (`Wav2Sleep.compile_encoders`);
+        ``module__gradient_checkpointing=True`` trains in less memory.
 
     Attributes
     ----------

@@ -31,6 +31,25 @@ cache, ten hours are more. Measured with ``benchmarks/network.py``.
 _AUTO_INSTANCE_BLOCKS = 2
 
 
+class Blocks(nn.Sequential):
+    """Convolutional blocks one after the other.
+
+    Attributes
+    ----------
+    gradient_checkpointing : bool
+        Keep only the blocks' inputs in training, and compute the rest anew for the gradient.
+    """
+
+    gradient_checkpointing = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, channels, 1, time / 2 ** n_blocks)."""
+        recompute = self.gradient_checkpointing and torch.is_grad_enabled()
+        for block in self:
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+        return x
+
+
 class SignalEncoder(nn.Module):
     """CNN from the waveform of a night to one feature vector an epoch.
 
@@ -94,7 +113,7 @@ class SignalEncoder(nn.Module):
         norms = [norm] * n_blocks
         if norm == "auto":
             norms = ["instance" if i < _AUTO_INSTANCE_BLOCKS else "layer" for i in range(n_blocks)]
-        self.cnn = nn.Sequential(
+        self.cnn = Blocks(
             *(
                 ConvBlock(
                     before, after, of_block, activation=activation, causal=causal, residual=residual
@@ -102,7 +121,7 @@ class SignalEncoder(nn.Module):
                 for before, after, of_block in zip([1, *channels], channels, norms, strict=False)
             )
         )
-        self.gradient_checkpointing = gradient_checkpointing
+        self.cnn.gradient_checkpointing = gradient_checkpointing
         self.linear = nn.Linear(_VECTORS_PER_EPOCH * channels[-1], feature_dim)
         # The published design, which `ConvBlock.stream` computes.
         self.can_stream = (norm, activation, residual, causal) == ("instance", "gelu", True, False)
@@ -127,16 +146,9 @@ class SignalEncoder(nn.Module):
             for of_night in streamed:
                 current_buffers().give(of_night)
         else:
-            y = self._compute_blocks(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
+            y = self.cnn(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
         y = y.reshape(*x.shape[:2], -1)
         return self.output_norm(self.activation(self.linear(y)))
-
-    def _compute_blocks(self, y: Tensor) -> Tensor:
-        if not (self.gradient_checkpointing and torch.is_grad_enabled()):
-            return self.cnn(y)
-        for block in self.cnn:
-            y = checkpoint(block, y, use_reentrant=False)
-        return y
 
     def _streams(self, x: Tensor) -> bool:
         first = cast(ConvBlock, self.cnn[0])
@@ -152,7 +164,7 @@ class SignalEncoder(nn.Module):
         buffers = current_buffers()
         for block in self.cnn:
             before = y
-            y = cast(ConvBlock, block).stream(y, dtype, recompute=self.gradient_checkpointing)
+            y = cast(ConvBlock, block).stream(y, dtype, recompute=self.cnn.gradient_checkpointing)
             buffers.give(before)
         return y
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_sleep.networks.epoch_mixer import AttentionMixer, ConcatenationMixer, MeanMixer
 from sklearn_sleep.networks.sequence_mixer import DilatedCNN, SequenceTransformer
-from sklearn_sleep.networks.signal_encoders import SignalEncoders
+from sklearn_sleep.networks.signal_encoders import SignalEncoder, SignalEncoders
 
 __all__ = ["Wav2Sleep"]
 
@@ -201,6 +202,21 @@ default="layer"
         else:
             raise _unknown("sequence_mixer", sequence_mixer, ("dilated_cnn", "transformer"))
         self.classifier = nn.Linear(feature_dim, n_classes)
+
+    def compile_encoders(self, **options: Any) -> None:
+        """Compile the encoders' CNNs, which take most of the time, with `torch.compile`.
+
+        They are compiled in place at their first use, for nights of any length; names of weights
+        stay as they are, and a copy or a pickle is not compiled. Nights that are computed in pieces
+        on a CPU (`sklearn_sleep.networks.streaming`) are not concerned: that is faster still.
+
+        Parameters
+        ----------
+        **options
+            Parameters of `torch.compile`.
+        """
+        for encoder in self.signal_encoders.encoders.values():
+            cast(SignalEncoder, encoder).cnn.compile(**{"dynamic": True, **options})
 
     def forward(
         self, x: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None

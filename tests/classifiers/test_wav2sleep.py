@@ -13,6 +13,7 @@ from skorch.helper import SliceDict
 
 from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay
 from sklearn_sleep.exceptions import MaskedSignalWarning, MissingSignalWarning
+from sklearn_sleep.networks import signal_encoders
 
 SIGNALS = {"ECG": 64, "PPG": 64, "THX": 16}
 
@@ -422,7 +423,9 @@ def test_learning_rate_rises_and_decays(make_classifier):
     np.testing.assert_allclose(rates[4:], 0.01 * np.exp(-np.arange(1, 17) / 10))
 
 
-def test_bfloat16_changes_hardly_a_stage(fitted, make_classifier):
+@pytest.mark.parametrize("streamed_values", [signal_encoders.STREAMED_VALUES, 0])
+def test_bfloat16_changes_hardly_a_stage(fitted, monkeypatch, streamed_values):
+    monkeypatch.setattr(signal_encoders, "STREAMED_VALUES", streamed_values)
     arrays, recording, y = make_arrays(seed=1)
     X = as_x(arrays, recording)
     coarse = clone(fitted).set_params(precision="bfloat16").fit(*_training_data())
