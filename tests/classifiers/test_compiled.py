@@ -49,10 +49,9 @@ def test_compiled_network_is_saved_like_any(compiled, nights, tmp_path):
     X, _ = nights
     compiled.save_pretrained(tmp_path)
     expected = compiled.predict_proba(X)
-    for copy in (
-        Wav2SleepClassifier.from_pretrained(tmp_path),
-        pickle.loads(pickle.dumps(compiled)),
-    ):  # noqa: S301
+    loaded = Wav2SleepClassifier.from_pretrained(tmp_path)
+    pickled = pickle.loads(pickle.dumps(compiled))  # noqa: S301
+    for copy in (loaded, pickled):
         np.testing.assert_allclose(copy.predict_proba(X), expected, atol=1e-5)
 
 
