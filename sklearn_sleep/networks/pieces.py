@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -45,7 +45,8 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         if not hasattr(mmap, "MADV_HUGEPAGE") or n_bytes < _HUGE_PAGE:
             return torch.empty(shape, dtype=dtype)
         memory = mmap.mmap(-1, n_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        with contextlib.suppress(OSError):  # of a system that has none
+            memory.madvise(mmap.MADV_HUGEPAGE)
         return torch.frombuffer(memory, dtype=dtype).view(shape)
 
 
@@ -116,7 +117,7 @@ def share_pieces(pool: ThreadPoolExecutor | None) -> None:
     _of_thread.pool, _of_thread.buffers = pool, Buffers()
 
 
-@contextmanager
+@contextlib.contextmanager
 def keeping_buffers() -> Iterator[None]:
     """Keep buffers from call to call of this thread, until the context is left."""
     before = getattr(_of_thread, "buffers", None)

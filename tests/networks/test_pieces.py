@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from sklearn_sleep.networks import pieces
 from sklearn_sleep.networks.pieces import (
     Buffers,
     current_buffers,
@@ -23,6 +24,13 @@ def test_empty_tensors_can_be_written_anywhere(n_values, dtype):
     assert (tensor.shape, tensor.dtype, tensor.is_inference()) == ((n_values, 2), dtype, False)
     tensor.fill_(3)
     assert tensor.float().mean() == 3
+
+
+def test_a_system_without_huge_pages(monkeypatch):
+    monkeypatch.setattr(pieces.mmap, "MADV_HUGEPAGE", 9999)  # which the system refuses
+    with pytest.raises(OSError, match="Invalid"):
+        pieces.mmap.mmap(-1, 4096).madvise(9999)
+    assert empty((2**20,), torch.float32).fill_(2).sum() == 2**21
 
 
 def test_buffers_are_not_given_twice():
