@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.metrics import cohen_kappa_score
 
 FOLDER = Path(__file__).parent.parent / "examples"
@@ -26,6 +27,8 @@ SUBJECTS_OF_SMALL_SIZE = 8
 def load(monkeypatch):
     """Load an example as Python does that runs it as a script."""
     monkeypatch.syspath_prepend(FOLDER)
+    # Workers kept from an earlier search do not know the folder.
+    get_reusable_executor().shutdown()
 
     def load_example(name):
         spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
