@@ -1,5 +1,6 @@
 """Classifiers that stage sleep, and the parts of their training."""
 
+from sklearn_sleep.classifiers.accelerated import AcceleratedWav2SleepClassifier
 from sklearn_sleep.classifiers.diagnostics import epoch_attention, history_frame
 from sklearn_sleep.classifiers.resumable import ResumableCheckpoint
 from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay
@@ -7,6 +8,7 @@ from sklearn_sleep.classifiers.wav2sleep import Wav2SleepClassifier
 from sklearn_sleep.classifiers.weight_average import WeightAverage
 
 __all__ = [
+    "AcceleratedWav2SleepClassifier",
     "ResumableCheckpoint",
     "ValidationNights",
     "WarmUpDecay",

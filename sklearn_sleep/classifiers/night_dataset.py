@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from torch.utils.data import Dataset
 from sklearn_sleep.epochs import Epochs, Night
 
 __all__ = ["NightBatch", "NightDataset", "NightSample", "collate_nights"]
+
+Part = TypeVar("Part")
 
 # An epoch of which less is there is missing; in one of which more is there, the gap is silence.
 MINIMUM_PRESENT_FRACTION = 0.5
@@ -62,6 +65,20 @@ class NightBatch:
     def __len__(self) -> int:
         # skorch weighs the losses of batches by this.
         return sum(len(night.rows) for night in self.nights)
+
+    @property
+    def n_nights(self) -> int:
+        """Number of nights."""
+        return len(self.nights)
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of the rows that can be learned from."""
+        return sum(float(night.weight.sum()) for night in self.nights if night.x)
+
+    def part(self, of_nights: Sequence[Part]) -> Sequence[Part]:
+        """Return what belongs to `nights` of a sequence with an item for each of `n_nights`."""
+        return of_nights
 
 
 @dataclass

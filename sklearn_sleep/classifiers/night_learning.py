@@ -93,8 +93,8 @@ class NightLearner(NightPredictor):
         if not self._n_accumulated:
             self._zero_grad_optimizer()
         step = self.train_step_single(batch, **fit_params)
-        self._n_accumulated += len(batch.nights)
-        self._accumulated_weight += _total_weight([night for night in batch.nights if night.x])
+        self._n_accumulated += batch.n_nights
+        self._accumulated_weight += batch.weight
         self._n_batches_left -= 1
         # The last step of a pass may have fewer nights.
         if self._n_accumulated >= self.target_batch_size or self._n_batches_left <= 0:
@@ -103,7 +103,7 @@ class NightLearner(NightPredictor):
             self.notify(
                 "on_grad_computed", named_parameters=list(parameters), batch=batch, training=True
             )
-            self._step_optimizer(None)
+            self._step_optimizer(lambda: None)
         return step
 
     def train_step_single(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
@@ -123,12 +123,13 @@ class NightLearner(NightPredictor):
             ``kept_signals`` with the signals of each that were not masked.
         """
         self._set_training(True)
-        nights = nights_with_signals(batch, "Nothing is learned from them.")
+        nights_with_signals(batch, "Nothing is learned from them.")
         parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
-        weight = _total_weight(nights)
+        weight = batch.weight
         # Where every weight is 0, so is the loss.
         total = self._accumulated_weight + weight or 1.0
-        seeds = self.random_generator_.integers(2**63, size=len(nights))
+        seeds = batch.part(self.random_generator_.integers(2**63, size=batch.n_nights))
+        seeded = zip(batch.nights, seeds, strict=True)
 
         def differentiate(item: tuple[NightSample, int]) -> tuple[Tensor, Tensor, Any, Any]:
             night, seed = item
@@ -146,17 +147,23 @@ class NightLearner(NightPredictor):
         )
         results = map_nights(
             differentiate,
-            list(zip(nights, seeds, strict=True)),
-            device=self.device,
+            [(night, seed) for night, seed in seeded if night.x],
+            device=self.compute_device,
             in_turn=in_turn,
         )
+        loss = sum((loss for loss, *_ in results), torch.zeros((), device=self.compute_device))
+        gradients: list[Tensor | None] = [None] * len(parameters)
+        for _, _, of_night, _ in results:
+            gradients = _add(gradients, of_night)
+        loss, gradients = self.sum_over_processes(loss, gradients, parameters)
         # The gradient is of the mean over the rows of all batches until the next step.
         _scale_gradients(parameters, self._accumulated_weight / total)
-        for _, _, gradients, _ in results:
-            _add_gradients(parameters, gradients)
-        loss = sum((loss for loss, *_ in results), torch.zeros(())) * (total / (weight or 1.0))
+        for parameter, gradient in zip(
+            parameters, _add([p.grad for p in parameters], gradients), strict=True
+        ):
+            parameter.grad = gradient
         return {
-            "loss": loss,
+            "loss": loss * (total / (weight or 1.0)),
             "y_pred": [logits for _, logits, _, _ in results],
             "kept_signals": [kept for *_, kept in results],
         }
@@ -182,16 +189,42 @@ class NightLearner(NightPredictor):
             self._sum_losses(of_night, night)
             for of_night, night in zip(logits, nights, strict=True)
         )
-        loss = sum(losses, torch.zeros(())) / (_total_weight(nights) or 1.0)
-        return {"loss": loss, "y_pred": logits}
+        loss, _ = self.sum_over_processes(
+            sum(losses, torch.zeros((), device=self.compute_device)), [], []
+        )
+        return {"loss": loss / (batch.weight or 1.0), "y_pred": logits}
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether this process writes files, of several that train together."""
+        return True
+
+    def sum_over_processes(
+        self, loss: Tensor, gradients: list[Tensor | None], parameters: Sequence[nn.Parameter]
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """Return the loss and the gradients of the whole batch.
+
+        Parameters
+        ----------
+        loss : Tensor of shape ()
+            Loss of this process's nights.
+        gradients : list of Tensor or None
+            Their gradients; ``None`` where a parameter has no part in the loss.
+        parameters : sequence of Parameter
+            What the gradients are by.
+
+        Returns
+        -------
+        loss : Tensor of shape ()
+            Of the nights of all processes that train together.
+        gradients : list of Tensor or None
+            Likewise.
+        """
+        return loss, gradients
 
     def _sum_losses(self, logits: Tensor, night: NightSample) -> Tensor:
         losses = self.criterion_(logits[night.epoch], night.y.to(logits.device))
         return (losses * night.weight.to(logits.device)).sum()
-
-
-def _total_weight(nights: Sequence[NightSample]) -> float:
-    return sum(float(night.weight.sum()) for night in nights)
 
 
 def _scale_gradients(parameters: Sequence[nn.Parameter], factor: float) -> None:
@@ -200,11 +233,12 @@ def _scale_gradients(parameters: Sequence[nn.Parameter], factor: float) -> None:
             parameter.grad *= factor
 
 
-def _add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+def _add(sums: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Add gradients to sums, in place where there is one."""
+    result: list[Tensor | None] = []
+    for total, gradient in zip(sums, gradients, strict=True):
         if gradient is None:
-            continue
-        if parameter.grad is None:
-            parameter.grad = gradient.clone()
-        else:
-            parameter.grad += gradient
+            result.append(total)
+        else:  # autograd's own tensors may share memory
+            result.append(gradient.clone() if total is None else total.add_(gradient))
+    return result

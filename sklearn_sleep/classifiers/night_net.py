@@ -108,6 +108,11 @@ class NightNet(NightLearner):
         with self._seeded():
             return super().partial_fit(dataset, None, **fit_params)
 
+    def draw_seeds(self) -> tuple[int, int]:
+        """Return the seeds of the training and of the choice of nights to validate on."""
+        random_state = check_random_state(self.random_state)
+        return int(random_state.randint(2**31)), int(random_state.randint(2**31))
+
     # -- the training loop -----------------------------------------------------------------------
 
     def initialize_callbacks(self) -> Self:
@@ -235,9 +240,8 @@ class NightNet(NightLearner):
             self._choose_signals(epochs)
         # A network that was loaded has not drawn anything yet.
         if starts_anew or not hasattr(self, "random_generator_"):
-            random_state = check_random_state(self.random_state)
-            self.random_generator_ = np.random.default_rng(random_state.randint(2**31))
-            self.split_seed_ = int(random_state.randint(2**31))
+            seed, self.split_seed_ = self.draw_seeds()
+            self.random_generator_ = np.random.default_rng(seed)
         self.check_samples_per_epoch(epochs)
         codes = encode(y, self.classes_)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
@@ -278,7 +282,7 @@ class NightNet(NightLearner):
     @contextmanager
     def _seeded(self) -> Iterator[None]:
         """Seed torch for a training, and leave its global state as it was."""
-        devices = [self.device] if torch.device(self.device).type == "cuda" else []
+        devices = [self.compute_device] if self.compute_device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(self.random_generator_.integers(2**63)))
             yield

@@ -34,6 +34,11 @@ class NightPredictor(ClassifierMixin, NeuralNet):
     A night without any usable signal gets the classes' prior probabilities.
     """
 
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the network computes."""
+        return torch.device(self.device)
+
     def get_params_for(self, prefix: str) -> dict[str, Any]:
         """Return the parameters of a part, with the defaults that nights need.
 
@@ -78,7 +83,7 @@ class NightPredictor(ClassifierMixin, NeuralNet):
             with torch.set_grad_enabled(training):
                 return self.infer(network_input(night.x, night.present))[0]
 
-        return tuple(map_nights(stage, batch.nights, device=self.device))
+        return tuple(map_nights(stage, batch.nights, device=self.compute_device))
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each stage.

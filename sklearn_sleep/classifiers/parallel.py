@@ -20,7 +20,7 @@ def map_nights(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     *,
-    device: str,
+    device: torch.device,
     in_turn: bool = False,
 ) -> list[Result]:
     """Apply a function to each night, several at a time on a CPU.
@@ -36,8 +36,8 @@ def map_nights(
         Takes a night.
     items : iterable
         The nights.
-    device : str
-        Where the function computes; on other devices than ``"cpu"`` the nights take turns.
+    device : torch.device
+        Where the function computes; on other devices than a CPU the nights take turns.
     in_turn : bool, default=False
         One night after the other, as functions need that write what the next one reads.
 
@@ -47,7 +47,7 @@ def map_nights(
         Results in the order of the items.
     """
     items = list(items)
-    if torch.device(device).type != "cpu":
+    if device.type != "cpu":
         return [function(item) for item in items]
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -23,7 +23,15 @@ __all__ = ["ResumableCheckpoint"]
 _FORMAT_VERSION = 1
 _FILE = "training.pt"
 # They say where and how a training runs and not what comes out, or are compared one by one.
-_WITHOUT_EFFECT = ("callbacks", "device", "kept_bytes", "verbose")
+_WITHOUT_EFFECT = (
+    "accelerator",
+    "callbacks",
+    "callbacks__print_log__sink",
+    "device",
+    "kept_bytes",
+    "unwrap_after_train",
+    "verbose",
+)
 # What torch and this module raise for files that were damaged or made by something else.
 _DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError)
 
@@ -111,6 +119,8 @@ class ResumableCheckpoint(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Save the training. NightNet puts this callback last, when all others are done."""
+        if not net.is_main_process:
+            return
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / (_FILE + ".partial")
@@ -123,7 +133,7 @@ class ResumableCheckpoint(Callback):
 
 def _capture(net: Any) -> dict[str, Any]:
     """Return all that a training depends on, between two passes."""
-    cuda = torch.device(net.device).type == "cuda"
+    cuda = net.compute_device.type == "cuda"
     return {
         "format_version": _FORMAT_VERSION,
         "module": dict(net.module_.state_dict()),
@@ -137,7 +147,7 @@ def _capture(net: Any) -> dict[str, Any]:
         "random_generator": json.dumps(net.random_generator_.bit_generator.state),
         "split_seed": net.split_seed_,
         "torch_generator": torch.get_rng_state(),
-        "cuda_generator": torch.cuda.get_rng_state(net.device) if cuda else None,
+        "cuda_generator": torch.cuda.get_rng_state(net.compute_device) if cuda else None,
     }
 
 
@@ -151,13 +161,13 @@ def _restore(net: Any, state: Mapping[str, Any]) -> None:
         if hasattr(callback, "load_state_dict"):
             callback.load_state_dict(state["callbacks"][name])
         else:
-            vars(callback).update(_to_device(state["callbacks"][name], net.device))
+            vars(callback).update(_to_device(state["callbacks"][name], net.compute_device))
     net.history_ = History(state["history"])
     net.random_generator_.bit_generator.state = json.loads(state["random_generator"])
     net.split_seed_ = state["split_seed"]
     torch.set_rng_state(state["torch_generator"])
-    if state["cuda_generator"] is not None and torch.device(net.device).type == "cuda":
-        torch.cuda.set_rng_state(state["cuda_generator"], net.device)
+    if state["cuda_generator"] is not None and net.compute_device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda_generator"], net.compute_device)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -179,7 +189,8 @@ def _describe(net: Any, dataset: NightDataset) -> dict[str, str]:
     parameters = {
         name: _text(value)
         for name, value in net.get_params(deep=False).items()
-        if name not in _WITHOUT_EFFECT
+        # skorch counts attributes of its own among the parameters.
+        if name not in _WITHOUT_EFFECT and not name.startswith("_")
     }
     epochs = dataset.epochs
     rows = [
@@ -197,6 +208,9 @@ def _text(value: Any) -> str:
         return value.__qualname__
     if isinstance(value, np.ndarray):
         return str(value.tolist())
+    if isinstance(value, set | frozenset):
+        # The order of text in a set is another one in each process.
+        value = sorted(value)
     text = repr(value)
     # Such a text names an address in memory.
     return type(value).__qualname__ if " at 0x" in text else text
@@ -238,7 +252,7 @@ def _plain(value: Any, where: str) -> Any:
     raise TypeError(msg)
 
 
-def _to_device(value: Any, device: str) -> Any:
+def _to_device(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, dict):

@@ -167,7 +167,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         patience: int = 5,
         callbacks: Any = None,
         verbose: int = 0,
-        device: str = "cpu",
+        device: str | None = "cpu",
         **kwargs: Any,
     ) -> None:
         self.signals = signals
@@ -255,8 +255,8 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         -------
         Tensor of float32, shape (batch, n_epochs, n_classes)
         """
-        device = torch.device(self.device).type
-        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        lower = self.precision == "bfloat16"
+        with torch.autocast(self.compute_device.type, torch.bfloat16, enabled=lower):
             return super().infer(x, **fit_params).float()
 
     @property

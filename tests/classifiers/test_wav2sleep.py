@@ -133,7 +133,7 @@ def test_night_without_signals_does_not_stop_training(make_classifier):
     arrays, recording, y = make_arrays()
     lost = recording == "night-2"
     gone = {name: np.where(lost[:, None], np.nan, a) for name, a in arrays.items()}
-    classifier = make_classifier(classes=None, batch_size=1, max_epochs=15, lr=5e-3)
+    classifier = make_classifier(classes=None, batch_size=1, max_epochs=25, lr=5e-3)
     with pytest.warns(MissingSignalWarning, match="night-2"):
         classifier.fit(as_x(gone, recording), y)
     new, recording, y = make_arrays(seed=1)
