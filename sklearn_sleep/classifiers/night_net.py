@@ -70,7 +70,7 @@ class NightNet(NightLearner):
         """
         starts_anew = not (self.warm_start and self.initialized_)
         dataset = self._training_dataset(X, y, sample_weight, starts_anew=starts_anew)
-        with self._seeded():
+        with self._training(dataset, starts_anew=starts_anew):
             return super().fit(dataset, None)
 
     def partial_fit(
@@ -102,11 +102,52 @@ class NightNet(NightLearner):
         """
         if isinstance(X, NightDataset):  # skorch's fit calls partial_fit
             return super().partial_fit(X, y, **fit_params)
+        starts_anew = not self.initialized_
         dataset = self._training_dataset(
-            X, y, sample_weight, starts_anew=not self.initialized_, classes=classes
+            X, y, sample_weight, starts_anew=starts_anew, classes=classes
         )
-        with self._seeded():
+        with self._training(dataset, starts_anew=starts_anew):
             return super().partial_fit(dataset, None, **fit_params)
+
+    def choose_recipe(self, n_nights: int) -> dict[str, Any]:
+        """Return parameters for a number of training nights, instead of those of the constructor.
+
+        Parameters
+        ----------
+        n_nights : int
+            Training nights.
+
+        Returns
+        -------
+        dict
+            Parameters by name, ``part__parameter`` among them.
+        """
+        return {}
+
+    @property
+    def _recipe(self) -> dict[str, Any]:
+        # A network that was loaded has none.
+        return getattr(self, "recipe_", {})
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        """Return the parameters of a part, those of the recipe among them.
+
+        Parameters
+        ----------
+        prefix : str
+            Name of the part.
+
+        Returns
+        -------
+        dict
+        """
+        start = f"{prefix}__"
+        chosen = {
+            name.removeprefix(start): value
+            for name, value in self._recipe.items()
+            if name.startswith(start)
+        }
+        return chosen | super().get_params_for(prefix)
 
     def draw_seeds(self) -> tuple[int, int]:
         """Return the seeds of the training and of the choice of nights to validate on."""
@@ -280,9 +321,18 @@ class NightNet(NightLearner):
         return self.target_batch_size // batch_size
 
     @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Seed torch for a training, and leave its global state as it was."""
+    def _training(self, dataset: NightDataset, *, starts_anew: bool) -> Iterator[None]:
+        """Seed torch for a training and put the recipe's parameters in; leave all as it was."""
+        if starts_anew:
+            self.recipe_ = self.choose_recipe(len(dataset))
+        given = {name: getattr(self, name) for name in self._recipe if "__" not in name}
         devices = [self.compute_device] if self.compute_device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(self.random_generator_.integers(2**63)))
-            yield
+            try:
+                for name in given:
+                    setattr(self, name, self._recipe[name])
+                yield
+            finally:
+                for name, value in given.items():
+                    setattr(self, name, value)

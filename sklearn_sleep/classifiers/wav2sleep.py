@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping
 from torch import Tensor, nn
 
+from sklearn_sleep.classifiers.augmentation import Augmentation
 from sklearn_sleep.classifiers.checkpointing import CheckpointMixin
+from sklearn_sleep.classifiers.cohort_size import recipe_for
 from sklearn_sleep.classifiers.failure_signs import WarnOfFailureSigns
 from sklearn_sleep.classifiers.night_dataset import NightSample
 from sklearn_sleep.classifiers.night_net import NightNet
@@ -59,6 +63,13 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
     flip_polarity : bool, default=True
         Turn each signal of a training night upside down with probability 1/2, since electrodes
         are at times worn the wrong way round.
+    augmentation : Augmentation, optional
+        Further changes of training nights. Published: none. Its parameters are reached by name:
+        ``set_params(augmentation__noise=0.1)``, which starts from ``Augmentation()`` where there
+        is none.
+    size : {"published", "auto"}, default="published"
+        ``"auto"`` fits network and training to the number of training nights, as `recipe_for`
+        says: parameters that are at their defaults take the values of the recipe.
     class_weight : "balanced", mapping or None, default=None
         Weights of the classes in the loss.
     random_state : int, RandomState instance or None, default=None
@@ -118,6 +129,8 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         Part of each in the training rows: the prediction for a night without usable signals.
     signals_ : tuple of str
         The signals that the network takes.
+    recipe_ : dict
+        The parameters that `size` has chosen; empty for the published size.
     history_ : History
         skorch's record of the training.
 
@@ -151,6 +164,8 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         mask_probability: Mapping[str, float] | None = None,
         backup_signals: Collection[str] = ("ECG", "PPG"),
         flip_polarity: bool = True,
+        augmentation: Augmentation | None = None,
+        size: Literal["published", "auto"] = "published",
         class_weight: str | Mapping[Any, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         kept_bytes: int = 2**31,
@@ -175,6 +190,8 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         self.mask_probability = mask_probability
         self.backup_signals = backup_signals
         self.flip_polarity = flip_polarity
+        self.augmentation = augmentation
+        self.size = size
         self.class_weight = class_weight
         self.random_state = random_state
         self.kept_bytes = kept_bytes
@@ -198,7 +215,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         )
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, ``mask_probability__<signal>`` among them.
+        """Set parameters, ``mask_probability__<signal>`` and ``augmentation__<name>`` among them.
 
         Parameters
         ----------
@@ -209,13 +226,17 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         -------
         self
         """
-        prefix = "mask_probability__"
-        single = {key: params.pop(key) for key in list(params) if key.startswith(prefix)}
-        if single:
+        if of_signals := _take(params, "mask_probability__"):
             current = params.get("mask_probability", self.mask_probability)
-            merged = dict(PUBLISHED_MASK_PROBABILITY if current is None else current)
-            merged |= {key.removeprefix(prefix): value for key, value in single.items()}
-            params["mask_probability"] = merged
+            params["mask_probability"] = {
+                **(PUBLISHED_MASK_PROBABILITY if current is None else current),
+                **of_signals,
+            }
+        if of_augmentation := _take(params, "augmentation__"):
+            augmentation = params.get("augmentation", self.augmentation)
+            # That of another classifier, of which this one is a clone, must not change.
+            augmentation = Augmentation() if augmentation is None else clone(augmentation)
+            params["augmentation"] = augmentation.set_params(**of_augmentation)
         return super().set_params(**params)
 
     @property
@@ -236,6 +257,8 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
     def initialize(self) -> Self:
         """Make the network and the parts of its training, with random weights."""
         check_mask_probability(self._mask_probability)
+        if self.augmentation is not None:
+            self.augmentation.check()
         if self.precision not in ("float32", "bfloat16"):
             msg = f"precision={self.precision!r} must be 'float32' or 'bfloat16'."
             raise ValueError(msg)
@@ -259,6 +282,40 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         with torch.autocast(self.compute_device.type, torch.bfloat16, enabled=lower):
             return super().infer(x, **fit_params).float()
 
+    def choose_recipe(self, n_nights: int) -> dict[str, Any]:
+        """Return the parameters that `size` chooses for a number of training nights.
+
+        Parameters
+        ----------
+        n_nights : int
+            Training nights.
+
+        Returns
+        -------
+        dict
+            Parameters that are at their defaults, by name.
+
+        Raises
+        ------
+        ValueError
+            If `size` is not known.
+        """
+        if self.size not in ("published", "auto"):
+            msg = f"size={self.size!r} must be 'published' or 'auto'."
+            raise ValueError(msg)
+        if self.size == "published":
+            return {}
+        defaults = inspect.signature(Wav2SleepClassifier.__init__).parameters
+        return {
+            name: value
+            for name, value in recipe_for(n_nights).items()
+            if (
+                name not in vars(self)
+                if "__" in name
+                else repr(getattr(self, name)) == repr(defaults[name].default)
+            )
+        }
+
     @property
     def _mask_probability(self) -> Mapping[str, float]:
         return (
@@ -275,7 +332,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         return tuple(name for name in certain if name not in backup)
 
     def augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
-        """Mask signals of a training night, and turn some upside down.
+        """Mask signals of a training night, turn some upside down, and change them further.
 
         Parameters
         ----------
@@ -295,4 +352,12 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
             name: -night.x[name] if flip else night.x[name]
             for name, flip in zip(kept, flipped, strict=True)
         }
+        if self.augmentation is not None:
+            x = self.augmentation.apply(x, rng)
         return network_input(x, night.present)
+
+
+def _take(params: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Remove the parameters that begin with a prefix, and return them without it."""
+    names = [name for name in params if name.startswith(prefix)]
+    return {name.removeprefix(prefix): params.pop(name) for name in names}

@@ -1,0 +1,67 @@
+"""Sizes of network and training for cohorts of tens of nights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn_sleep.classifiers.augmentation import Augmentation
+from sklearn_sleep.classifiers.training import ValidationNights
+
+__all__ = ["recipe_for"]
+
+# What docs/small-cohorts.md was measured on, and some way beyond.
+_MOST_NIGHTS = 200
+# Nights that a training shows in all its passes.
+_NIGHTS_SHOWN = 600
+_FEWEST_PASSES, _MOST_PASSES = 20, 80
+
+
+def recipe_for(n_nights: int) -> dict[str, Any]:
+    """Return the parameters of `Wav2SleepClassifier` for a number of training nights.
+
+    The published network and its schedule are for thousands of nights. Up to 200 nights, it is a
+    network of half the width; a context of twenty minutes instead of hours, with which tens of
+    nights are not learnt by heart; batches of two nights, for more steps; time shifts; as many
+    passes as show 600 nights, at least 20 and at most 80; and no validation nights below 40
+    subjects. For more nights it is the published one.
+
+    Parameters
+    ----------
+    n_nights : int
+        Training nights.
+
+    Returns
+    -------
+    dict
+        Parameters by name; empty for the published ones.
+
+    Notes
+    -----
+    The figures come from the learning curves in ``docs/small-cohorts.md``, over 5 to 50 synthetic
+    nights of two hours.
+
+    Examples
+    --------
+    >>> recipe = recipe_for(12)
+    >>> recipe["max_epochs"], recipe["module__feature_dim"], recipe["batch_size"]
+    (50, 64, 2)
+    >>> recipe_for(5000)
+    {}
+    """
+    if n_nights > _MOST_NIGHTS:
+        return {}
+    passes = round(_NIGHTS_SHOWN / max(n_nights, 1))
+    return {
+        "module__feature_dim": 64,
+        "module__initial_channels": 8,
+        "module__max_channels": 64,
+        "module__mixer_heads": 4,
+        "module__mixer_feedforward_dim": 128,
+        "module__sequence_blocks": 1,
+        "module__sequence_dilations": 3,
+        "batch_size": 2,
+        "lr": 3e-3,
+        "max_epochs": min(max(passes, _FEWEST_PASSES), _MOST_PASSES),
+        "train_split": ValidationNights(minimum_subjects=40),
+        "augmentation": Augmentation(),
+    }
