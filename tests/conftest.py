@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,6 +27,35 @@ CARDIORESPIRATORY = ("ECG", "PPG", "ABD", "THX")
 def data_folder() -> Path:
     """The folder of golden data and real files."""
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def published(data_folder, tmp_path):
+    """A copy of the published-format checkpoint, to be damaged at will."""
+    source = data_folder / "golden" / "wav2sleep-cardio-small"
+    for name in ("config.yaml", "state_dict.pth"):
+        shutil.copy(source / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def night(data_folder):
+    """The path of a golden night."""
+    return str(data_folder / "golden" / "preprocess-shhs-like" / "night.edf")
+
+
+@pytest.fixture(scope="session")
+def golden_rows(data_folder):
+    """The inputs of the published-format checkpoint as arrays by row, and its published logits."""
+    with np.load(data_folder / "golden" / "wav2sleep-cardio-small" / "case.npz") as case:
+        logits = case["logits"]
+        nights, n_epochs, _ = logits.shape
+        arrays = {}
+        for name, n in {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}.items():
+            samples = case[f"x_{name}"].reshape(nights * n_epochs, n)
+            arrays[name] = np.where(np.isinf(samples), np.nan, samples).astype(np.float32)
+    arrays["recording"] = np.repeat(np.arange(nights), n_epochs)
+    return arrays, logits.reshape(nights * n_epochs, -1)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 import json
 import pickle
-import shutil
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,20 +12,6 @@ from scipy.special import softmax
 from sklearn_sleep import Wav2SleepClassifier, pretrained_pipeline, save_pretrained
 
 SAMPLES_PER_EPOCH = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
-
-
-@pytest.fixture
-def published(data_folder, tmp_path):
-    """A copy of the published-format checkpoint, to be damaged at will."""
-    source = data_folder / "golden" / "wav2sleep-cardio-small"
-    for name in ("config.yaml", "state_dict.pth"):
-        shutil.copy(source / name, tmp_path / name)
-    return tmp_path
-
-
-@pytest.fixture(scope="session")
-def night(data_folder):
-    return str(data_folder / "golden" / "preprocess-shhs-like" / "night.edf")
 
 
 def change(folder, **changes):
@@ -44,25 +27,12 @@ def change(folder, **changes):
     path.write_text(yaml.safe_dump(configuration))
 
 
-def golden_arrays(data_folder):
-    """The golden inputs as arrays by row, and the published logits."""
-    with np.load(data_folder / "golden" / "wav2sleep-cardio-small" / "case.npz") as case:
-        logits = case["logits"]
-        nights, n_epochs, _ = logits.shape
-        arrays = {}
-        for name, n in SAMPLES_PER_EPOCH.items():
-            samples = case[f"x_{name}"].reshape(nights * n_epochs, n)
-            arrays[name] = np.where(np.isinf(samples), np.nan, samples).astype(np.float32)
-    arrays["recording"] = np.repeat(np.arange(nights), n_epochs)
-    return arrays, logits.reshape(nights * n_epochs, -1)
-
-
 # -- the published format --------------------------------------------------------------------------
 
 
-def test_published_checkpoint_gives_its_logits(data_folder, published):
+def test_published_checkpoint_gives_its_logits(golden_rows, published):
     classifier = Wav2SleepClassifier.from_pretrained(published)
-    arrays, logits = golden_arrays(data_folder)
+    arrays, logits = golden_rows
     assert any(np.isnan(arrays[name]).any() for name in SAMPLES_PER_EPOCH)
     probabilities = classifier.predict_proba(arrays)
     np.testing.assert_allclose(probabilities, softmax(logits.astype(float), axis=1), atol=1e-4)
@@ -76,10 +46,10 @@ def test_what_the_published_format_does_not_say(published):
     assert classifier.samples_per_epoch_ == SAMPLES_PER_EPOCH
 
 
-def test_training_goes_on_from_published_weights(data_folder, published):
+def test_training_goes_on_from_published_weights(golden_rows, published):
     classifier = Wav2SleepClassifier.from_pretrained(published)
     classifier.set_params(max_epochs=1, train_split=None, random_state=0, verbose=0)
-    arrays, logits = golden_arrays(data_folder)
+    arrays, logits = golden_rows
     before = {key: value.clone() for key, value in classifier.module_.state_dict().items()}
     classifier.partial_fit(arrays, logits.argmax(axis=1))
     after = classifier.module_.state_dict()
@@ -192,11 +162,11 @@ def test_missing_files(published):
 
 
 @pytest.mark.parametrize("format_", ["sklearn_sleep", "wav2sleep"])
-def test_saved_and_loaded_again(data_folder, published, tmp_path, format_):
+def test_saved_and_loaded_again(golden_rows, published, tmp_path, format_):
     classifier = Wav2SleepClassifier.from_pretrained(published)
     classifier.save_pretrained(tmp_path / "saved", format=format_)
     loaded = Wav2SleepClassifier.from_pretrained(tmp_path / "saved")
-    arrays, _ = golden_arrays(data_folder)
+    arrays, _ = golden_rows
     np.testing.assert_array_equal(loaded.predict_proba(arrays), classifier.predict_proba(arrays))
 
 
@@ -387,71 +357,3 @@ def test_published_pipeline_in_our_own_format(published, night, tmp_path):
     np.testing.assert_array_equal(
         pretrained_pipeline(tmp_path / "own").predict_proba(night), pipeline.predict_proba(night)
     )
-
-
-# -- the hub ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """A hub of folders in the place of huggingface_hub."""
-    calls = []
-
-    def create_repo(repo_id, *, private, exist_ok):
-        calls.append(("create", repo_id, private, exist_ok))
-
-    def upload_folder(*, repo_id, folder_path, revision, commit_message):
-        calls.append(("upload", repo_id, revision, commit_message))
-        shutil.copytree(folder_path, tmp_path / "hub" / repo_id)
-
-    def snapshot_download(*, repo_id, revision, allow_patterns):
-        calls.append(("download", repo_id, revision, sorted(allow_patterns)))
-        return str(tmp_path / "hub" / repo_id)
-
-    module = SimpleNamespace(
-        create_repo=create_repo, upload_folder=upload_folder, snapshot_download=snapshot_download
-    )
-    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
-    return calls
-
-
-@pytest.mark.parametrize("format_", ["sklearn_sleep", "wav2sleep"])
-def test_pushed_to_the_hub_and_back(data_folder, published, hub, format_):
-    classifier = Wav2SleepClassifier.from_pretrained(published)
-    name = classifier.push_to_hub(
-        "someone/night", format=format_, private=True, commit_message="first"
-    )
-    assert name == "hf://someone/night"
-    loaded = Wav2SleepClassifier.from_pretrained(name, revision="v1")
-    arrays, _ = golden_arrays(data_folder)
-    np.testing.assert_array_equal(loaded.predict_proba(arrays), classifier.predict_proba(arrays))
-    files = ["config.json", "config.yaml", "model.safetensors", "state_dict.pth"]
-    assert hub == [
-        ("create", "someone/night", True, True),
-        ("upload", "someone/night", None, "first"),
-        ("download", "someone/night", "v1", files),
-    ]
-
-
-def test_pipeline_from_the_hub(published, hub, night):
-    Wav2SleepClassifier.from_pretrained(published).push_to_hub("a/b", format="wav2sleep")
-    pipeline = pretrained_pipeline("hf://a/b")
-    np.testing.assert_array_equal(
-        pipeline.predict(night), pretrained_pipeline(published).predict(night)
-    )
-
-
-def test_without_huggingface_hub(published, monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ImportError, match=r"pip install 'sklearn_sleep\[hub\]'"):
-        Wav2SleepClassifier.from_pretrained("hf://joncarter/wav2sleep")
-    with pytest.raises(ImportError, match=r"pip install 'sklearn_sleep\[hub\]'"):
-        Wav2SleepClassifier.from_pretrained(published).push_to_hub("a/b")
-
-
-def test_names_that_are_no_repository(hub, published):
-    with pytest.raises(ValueError, match="'wav2sleep' is not a repository of the hub"):
-        Wav2SleepClassifier.from_pretrained("hf://wav2sleep")
-    with pytest.raises(ValueError, match="revision='v1' is for models on the hub"):
-        Wav2SleepClassifier.from_pretrained(published, revision="v1")
-    assert not hub

@@ -189,7 +189,7 @@ class CheckpointMixin:
         self,
         repository: str,
         *,
-        format: str = "sklearn_sleep",  # noqa: A002
+        format: str = "sklearn_sleep",  # noqa: A002  as in save_pretrained
         private: bool = False,
         revision: str | None = None,
         commit_message: str | None = None,

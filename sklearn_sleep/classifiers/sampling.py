@@ -80,7 +80,7 @@ def cohorts_of(dataset: NightDataset | Subset[NightSample], column: str) -> list
         If a night's cohort is not known.
     """
     if isinstance(dataset, Subset):
-        cohorts = cohorts_of(dataset.dataset, column)  # type: ignore[arg-type]
+        cohorts = cohorts_of(dataset.dataset, column)  # type: ignore[arg-type]  # torch knows no NightDataset
         return [cohorts[index] for index in dataset.indices]
     nights = list(dataset.epochs.nights())
     if column == "dataset":

@@ -28,8 +28,8 @@ def fitted(nights):
 @pytest.mark.parametrize("n_nights", [1, 5, 12, 50, 200])
 def test_passes_show_enough_nights(n_nights):
     recipe = recipe_for(n_nights)
-    assert 20 <= recipe["max_epochs"] <= 80
-    assert recipe["max_epochs"] in (20, 80) or abs(recipe["max_epochs"] * n_nights - 600) <= 30
+    assert 20 <= recipe["max_epochs"] <= 100
+    assert recipe["max_epochs"] in (20, 100) or abs(recipe["max_epochs"] * n_nights - 800) <= 30
 
 
 def test_thousands_of_nights_take_the_published_size():

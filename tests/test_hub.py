@@ -1,0 +1,80 @@
+"""Classifiers to and from the Hugging Face Hub, in whose place is a hub of folders."""
+
+import inspect
+import shutil
+import sys
+from types import SimpleNamespace
+
+import huggingface_hub
+import numpy as np
+import pytest
+
+from sklearn_sleep import Wav2SleepClassifier, pretrained_pipeline
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub of folders in the place of huggingface_hub."""
+    calls = []
+
+    def create_repo(repo_id, *, private, exist_ok):
+        calls.append(("create", repo_id, private, exist_ok))
+
+    def upload_folder(*, repo_id, folder_path, revision, commit_message):
+        calls.append(("upload", repo_id, revision, commit_message))
+        shutil.copytree(folder_path, tmp_path / "hub" / repo_id)
+
+    def snapshot_download(*, repo_id, revision, allow_patterns):
+        calls.append(("download", repo_id, revision, sorted(allow_patterns)))
+        return str(tmp_path / "hub" / repo_id)
+
+    stand_ins = (create_repo, upload_folder, snapshot_download)
+    for function in stand_ins:
+        # The real ones take what these take.
+        taken = inspect.signature(getattr(huggingface_hub, function.__name__)).parameters
+        assert inspect.signature(function).parameters.keys() <= taken.keys()
+    module = SimpleNamespace(**{function.__name__: function for function in stand_ins})
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return calls
+
+
+@pytest.mark.parametrize("format_", ["sklearn_sleep", "wav2sleep"])
+def test_pushed_to_the_hub_and_back(golden_rows, published, hub, format_):
+    classifier = Wav2SleepClassifier.from_pretrained(published)
+    name = classifier.push_to_hub(
+        "someone/night", format=format_, private=True, commit_message="first"
+    )
+    assert name == "hf://someone/night"
+    loaded = Wav2SleepClassifier.from_pretrained(name, revision="v1")
+    arrays, _ = golden_rows
+    np.testing.assert_array_equal(loaded.predict_proba(arrays), classifier.predict_proba(arrays))
+    files = ["config.json", "config.yaml", "model.safetensors", "state_dict.pth"]
+    assert hub == [
+        ("create", "someone/night", True, True),
+        ("upload", "someone/night", None, "first"),
+        ("download", "someone/night", "v1", files),
+    ]
+
+
+def test_pipeline_from_the_hub(published, hub, night):
+    Wav2SleepClassifier.from_pretrained(published).push_to_hub("a/b", format="wav2sleep")
+    pipeline = pretrained_pipeline("hf://a/b")
+    np.testing.assert_array_equal(
+        pipeline.predict(night), pretrained_pipeline(published).predict(night)
+    )
+
+
+def test_without_huggingface_hub(published, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklearn_sleep\[hub\]'"):
+        Wav2SleepClassifier.from_pretrained("hf://joncarter/wav2sleep")
+    with pytest.raises(ImportError, match=r"pip install 'sklearn_sleep\[hub\]'"):
+        Wav2SleepClassifier.from_pretrained(published).push_to_hub("a/b")
+
+
+def test_names_that_are_no_repository(hub, published):
+    with pytest.raises(ValueError, match="'wav2sleep' is not a repository of the hub"):
+        Wav2SleepClassifier.from_pretrained("hf://wav2sleep")
+    with pytest.raises(ValueError, match="revision='v1' is for models on the hub"):
+        Wav2SleepClassifier.from_pretrained(published, revision="v1")
+    assert not hub
