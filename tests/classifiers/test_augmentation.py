@@ -55,6 +55,35 @@ def test_time_shift(ramp):
     assert abs(np.mean(shifts)) < 3
 
 
+def test_speed_change():
+    """A sine is heard at another pitch, in each epoch around its middle, mirrored at the ends."""
+    cycles_per_epoch = 3.0
+    time = torch.arange(N_EPOCHS * WIDTH, dtype=torch.float64)
+    night = torch.sin(2 * np.pi * cycles_per_epoch * time / WIDTH).reshape(N_EPOCHS, WIDTH)
+    ramp = time.reshape(N_EPOCHS, WIDTH)
+    rng = np.random.default_rng(0)
+    logarithms = []
+    for _ in range(300):
+        changed = Augmentation(time_shift=0, speed_change=0.5).apply(
+            {"ECG": night, "THX": ramp}, rng
+        )
+        played = changed["THX"][1:-1]
+        speed = float((played[50, -1] - played[50, 0]) / (WIDTH - 1))
+        np.testing.assert_allclose(played.mean(dim=1), ramp[1:-1].mean(dim=1), atol=1e-6)
+        # The other signal at the same speed, to what linear interpolation leaves.
+        expected = torch.sin(2 * np.pi * cycles_per_epoch * played / WIDTH)
+        np.testing.assert_allclose(changed["ECG"][1:-1], expected, atol=0.02)
+        earliest = (1 - speed) * (WIDTH - 1) / 2
+        assert changed["THX"][0, 0] == pytest.approx(max(abs(earliest + 0.5) - 0.5, 0))
+        assert changed["THX"].min() >= 0
+        assert changed["THX"].max() <= N_EPOCHS * WIDTH - 1
+        logarithms.append(np.log(speed))
+    # Uniform in the logarithm.
+    assert max(np.abs(logarithms)) <= np.log(1.5)
+    assert np.std(logarithms) == pytest.approx(2 * np.log(1.5) / np.sqrt(12), rel=0.1)
+    assert abs(np.mean(logarithms)) < 0.05
+
+
 def test_amplitude(sine):
     constant = {"THX": torch.ones(N_EPOCHS, WIDTH)}
     rng = np.random.default_rng(0)
@@ -91,13 +120,21 @@ def test_nothing_changes_nothing(ramp):
 
 def test_originals_stay(ramp):
     before = {name: samples.clone() for name, samples in ramp.items()}
-    Augmentation(amplitude=0.5, noise=0.5).apply(ramp, np.random.default_rng(0))
+    Augmentation(speed_change=0.5, amplitude=0.5, noise=0.5).apply(ramp, np.random.default_rng(0))
     for name, samples in ramp.items():
         assert torch.equal(samples, before[name])
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"time_shift": 0.6}, {"time_shift": -0.1}, {"amplitude": -1.0}, {"noise": -0.1}]
+    "parameters",
+    [
+        {"time_shift": 0.6},
+        {"time_shift": -0.1},
+        {"speed_change": -0.1},
+        {"speed_change": 1.5},
+        {"amplitude": -1.0},
+        {"noise": -0.1},
+    ],
 )
 def test_parameters_are_checked(make_classifier, parameters):
     (name,) = parameters
