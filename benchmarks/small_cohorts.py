@@ -4,7 +4,7 @@ Trains on 5, 12, 25 and 50 synthetic nights of two hours and stages 30 others, f
 thoracic respiration and from all four signals of wav2sleep:
 
 - features of heart rate variability (sleepecg) and gradient boosting, from ECG;
-- the published recipe at half width;
+- the published recipe at half width, and with batches of two nights;
 - ``Wav2SleepClassifier(size="auto")``.
 
 Rows that the CSV file holds already are not computed again, so that a run can be cut off.
@@ -158,6 +158,7 @@ def network(
 MODELS = {
     "HRV features, gradient boosting": boost,
     "published recipe, half width": network(*SIGNALS, **HALF_WIDTH),
+    "published recipe, half width, batches of 2": network(*SIGNALS, **HALF_WIDTH, batch_size=2),
     'size="auto"': network(*SIGNALS, size="auto"),
     'size="auto", ECG alone': network("ECG", size="auto"),
 }

@@ -12,8 +12,10 @@ __all__ = ["recipe_for"]
 # What docs/small-cohorts.md was measured on, and some way beyond.
 _MOST_NIGHTS = 200
 # Nights that a training shows in all its passes.
-_NIGHTS_SHOWN = 800
-_FEWEST_PASSES, _MOST_PASSES = 20, 100
+_NIGHTS_SHOWN = 1000
+_FEWEST_PASSES, _MOST_PASSES = 30, 100
+# With fewer, the nights are worth more in training than what they tell about when to stop.
+_SUBJECTS_TO_VALIDATE = 100
 
 
 def recipe_for(n_nights: int) -> dict[str, Any]:
@@ -21,10 +23,10 @@ def recipe_for(n_nights: int) -> dict[str, Any]:
 
     The published network and its schedule are for thousands of nights. Up to 200 nights, it is a
     network of half the width; a context of twenty minutes instead of hours, with which tens of
-    nights are not learnt by heart; more dropout; time shifts and noise; signals that are masked
-    less often, with probability 0.3 each; batches of two nights, for more steps; as many passes
-    as show 800 nights, at least 20 and at most 100; and no validation nights below 40 subjects.
-    For more nights it is the published one.
+    nights are not learnt by heart; more dropout; time shifts, changes of speed and noise; signals
+    that are masked less often, with probability 0.3 each; batches of two nights, for more steps;
+    as many passes as show 1000 nights, at least 30 and at most 100; and no validation nights below
+    100 subjects. For more nights it is the published one.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def recipe_for(n_nights: int) -> dict[str, Any]:
     --------
     >>> recipe = recipe_for(12)
     >>> recipe["max_epochs"], recipe["module__feature_dim"], recipe["batch_size"]
-    (67, 64, 2)
+    (83, 64, 2)
     >>> recipe_for(5000)
     {}
     """
@@ -65,6 +67,6 @@ def recipe_for(n_nights: int) -> dict[str, Any]:
         "batch_size": 2,
         "lr": 3e-3,
         "max_epochs": min(max(passes, _FEWEST_PASSES), _MOST_PASSES),
-        "train_split": ValidationNights(minimum_subjects=40),
-        "augmentation": Augmentation(time_shift=0.5, noise=0.2),
+        "train_split": ValidationNights(minimum_subjects=_SUBJECTS_TO_VALIDATE),
+        "augmentation": Augmentation(time_shift=0.5, speed_change=0.1, noise=0.2),
     }

@@ -28,8 +28,8 @@ def fitted(nights):
 @pytest.mark.parametrize("n_nights", [1, 5, 12, 50, 200])
 def test_passes_show_enough_nights(n_nights):
     recipe = recipe_for(n_nights)
-    assert 20 <= recipe["max_epochs"] <= 100
-    assert recipe["max_epochs"] in (20, 100) or abs(recipe["max_epochs"] * n_nights - 800) <= 30
+    assert 30 <= recipe["max_epochs"] <= 100
+    assert recipe["max_epochs"] in (30, 100) or abs(recipe["max_epochs"] * n_nights - 1000) <= 30
 
 
 def test_thousands_of_nights_take_the_published_size():
