@@ -6,9 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklearn_sleep.classifiers import Wav2SleepClassifier
+    from sklearn_sleep.baselines import hrv_baseline
+    from sklearn_sleep.classifiers import SequenceSmoother, Wav2SleepClassifier
     from sklearn_sleep.datasets import load_cohort, make_cohort
     from sklearn_sleep.epochs import Epochs, epoch_table
+    from sklearn_sleep.features import HeartbeatDetector, HRVFeatures, TemporalContext
     from sklearn_sleep.io.hypnogram import read_hypnogram
     from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
     from sklearn_sleep.plotting import AttentionDisplay, HypnogramDisplay, TrainingDisplay
@@ -38,17 +40,22 @@ _MODULES = {
     "Epocher": "preprocessing",
     "Epochs": "epochs",
     "Filter": "preprocessing",
+    "HRVFeatures": "features",
+    "HeartbeatDetector": "features",
     "HypnogramDisplay": "plotting",
     "Normalizer": "preprocessing",
     "Padder": "preprocessing",
     "Recording": "recording",
     "Resampler": "preprocessing",
     "SIGNALS": "signals",
+    "SequenceSmoother": "classifiers",
     "SignalDefinition": "signals",
     "Stage": "stages",
+    "TemporalContext": "features",
     "TrainingDisplay": "plotting",
     "Wav2SleepClassifier": "classifiers",
     "epoch_table": "tables",
+    "hrv_baseline": "baselines",
     "load_cohort": "datasets",
     "load_pretrained": "pretrained",
     "make_cohort": "datasets",
@@ -69,16 +76,21 @@ __all__ = [
     "Epocher",
     "Epochs",
     "Filter",
+    "HRVFeatures",
+    "HeartbeatDetector",
     "HypnogramDisplay",
     "Normalizer",
     "Padder",
     "Recording",
     "Resampler",
+    "SequenceSmoother",
     "SignalDefinition",
     "Stage",
+    "TemporalContext",
     "TrainingDisplay",
     "Wav2SleepClassifier",
     "epoch_table",
+    "hrv_baseline",
     "load_cohort",
     "load_pretrained",
     "make_cohort",

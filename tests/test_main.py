@@ -34,7 +34,11 @@ def model(cohort, tmp_path_factory):
 
 
 def test_demo_scores_every_subset_of_signals(demo):
-    table = pd.read_csv(demo / "signal-subsets.csv")
+    both = pd.read_csv(demo / "signal-subsets.csv")
+    baseline = both[both["model"] == "HRV baseline"]
+    assert set(baseline["signals"]) == {"ECG + PPG", "ECG", "PPG"}
+    assert baseline["kappa"].between(-1, 1).all()
+    table = both[both["model"] == "wav2sleep"]
     subsets = [set(names.split(" + ")) for names in table["signals"]]
     assert subsets[0] == CARDIORESPIRATORY
     assert len(subsets) == 2**4 - 1

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
+from sklearn_sleep.baselines import hrv_baseline
 from sklearn_sleep.commands.outputs import write_predictions
 from sklearn_sleep.commands.pipelines import (
     CARDIORESPIRATORY_SIGNALS,
@@ -52,7 +53,8 @@ def run_demo(
     Returns
     -------
     DataFrame
-        Scores on the held-out nights, a row per subset of signals.
+        Scores on the held-out nights, a row per subset of signals: of the network, then of the
+        heart rate baseline.
     """
     started = time.monotonic()
     print(f"A synthetic cohort of {n_subjects} subjects in {folder / 'cohort'}")
@@ -94,7 +96,16 @@ def run_demo(
     print("\nTraining on all but the held-out subjects")
     pipeline.set_params(wav2sleepclassifier__verbose=1).fit(X.iloc[train], y[train])
     table = score_signal_subsets(pipeline, X.iloc[held_out], y[held_out], CARDIORESPIRATORY_SIGNALS)
-    print("\nHeld-out subjects, one model, by the signals it is given")
+    print("\nTraining the baseline: heart rate variability and gradient boosting")
+    baseline = hrv_baseline(random_state=random_state).fit(X.iloc[train], y[train])
+    of_baseline = score_signal_subsets(
+        baseline, X.iloc[held_out], y[held_out], baseline[0].get_feature_names_out()
+    )
+    table = pd.concat(
+        [table.assign(model="wav2sleep"), of_baseline.assign(model="HRV baseline")],
+        ignore_index=True,
+    )
+    print("\nHeld-out subjects, each one model, by the signals it is given")
     print(table.round(3).to_string(index=False))
     table.to_csv(folder / "signal-subsets.csv", index=False)
 

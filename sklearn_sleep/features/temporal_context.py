@@ -1,0 +1,242 @@
+"""TemporalContext: the features of an epoch in the light of its night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from sklearn_sleep.signals import EPOCH_DURATION
+
+__all__ = ["TemporalContext"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class TemporalContext(TransformerMixin, BaseEstimator):
+    """Add to the features of each epoch those of its neighbours, and where in the night it is.
+
+    Only rows of the same recording count, in whatever order they come. An epoch that is not among
+    the rows is missing: NaN as a neighbour, and left out of means.
+
+    Parameters
+    ----------
+    neighbours : sequence of int, default=(-4, -2, -1, 1, 2, 4)
+        Which neighbouring epochs' features to add; -1 is the previous one. They are named as in
+        ``meanHR_next2`` and ``meanHR_previous1``.
+    rolling_means : sequence of int, default=()
+        Widths in epochs of centred windows over which to add means, as in ``meanHR_mean11``; odd.
+    relative : bool, default=True
+        Whether to add features less their mean over the rows of the recording, over their standard
+        deviation, as in ``meanHR_relative``, and to take these for neighbours and means. Heart
+        rate tells the stage against the sleeper's own, not against others'.
+    time_since_start : bool, default=True
+        Whether to add the hours from the recording's start to the epoch's.
+
+    Attributes
+    ----------
+    feature_names_in_ : ndarray of str
+        Names of the features seen in `fit`.
+    n_features_in_ : int
+        Their number.
+
+    Examples
+    --------
+    >>> rows = [("a", 0), ("a", 1), ("b", 7)]
+    >>> index = pd.MultiIndex.from_tuples(rows, names=["recording", "epoch"])
+    >>> features = pd.DataFrame({"meanHR": [60.0, 62.0, 55.0]}, index=index)
+    >>> step = TemporalContext([-1], relative=False, time_since_start=False)
+    >>> step.fit_transform(features).to_numpy()
+    array([[60., nan],
+           [62., 60.],
+           [55., nan]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "neighbours": ["array-like"],
+        "rolling_means": ["array-like"],
+        "relative": ["boolean"],
+        "time_since_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        neighbours: Sequence[int] = (-4, -2, -1, 1, 2, 4),
+        *,
+        rolling_means: Sequence[int] = (),
+        relative: bool = True,
+        time_since_start: bool = True,
+    ) -> None:
+        self.neighbours = neighbours
+        self.rolling_means = rolling_means
+        self.relative = relative
+        self.time_since_start = time_since_start
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+        """Validate the parameters and note the features' names.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_features)
+            Indexed by recording and epoch.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If X is not such a table.
+        ValueError
+            If a parameter is wrong.
+        """
+        self._validate_params()
+        _check_table(X)
+        for offset in self.neighbours:
+            if not isinstance(offset, int | np.integer) or not offset:
+                msg = f"neighbours={self.neighbours!r} must be whole numbers other than 0."
+                raise ValueError(msg)
+        for width in self.rolling_means:
+            if not isinstance(width, int | np.integer) or width < 1 or not width % 2:
+                msg = f"rolling_means={self.rolling_means!r} must be odd numbers of epochs."
+                raise ValueError(msg)
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = len(X.columns)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Add context to each row.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_features)
+            Indexed by recording and epoch.
+
+        Returns
+        -------
+        DataFrame of shape (n_rows, n_features_out)
+            The rows in their order.
+
+        Raises
+        ------
+        TypeError
+            If X is not such a table.
+        ValueError
+            If its features are others than in `fit`.
+        """
+        _check_table(X)
+        if list(X.columns) != list(self.feature_names_in_):
+            msg = (
+                f"X has the features {list(X.columns)}, but TemporalContext was fitted on "
+                f"{list(self.feature_names_in_)}."
+            )
+            raise ValueError(msg)
+        values = X.to_numpy(dtype=np.float64)
+        farthest = max([0, *map(abs, self.neighbours), *self.rolling_means])
+        rows = _Rows(X.index, farthest)
+        parts = [values]
+        if self.relative:
+            values = rows.relative(values)
+            parts.append(values)
+        parts += [rows.neighbour(values, offset) for offset in self.neighbours]
+        parts += [rows.rolling_mean(values, width) for width in self.rolling_means]
+        if self.time_since_start:
+            epoch = X.index.get_level_values("epoch").to_numpy(dtype=np.float64)
+            parts.append(epoch[:, None] * EPOCH_DURATION / 3600)
+        return pd.DataFrame(
+            np.hstack(parts), index=X.index, columns=list(self.get_feature_names_out())
+        )
+
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
+        """Return the names of the features.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        suffixes = ["", "_relative"] if self.relative else [""]
+        suffixes += [f"_{'next' if k > 0 else 'previous'}{abs(k)}" for k in self.neighbours]
+        suffixes += [f"_mean{width}" for width in self.rolling_means]
+        names = [f"{name}{suffix}" for suffix in suffixes for name in self.feature_names_in_]
+        return np.asarray(names + ["hours"] * self.time_since_start, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _check_table(X: Any) -> None:
+    if not isinstance(X, pd.DataFrame) or list(X.index.names) != ["recording", "epoch"]:
+        msg = (
+            f"TemporalContext takes a DataFrame indexed by recording and epoch, not "
+            f"{type(X).__name__}. Put a step such as HRVFeatures() right before it in the pipeline."
+        )
+        raise TypeError(msg)
+
+
+class _Rows:
+    """Rows by recording and epoch, in any order.
+
+    Each has one key; those of two recordings are farther apart than any context reaches.
+    """
+
+    def __init__(self, index: pd.Index[Any], farthest: int) -> None:
+        epoch = index.get_level_values("epoch").to_numpy(dtype=np.int64)
+        self.recording, _ = pd.factorize(index.get_level_values("recording"))
+        between = (int(epoch.max()) - int(epoch.min()) if len(epoch) else 0) + 2 * farthest + 1
+        self.key: IntArray = self.recording.astype(np.int64) * between + epoch
+        # An epoch that is named twice counts once.
+        self.keys, self.first = np.unique(self.key, return_index=True)
+
+    def neighbour(self, values: FloatArray, offset: int) -> FloatArray:
+        """Return the values of the epochs so far away, NaN where they are missing."""
+        wanted = self.key + offset
+        position = np.searchsorted(self.keys, wanted).clip(max=len(self.keys) - 1)
+        found = values[self.first[position]]
+        found[self.keys[position] != wanted] = np.nan
+        return found
+
+    def rolling_mean(self, values: FloatArray, width: int) -> FloatArray:
+        """Return the means of the epochs around, NaN where all are missing."""
+        start = np.searchsorted(self.keys, self.key - width // 2)
+        stop = np.searchsorted(self.keys, self.key + width // 2, side="right")
+        ordered = values[self.first]
+        known = np.isfinite(ordered)
+        # About their mean, for the digits of running sums.
+        centre = _mean(ordered, known)
+        total = _running(np.where(known, ordered - centre, 0.0))
+        count = _running(known.astype(np.float64))
+        with np.errstate(invalid="ignore"):
+            return centre + (total[stop] - total[start]) / (count[stop] - count[start])
+
+    def relative(self, values: FloatArray) -> FloatArray:
+        """Return values less the mean of their recording over its standard deviation."""
+        result = np.full_like(values, np.nan)
+        of_rows = pd.DataFrame(values[self.first])
+        groups = of_rows.groupby(self.recording[self.first])
+        mean = groups.mean().to_numpy()[self.recording]
+        deviation = groups.std(ddof=0).to_numpy()[self.recording]
+        np.divide(values - mean, deviation, out=result, where=deviation > 0)
+        return result
+
+
+def _mean(values: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
+    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+
+
+def _running(values: FloatArray) -> FloatArray:
+    return np.vstack([np.zeros(values.shape[1]), np.cumsum(values, axis=0)])
