@@ -38,7 +38,7 @@ CASES = {
     "stopped early": {
         "batch_size": 2,
         "max_epochs": 12,
-        "lr": 0.3,
+        "lr": 0.05,
         "patience": 2,
         "train_split": ValidationNights(0.4, random_state=None),
     },
