@@ -182,7 +182,7 @@ def make_ours(
         return logits
 
     function = train if is_training else stage
-    return lambda x: map_nights(function, [x], device=options.device)[0]
+    return lambda x: map_nights(function, [x], device=torch.device(options.device))[0]
 
 
 def make_peers(
