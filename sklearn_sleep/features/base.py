@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
 from sklearn_sleep.epochs import Epochs, Night
+from sklearn_sleep.preprocessing.base import TakesEpochsMixin
 
 __all__ = ["FeatureTransformer"]
 
 FloatArray = npt.NDArray[np.float64]
 
 
-class FeatureTransformer(TransformerMixin, BaseEstimator, ABC):
+class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC):
     """Base of the steps that turn recordings into features, a row for each epoch.
 
     A step is stateless: ``fit`` validates its parameters and learns nothing. Nights are computed
@@ -78,24 +79,6 @@ class FeatureTransformer(TransformerMixin, BaseEstimator, ABC):
             NaN where a feature cannot be told.
         """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        X : Epochs
-            Rows over recordings.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        self._validate_params()
-        self._check_input(X)
-        return self
-
     def transform(self, X: Epochs) -> pd.DataFrame:
         """Compute the features of each row.
 
@@ -108,11 +91,16 @@ class FeatureTransformer(TransformerMixin, BaseEstimator, ABC):
         -------
         DataFrame of shape (n_rows, n_features)
             Of float64, in the order of the rows, indexed by recording and epoch.
+
+        Raises
+        ------
+        ValueError
+            If a night cannot be computed; names the recording.
         """
         self._check_input(X)
         nights = list(X.nights())
         computed = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(self.compute_features)(night) for night in nights
+            delayed(self._compute)(night) for night in nights
         )
         values = np.full((len(X), len(self.feature_names)), np.nan)
         progress = tqdm(
@@ -142,28 +130,19 @@ class FeatureTransformer(TransformerMixin, BaseEstimator, ABC):
         return np.asarray(self.feature_names, dtype=object)
 
     def _check_input(self, X: Any) -> None:
-        name = type(self).__name__
-        if not isinstance(X, Epochs):
-            msg = (
-                f"{name} takes Epochs, but X is {type(X).__name__}. "
-                "Put EDFReader(signals=[...]) before it in the pipeline."
-            )
-            raise TypeError(msg)
+        super()._check_input(X)
         for recording in X.recordings[:1]:
             for signal in recording.signals.values():
                 if signal.is_epoched:
                     msg = (
-                        f"{name} works on whole nights, but the recordings are already cut into "
-                        "epochs. Leave Epocher() out of its pipeline."
+                        f"{type(self).__name__} works on whole nights, but the recordings are "
+                        "already cut into epochs. Leave Epocher() out of its pipeline."
                     )
                     raise ValueError(msg)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.allow_nan = True
-        return tags
+    def _compute(self, night: Night) -> FloatArray:
+        try:
+            return self.compute_features(night)
+        except ValueError as error:
+            msg = f"{night.recording.path}: {error}"
+            raise ValueError(msg) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -215,25 +215,10 @@ class HeartbeatDetector(FeatureTransformer):
             return Heartbeats(detected, np.zeros(len(detected), dtype=bool), detected)
         return Heartbeats(*correct_beats(detected), detected)
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        X : Epochs
-            Rows over recordings.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        super().fit(X)
+    def _check_parameters(self) -> None:
         if isinstance(self.signals, str) or not set(self.signals) <= set(_DETECTORS):
             msg = f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
             raise ValueError(msg)
-        return self
 
 
 def _usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -122,26 +122,7 @@ class HRVFeatures(FeatureTransformer):
             return names
         return [f"{name}_{back}_{ahead}" for back, ahead in self.windows for name in names]
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        X : Epochs
-            Rows over recordings.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a window or a group is not one.
-        """
-        super().fit(X)
+    def _check_parameters(self) -> None:
         if isinstance(self.groups, str) or not set(self.groups) <= set(_GROUPS):
             msg = f"groups={self.groups!r} must be a list of some of {', '.join(_GROUPS)}."
             raise ValueError(msg)
@@ -152,7 +133,6 @@ class HRVFeatures(FeatureTransformer):
                     "before and those after the beginning of the epoch, such as [(240, 60)]."
                 )
                 raise ValueError(msg)
-        return self
 
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows.

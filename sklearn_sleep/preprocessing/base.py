@@ -12,10 +12,65 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn_sleep.epochs import Epochs
 from sklearn_sleep.recording import Signal
 
-__all__ = ["EpochsTransformer", "RecordingTransformer"]
+__all__ = ["EpochsTransformer", "RecordingTransformer", "StatelessMixin", "TakesEpochsMixin"]
 
 
-class EpochsTransformer(TransformerMixin, BaseEstimator):
+class StatelessMixin:
+    """For steps that learn nothing and need not be fitted."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # of the estimator it is mixed into
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class TakesEpochsMixin(StatelessMixin):
+    """For steps that take `Epochs`, and whose ``fit`` does nothing but validate."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the parameters.
+
+        Parameters
+        ----------
+        X : Epochs
+            Rows over recordings.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If X is something else.
+        ValueError
+            If a parameter is wrong, or the recordings are not what the step works on.
+        """
+        self._validate_params()  # type: ignore[attr-defined]  # of the estimator it is mixed into
+        self._check_parameters()
+        self._check_input(X)
+        return self
+
+    def _check_parameters(self) -> None:
+        """Raise ValueError for what `_parameter_constraints` cannot say."""
+
+    def _check_input(self, X: Any) -> None:
+        if not isinstance(X, Epochs):
+            msg = (
+                f"{type(self).__name__} takes Epochs, but X is {type(X).__name__}. "
+                "Put EDFReader(signals=[...]) before it in the pipeline."
+            )
+            raise TypeError(msg)
+
+
+class EpochsTransformer(StatelessMixin, TransformerMixin, BaseEstimator):
     """Base of the steps that return `Epochs`: stateless, and in need of no container."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -36,18 +91,8 @@ class EpochsTransformer(TransformerMixin, BaseEstimator):
         """
         return self
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-class RecordingTransformer(EpochsTransformer, ABC):
+class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
     """Base of the steps that process recordings, one signal at a time.
 
     A step is stateless: ``fit`` validates its parameters and learns nothing. ``transform`` returns
@@ -81,24 +126,6 @@ class RecordingTransformer(EpochsTransformer, ABC):
         -------
         Signal
         """
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        X : Epochs
-            Rows over recordings.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        self._validate_params()
-        self._check_input(X)
-        return self
 
     def transform(self, X: Epochs) -> Epochs:
         """Apply the step to each recording.
@@ -134,14 +161,6 @@ class RecordingTransformer(EpochsTransformer, ABC):
         ndarray of str
         """
         return np.asarray([] if input_features is None else input_features, dtype=object)
-
-    def _check_input(self, X: Any) -> None:
-        if not isinstance(X, Epochs):
-            msg = (
-                f"{type(self).__name__} takes Epochs, but X is {type(X).__name__}. "
-                "Put EDFReader(signals=[...]) before it in the pipeline."
-            )
-            raise TypeError(msg)
 
     def _check_continuous(self, signal: Signal) -> None:
         if signal.is_epoched:

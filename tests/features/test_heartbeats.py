@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.features import HeartbeatDetector, Heartbeats, correct_beats, detect_r_peaks
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
@@ -99,6 +100,12 @@ def test_wrong_input(epochs, cohort):
         HeartbeatDetector().detect(epochs.recordings[0].signals["THX"])
     with pytest.raises(ValueError, match="list of ECG and PPG"):
         HeartbeatDetector(signals=["EEG"]).fit(epochs)
+
+
+def test_a_night_that_cannot_be_computed_is_named(cohort):
+    slow = make_pipeline(EDFReader(["ECG"]), Resampler({"ECG": 750}), HeartbeatDetector())
+    with pytest.raises(ValueError, match=r"\.edf: The ECG has 25 samples per second"):
+        slow.fit_transform(cohort.X)
 
 
 def test_it_is_a_transformer(epochs, counts):
