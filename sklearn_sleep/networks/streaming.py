@@ -144,11 +144,11 @@ def _compute(
     buffers.give(y1)
     y3 = make((length // 2, channels), dtype)
     norm3 = _convolve_and_measure(y2, norm2, w3, 2, epsilon, y3)
-    projection = downsample[:, :, 0].T
+    projection = downsample[:, :, 0].T.to(x.dtype)
 
     def finish(start: int, stop: int) -> None:
-        total = x[2 * start : 2 * stop : 2].float() @ projection
-        total += _activate(y3, norm3, start, stop)
+        total = _activate(y3, norm3, start, stop)
+        total += x[2 * start : 2 * stop : 2] @ projection
         out[start:stop] = torch.ops.aten.gelu_(total)
 
     _for_pieces(finish, y3)
@@ -188,9 +188,7 @@ def _convolve_and_measure(
         a = _activate(x, norm, stride * start - 1, stride * (stop - 1) + 2)
         piece = _convolve(a, weight, stride, y.dtype)
         y[start:stop] = piece
-        piece = piece.float()
-        mean = piece.mean(0)
-        return len(piece), mean, piece.sub_(mean).square_().sum(0)
+        return len(piece), *_mean_and_spread(piece)
 
     counts, means, squares = zip(*_for_pieces(convolve, y), strict=True)
     count = torch.tensor(counts, dtype=torch.float64)[:, None]
@@ -200,6 +198,17 @@ def _convolve_and_measure(
     spread = torch.stack(squares).double().sum(0) + (count * (by_piece - mean) ** 2).sum(0)
     scale = torch.rsqrt(spread / len(y) + epsilon)
     return _Norm(scale.float(), (-mean * scale).float())
+
+
+def _mean_and_spread(piece: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each channel's mean, and its sum of squares around that."""
+    if piece.dtype == torch.float32:
+        mean = piece.mean(0)
+        return mean, piece.sub_(mean).square_().sum(0)
+    # A channel that a few digits resolve has no mean far beyond its spread.
+    piece = piece.float()
+    mean = piece.mean(0)
+    return mean, (piece.square_().sum(0) - len(piece) * mean.square()).clamp_(min=0)
 
 
 def _convolve_anew(
