@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=1200, help="30-second epochs of the night")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--ways", nargs="+", choices=OURS, default=OURS[:3])
+    parser.add_argument("--tasks", nargs="+", choices=SIGNALS_OF_TASK, default=[*SIGNALS_OF_TASK])
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--logits", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(torch.cuda.get_device_name(options.device))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for task in SIGNALS_OF_TASK:
+        for task in options.tasks:
             rows += measure_task(task, options, Path(folder))
     header = ["task", "", "seconds a night", "GB", "times as fast", "memory", "logits"]
     print(format_table(header, rows))

@@ -6,11 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklearn_sleep.baselines import hrv_baseline
+    from sklearn_sleep.baselines import cardiorespiratory_baseline, eeg_baseline, hrv_baseline
     from sklearn_sleep.classifiers import SequenceSmoother, Wav2SleepClassifier
     from sklearn_sleep.datasets import load_cohort, make_cohort
     from sklearn_sleep.epochs import Epochs, epoch_table
-    from sklearn_sleep.features import HeartbeatDetector, HRVFeatures, TemporalContext
+    from sklearn_sleep.features import (
+        CardiorespiratoryFeatures,
+        EEGFeatures,
+        HeartbeatDetector,
+        HRVFeatures,
+        RespirationFeatures,
+        TemporalContext,
+    )
     from sklearn_sleep.io.hypnogram import read_hypnogram
     from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
     from sklearn_sleep.plotting import AttentionDisplay, HypnogramDisplay, TrainingDisplay
@@ -36,7 +43,9 @@ __version__ = "0.1.0"
 # Each name is imported when it is first used: torch alone would take seconds.
 _MODULES = {
     "AttentionDisplay": "plotting",
+    "CardiorespiratoryFeatures": "features",
     "EDFReader": "preprocessing",
+    "EEGFeatures": "features",
     "Epocher": "preprocessing",
     "Epochs": "epochs",
     "Filter": "preprocessing",
@@ -47,6 +56,7 @@ _MODULES = {
     "Padder": "preprocessing",
     "Recording": "recording",
     "Resampler": "preprocessing",
+    "RespirationFeatures": "features",
     "SIGNALS": "signals",
     "SequenceSmoother": "classifiers",
     "SignalDefinition": "signals",
@@ -54,6 +64,8 @@ _MODULES = {
     "TemporalContext": "features",
     "TrainingDisplay": "plotting",
     "Wav2SleepClassifier": "classifiers",
+    "cardiorespiratory_baseline": "baselines",
+    "eeg_baseline": "baselines",
     "epoch_table": "tables",
     "hrv_baseline": "baselines",
     "load_cohort": "datasets",
@@ -72,7 +84,9 @@ _MODULES = {
 __all__ = [
     "SIGNALS",
     "AttentionDisplay",
+    "CardiorespiratoryFeatures",
     "EDFReader",
+    "EEGFeatures",
     "Epocher",
     "Epochs",
     "Filter",
@@ -83,12 +97,15 @@ __all__ = [
     "Padder",
     "Recording",
     "Resampler",
+    "RespirationFeatures",
     "SequenceSmoother",
     "SignalDefinition",
     "Stage",
     "TemporalContext",
     "TrainingDisplay",
     "Wav2SleepClassifier",
+    "cardiorespiratory_baseline",
+    "eeg_baseline",
     "epoch_table",
     "hrv_baseline",
     "load_cohort",

@@ -89,6 +89,31 @@ class Night:
         nearest = np.where(every < epoch[0], 0, nearest)
         return value[nearest]
 
+    def choose_signals(self, signals: Sequence[str]) -> list[tuple[str, IntArray]]:
+        """Return which of some signals each row is to use: the first one that it may.
+
+        Parameters
+        ----------
+        signals : sequence of str
+            Canonical names, the one to prefer first.
+
+        Returns
+        -------
+        list of (str, ndarray of int)
+            Signals, and the positions of their rows among those of the night. Rows that may use
+            none are left out.
+        """
+        left = np.ones(len(self.epoch), dtype=bool)
+        chosen = []
+        for name in signals:
+            if name not in self.recording.signals:
+                continue
+            rows = left & self.masks.get(name, np.True_)
+            if rows.any():
+                chosen.append((name, np.flatnonzero(rows)))
+                left &= ~rows
+        return chosen
+
 
 class Epochs:
     """Rows that name epochs, over the distinct recordings they name.

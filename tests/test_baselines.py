@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score, make_scorer
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
-from sklearn_sleep import hrv_baseline, make_cohort, merge_stages
+from sklearn_sleep import (
+    cardiorespiratory_baseline,
+    eeg_baseline,
+    hrv_baseline,
+    make_cohort,
+    merge_stages,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +33,35 @@ def nights(tmp_path_factory):
     return X, merge_stages(y, 4), groups
 
 
-def test_heart_rate_tells_the_stage(nights):
+@pytest.mark.parametrize(
+    ("baseline", "least"),
+    [(hrv_baseline, 0.3), (cardiorespiratory_baseline, 0.3), (eeg_baseline, 0.6)],
+)
+def test_features_tell_the_stage(nights, baseline, least):
     X, y, groups = nights
     kappa = cross_val_score(
-        hrv_baseline(random_state=0),
+        baseline(random_state=0),
         X,
         y,
         groups=groups,
         cv=StratifiedGroupKFold(3, shuffle=True, random_state=0),
         scoring=make_scorer(cohen_kappa_score),
     )
-    assert kappa.mean() > 0.3
+    assert kappa.mean() > least
+
+
+@pytest.mark.parametrize("baseline", [hrv_baseline, cardiorespiratory_baseline, eeg_baseline])
+def test_classifiers_that_take_no_nan_get_none(nights, baseline):
+    X, y, groups = nights
+    some = groups.isin(groups.unique()[:4]).to_numpy()
+    # A logistic regression takes no missing values; a night without any of the signals has no
+    # others.
+    pipeline = baseline(LogisticRegression(max_iter=50, tol=1e-2)).fit(X[some], y[some])
+    signals = dict.fromkeys(["ECG", "PPG", "THX", "ABD", "EEG"], False)
+    assert np.isfinite(pipeline.predict_proba(X[some].assign(**signals))).all()
+    assert cohen_kappa_score(y[some], pipeline.predict(X[some])) > 0.3
+    steps = [name for name, _ in baseline(HistGradientBoostingClassifier()).steps]
+    assert "simpleimputer" not in steps
 
 
 def test_signals_may_be_missing(nights):

@@ -14,6 +14,7 @@ from sklearn_sleep.features.base import FeatureTransformer
 from sklearn_sleep.features.beat_correction import LONGEST_INTERVAL, correct_beats
 from sklearn_sleep.features.ecg_beats import detect_r_peaks
 from sklearn_sleep.features.pulse_onsets import detect_pulse_onsets
+from sklearn_sleep.features.samples import bridge_gaps, usable_samples
 from sklearn_sleep.features.signal_quality import signal_quality
 from sklearn_sleep.recording import Signal
 from sklearn_sleep.signals import EPOCH_DURATION
@@ -139,7 +140,10 @@ class HeartbeatDetector(FeatureTransformer):
         ValueError
             If the signal is another one, or its sampling frequency too low.
         """
-        return self._detect(signal, _usable_samples(signal, may_use))
+        if signal.name not in _DETECTORS:
+            msg = f"There are no heartbeats to find in {signal.name}; give the ECG or the PPG."
+            raise ValueError(msg)
+        return self._detect(signal, usable_samples(signal, may_use))
 
     def compute_features(self, night: Night) -> FloatArray:
         """Return the beats of the rows' epochs, those that were corrected, and their quality.
@@ -154,9 +158,9 @@ class HeartbeatDetector(FeatureTransformer):
         ndarray of float64, shape (n_rows, 3)
         """
         features = np.full((len(night.epoch), len(self.feature_names)), np.nan)
-        for name, rows in self.choose_signals(night):
+        for name, rows in night.choose_signals(self.signals):
             signal = night.recording.signals[name]
-            samples = _usable_samples(signal, night.may_use(name))
+            samples = usable_samples(signal, night.may_use(name))
             heartbeats = self._detect(signal, samples)
             n_epochs = night.recording.n_epochs
             epoch = (heartbeats.times // EPOCH_DURATION).astype(np.intp)
@@ -174,40 +178,11 @@ class HeartbeatDetector(FeatureTransformer):
             features[rows] = of_epochs[night.epoch[rows]]
         return features
 
-    def choose_signals(self, night: Night) -> list[tuple[str, npt.NDArray[np.intp]]]:
-        """Return which signal gives the beats of which rows.
-
-        Parameters
-        ----------
-        night : Night
-            The recording and the epochs of it that are asked for.
-
-        Returns
-        -------
-        list of (str, ndarray of int)
-            Names of signals and the positions of the rows among those of the night. Rows that may
-            use none are left out.
-        """
-        left = np.ones(len(night.epoch), dtype=bool)
-        chosen = []
-        for name in self.signals:
-            if name not in night.recording.signals:
-                continue
-            rows = left & night.masks.get(name, True)
-            if rows.any():
-                chosen.append((name, np.flatnonzero(rows)))
-                left &= ~rows
-        return chosen
-
     def _detect(self, signal: Signal, samples: FloatArray) -> Heartbeats:
-        missing = np.isnan(samples)
+        filled, missing = bridge_gaps(samples)
         if missing.all():
             nothing = np.empty(0)
             return Heartbeats(nothing, np.empty(0, dtype=bool), nothing)
-        filled = samples
-        if missing.any():
-            known = np.flatnonzero(~missing)
-            filled = np.interp(np.arange(len(samples)), known, samples[known])
         frequency = signal.sampling_frequency
         detected = _DETECTORS[signal.name](filled, frequency)
         detected = detected[~missing[np.round(detected * frequency).astype(np.intp)]]
@@ -219,19 +194,3 @@ class HeartbeatDetector(FeatureTransformer):
         if isinstance(self.signals, str) or not set(self.signals) <= set(_DETECTORS):
             msg = f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
             raise ValueError(msg)
-
-
-def _usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
-    """Return the samples, NaN in epochs that may not be used."""
-    if signal.name not in _DETECTORS:
-        msg = f"There are no heartbeats to find in {signal.name}; give the ECG or the PPG."
-        raise ValueError(msg)
-    if signal.is_epoched:
-        msg = f"{signal.name} is cut into epochs; beats are found in whole nights."
-        raise ValueError(msg)
-    samples = signal.data.astype(np.float64)
-    if may_use is not None and not may_use.all():
-        epoch = np.arange(len(samples)) / (signal.sampling_frequency * EPOCH_DURATION)
-        usable = may_use[epoch.astype(np.intp).clip(max=len(may_use) - 1)]
-        samples[~usable] = np.nan
-    return samples

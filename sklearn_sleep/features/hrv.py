@@ -16,7 +16,7 @@ from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.hrv_frequency import FREQUENCY_DOMAIN, frequency_domain
 from sklearn_sleep.features.hrv_nonlinear import NONLINEAR, nonlinear
 from sklearn_sleep.features.hrv_time import TIME_DOMAIN, time_domain
-from sklearn_sleep.features.interval_windows import IntervalWindows
+from sklearn_sleep.features.interval_windows import IntervalWindows, check_windows, name_windows
 from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["HRVFeatures"]
@@ -118,21 +118,13 @@ class HRVFeatures(FeatureTransformer):
     def feature_names(self) -> Sequence[str]:
         """Names of the features."""
         names = [name for group in self.groups for name in _GROUPS[group]]
-        if len(self.windows) == 1:
-            return names
-        return [f"{name}_{back}_{ahead}" for back, ahead in self.windows for name in names]
+        return name_windows(names, self.windows)
 
     def _check_parameters(self) -> None:
         if isinstance(self.groups, str) or not set(self.groups) <= set(_GROUPS):
             msg = f"groups={self.groups!r} must be a list of some of {', '.join(_GROUPS)}."
             raise ValueError(msg)
-        for window in self.windows:
-            if not _is_window(window):
-                msg = (
-                    f"windows={self.windows!r} must be a list of pairs of whole seconds, those "
-                    "before and those after the beginning of the epoch, such as [(240, 60)]."
-                )
-                raise ValueError(msg)
+        check_windows(self.windows)
 
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows.
@@ -148,7 +140,7 @@ class HRVFeatures(FeatureTransformer):
         """
         detector = HeartbeatDetector() if self.detector is None else self.detector
         features = np.full((len(night.epoch), len(self.feature_names)), np.nan)
-        for name, rows in detector.choose_signals(night):
+        for name, rows in night.choose_signals(detector.signals):
             heartbeats = detector.detect(night.recording.signals[name], night.may_use(name))
             epoch, position = np.unique(night.epoch[rows], return_inverse=True)
             features[rows] = self.of_beats(heartbeats, epoch)[position]
@@ -195,12 +187,3 @@ class HRVFeatures(FeatureTransformer):
         # Ratios to nothing, as of beats that do not vary, which classifiers would not take.
         features[np.isinf(features)] = np.nan
         return features
-
-
-def _is_window(window: Any) -> bool:
-    try:
-        back, ahead = window
-    except (TypeError, ValueError):
-        return False
-    whole = all(isinstance(seconds, int | np.integer) for seconds in (back, ahead))
-    return whole and back >= 0 and ahead >= 0 and back + ahead > 0

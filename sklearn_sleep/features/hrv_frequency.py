@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.fft import rfftfreq
 from scipy.integrate import trapezoid
 
-__all__ = ["FREQUENCY_DOMAIN", "frequency_domain"]
+__all__ = ["FREQUENCY_DOMAIN", "RESAMPLED_FREQUENCY", "frequency_domain", "resample_intervals"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -17,7 +17,7 @@ FREQUENCY_DOMAIN = ("total_power", "VLF", "LF", "LF_norm", "HF", "HF_norm", "LF_
 
 # In Hz: the intervals are resampled at 4 Hz, and bands are those of the Task Force 1996,
 # Circulation 93:1043-1065; as in sleepecg, very low frequencies begin above 0.0033.
-_SAMPLING_FREQUENCY = 4
+RESAMPLED_FREQUENCY = 4
 _VLF, _LF, _HF = (0.0033, 0.04), (0.04, 0.15), (0.15, 0.4)
 
 
@@ -56,14 +56,14 @@ def frequency_domain(
         By the names in `FREQUENCY_DOMAIN`: powers in s**2, ``_norm`` in percent. NaN where too
         little is covered.
     """
-    resampled, measured = _resample(
+    resampled, measured = resample_intervals(
         np.asarray(beats, dtype=np.float64),
         np.asarray(intervals, dtype=np.float64),
         first=-back,
         last=(n_epochs - 1) * epoch_seconds + ahead,
     )
-    n_window = (back + ahead) * _SAMPLING_FREQUENCY
-    step = epoch_seconds * _SAMPLING_FREQUENCY
+    n_window = (back + ahead) * RESAMPLED_FREQUENCY
+    step = epoch_seconds * RESAMPLED_FREQUENCY
     starts = step * np.arange(n_epochs)
     covered = np.concatenate([[0], np.cumsum(measured)])
     enough = covered[starts + n_window] - covered[starts] >= minimum_coverage * n_window
@@ -73,7 +73,7 @@ def frequency_domain(
     density = np.hstack([np.zeros((n_epochs, 1)), power])
     density[~enough] = np.nan
     # Bins at the edge of two bands fall to one of them by rounding; this is SciPy's.
-    frequency = rfftfreq(n_window, 1 / _SAMPLING_FREQUENCY)[: len(bins) + 1]
+    frequency = rfftfreq(n_window, 1 / RESAMPLED_FREQUENCY)[: len(bins) + 1]
 
     def band(low: float, high: float) -> FloatArray:
         inside = (low < frequency) & (frequency <= high)
@@ -92,11 +92,27 @@ def frequency_domain(
         }
 
 
-def _resample(
+def resample_intervals(
     beats: FloatArray, intervals: FloatArray, *, first: int, last: int
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return the intervals at 4 Hz, and where they were measured."""
-    times = np.arange(first * _SAMPLING_FREQUENCY, last * _SAMPLING_FREQUENCY) / _SAMPLING_FREQUENCY
+    """Return R-R intervals at 4 Hz, linear between beats, and where they were measured.
+
+    Parameters
+    ----------
+    beats : ndarray of float64, shape (n_beats,)
+        Times in s, rising.
+    intervals : ndarray of float64, shape (n_beats - 1,)
+        Those between successive beats, in s; NaN where they were not measured.
+    first, last : int
+        Times in s of the first value, and behind the last one.
+
+    Returns
+    -------
+    resampled : ndarray of float64
+        In s; zero if none was measured.
+    measured : ndarray of bool, as long
+    """
+    times = np.arange(first * RESAMPLED_FREQUENCY, last * RESAMPLED_FREQUENCY) / RESAMPLED_FREQUENCY
     known = np.isfinite(intervals)
     if not known.any():
         return np.zeros(len(times)), np.zeros(len(times), dtype=bool)
@@ -127,4 +143,4 @@ def _periodogram(
     for number in range(n_window // block):
         turn = np.exp(-2j * np.pi * bins * (number * block % n_window) / n_window)
         total += of_blocks[first + number] * turn
-    return 2 * (total.real**2 + total.imag**2) / (_SAMPLING_FREQUENCY * n_window)
+    return 2 * (total.real**2 + total.imag**2) / (RESAMPLED_FREQUENCY * n_window)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -56,15 +54,14 @@ def time_domain(windows: IntervalWindows) -> dict[str, FloatArray]:
     dict of str to ndarray of float64, shape (n_windows,)
         By the names in `TIME_DOMAIN`. NaN where there are too few intervals.
     """
-    n = windows.count.astype(np.float64)
-    n_pairs = windows.total_of_pairs(np.ones(len(windows.intervals)))
-    change = np.diff(windows.intervals, prepend=0.0)
+    n_pairs = windows.count_of_pairs
+    change = windows.changes(windows.intervals)
     size = np.abs(change)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = windows.total(windows.intervals) / n
-        sd = _standard_deviation(windows.total, windows.intervals, n)
-        sd_of_change = _standard_deviation(windows.total_of_pairs, change, n_pairs)
-        rmssd = np.sqrt(windows.total_of_pairs(change**2) / n_pairs)
+        mean = windows.mean(windows.intervals)
+        sd = windows.standard_deviation(windows.intervals)
+        sd_of_change = windows.standard_deviation_of_pairs(change)
+        rmssd = windows.root_mean_square_of_changes(windows.intervals)
         over_50 = np.where(n_pairs > 0, windows.total_of_pairs(size > 0.05), np.nan)
         over_20 = np.where(n_pairs > 0, windows.total_of_pairs(size > 0.02), np.nan)
         ordered = _order_statistics(windows)
@@ -92,7 +89,7 @@ def time_domain(windows: IntervalWindows) -> dict[str, FloatArray]:
             "meanHR": 60 / mean,
             "maxHR": 60 / shortest,
             "minHR": 60 / longest,
-            "stdHR": _standard_deviation(windows.total, 60 / windows.intervals, n),
+            "stdHR": windows.standard_deviation(60 / windows.intervals),
             "SD1": sd1,
             "SD2": sd2,
             "S": np.pi * sd1 * sd2,
@@ -100,16 +97,6 @@ def time_domain(windows: IntervalWindows) -> dict[str, FloatArray]:
             "CSI": sd2 / sd1,
             "CVI": np.log10(16 * sd1 * sd2),
         }
-
-
-def _standard_deviation(
-    total: Callable[[FloatArray], FloatArray], values: FloatArray, n: FloatArray
-) -> FloatArray:
-    """Return that of the sample (over n - 1), by sums over windows."""
-    # Sums of squares lose fewer digits about the middle.
-    centred = values - (np.median(values) if len(values) else 0.0)
-    squares = total(centred**2) - total(centred) ** 2 / n
-    return np.sqrt(np.where(n > 1, np.maximum(squares, 0.0) / (n - 1), np.nan))
 
 
 def _order_statistics(windows: IntervalWindows) -> dict[str, FloatArray]:

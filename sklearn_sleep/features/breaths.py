@@ -1,0 +1,188 @@
+"""Breaths of a night, in the signal of a respiratory belt or one that stands in for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import median_filter
+from scipy.signal import butter, find_peaks, sosfiltfilt
+
+from sklearn_sleep.features.peaks import vertex
+from sklearn_sleep.features.samples import bridge_gaps
+
+__all__ = ["Breaths", "detect_breaths"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# Hz: 3 to 60 breaths a minute.
+_BAND = (0.05, 1.0)
+# Samples a second at which breaths are looked for: ten in the shortest.
+_FREQUENCY = 10.0
+# Khodadad et al. 2018, Physiol Meas 39:094001: a breath swings by 0.3 of the median one or more.
+_SMALLEST_SWING = 0.3
+# s: the swing is that of the surroundings, since depth changes over a night, and of most of the
+# blocks there, so that a movement does not hide the breaths around it.
+_BLOCK, _SURROUNDINGS = 5.0, 75.0
+# At which successive breaths are compared; a breath of 4 s has 40 samples.
+_POINTS = 32
+# Percentiles of the slope that tell rise and fall of most breaths, and leave out movements.
+_STEEPEST = (5.0, 95.0)
+_SURELY_STEEPER = 1.02
+# From the root mean square of a sine to its swing.
+_SWING_OF_SINE = 2 * np.sqrt(2)
+
+
+@dataclass(frozen=True)
+class Breaths:
+    """The breaths of a night.
+
+    Attributes
+    ----------
+    onsets : ndarray of float64, shape (n_breaths + 1,)
+        Times in s at which inspirations begin, rising; the last one ends the last breath. Empty
+        if there is no breath.
+    peaks : ndarray of float64, shape (n_breaths,)
+        Times in s at which inspirations end.
+    depths : ndarray of float64, shape (n_breaths,)
+        Rises of the signal from onset to peak, in its unit.
+    similarities : ndarray of float64, shape (n_breaths,)
+        Correlation of the signal in the breath with that in the one before, both stretched to the
+        same length; NaN of the first.
+    is_measured : ndarray of bool, shape (n_breaths,)
+        Whether the signal was there throughout the breath.
+    """
+
+    onsets: FloatArray
+    peaks: FloatArray
+    depths: FloatArray
+    similarities: FloatArray
+    is_measured: npt.NDArray[np.bool_]
+
+    @property
+    def durations(self) -> FloatArray:
+        """Durations in s, of shape (n_breaths,); NaN of breaths that were not measured."""
+        return np.where(self.is_measured, np.diff(self.onsets), np.nan)
+
+    @classmethod
+    def none(cls) -> Breaths:
+        """Return the breaths of a night without any."""
+        nothing = np.empty(0)
+        return cls(nothing, nothing, nothing, nothing, np.empty(0, dtype=bool))
+
+
+def detect_breaths(samples: npt.ArrayLike, sampling_frequency: float) -> Breaths:
+    """Return the breaths of a respiratory signal.
+
+    The signal is filtered from 0.05 to 1 Hz. An inspiration ends at a peak that rises from both
+    sides by 0.3 of the usual swing or more, the least that Khodadad et al. 2018 (Physiol Meas
+    39:094001) take for a breath, and begins at the lowest point after the peak before. The usual
+    swing is that of the 75 s around. Pauses, as of an apnoea, make long breaths.
+
+    Parameters
+    ----------
+    samples : array-like of shape (n_samples,)
+        In any unit; NaN where it is missing. A signal that falls more steeply than it rises is
+        upside down, since inspiration is the shorter part of a breath at rest, and is turned.
+    sampling_frequency : float
+        In Hz, 4 or more.
+
+    Returns
+    -------
+    Breaths
+
+    Raises
+    ------
+    ValueError
+        If the sampling frequency is too low to tell a breath.
+
+    Examples
+    --------
+    >>> time = np.arange(0, 60, 0.1)
+    >>> breaths = detect_breaths(-np.cos(2 * np.pi * time / 4), 10)
+    >>> breaths.durations.round(1)[3:6]
+    array([4., 4., 4.])
+    >>> breaths.depths.round(1)[3:6]
+    array([2., 2., 2.])
+    """
+    values, missing, frequency = _filter(samples, sampling_frequency)
+    if not len(values):
+        return Breaths.none()
+    fall, rise = np.percentile(np.diff(values), _STEEPEST)
+    if -fall > _SURELY_STEEPER * rise:
+        values = -values
+    peaks, _ = find_peaks(values, prominence=_SMALLEST_SWING * _usual_swing(values, frequency))
+    if len(peaks) < 2:
+        return Breaths.none()
+    bounds = np.concatenate([[0], peaks, [len(values)]])
+    lowest = [a + values[a:b].argmin() for a, b in pairwise(bounds)]
+    onsets = np.array(lowest, dtype=np.intp)
+    peak_times, peak_heights = _refine(values, peaks)
+    onset_times, onset_heights = _refine(-values, onsets)
+    lost = np.concatenate([[0], np.cumsum(missing)])
+    return Breaths(
+        onset_times / frequency,
+        peak_times / frequency,
+        peak_heights + onset_heights[:-1],
+        _similarities(values, onset_times),
+        lost[onsets[1:]] == lost[onsets[:-1]],
+    )
+
+
+def _filter(
+    samples: npt.ArrayLike, sampling_frequency: float
+) -> tuple[FloatArray, npt.NDArray[np.bool_], float]:
+    """Return the signal from 0.05 to 1 Hz, at some 10 Hz; where it is missing; its frequency.
+
+    Nothing if no sample differs from the others.
+    """
+    if sampling_frequency < 4:
+        msg = (
+            f"The respiration has {sampling_frequency:g} samples per second; breaths need 4 or "
+            "more. Leave out the Resampler before the feature step."
+        )
+        raise ValueError(msg)
+    values, missing = bridge_gaps(np.asarray(samples, dtype=np.float64))
+    # A night that is over before the filter has settled tells nothing.
+    too_short = (~missing).sum() < sampling_frequency / _BAND[0]
+    if too_short or np.ptp(values) == 0:
+        return np.empty(0), np.empty(0, dtype=bool), sampling_frequency
+    band = butter(2, _BAND, "bandpass", fs=sampling_frequency, output="sos")
+    step = max(int(sampling_frequency // _FREQUENCY), 1)
+    # Without its first value, of which a filter keeps a trace for minutes.
+    filtered = sosfiltfilt(band, values - values[0])[::step]
+    return filtered, missing[::step], sampling_frequency / step
+
+
+def _similarities(values: FloatArray, onsets: FloatArray) -> FloatArray:
+    """Return the correlation of each breath with the one before; `onsets` in samples."""
+    parts = np.linspace(0, 1, _POINTS)
+    positions = onsets[:-1, None] + parts * np.diff(onsets)[:, None]
+    shapes = np.interp(positions, np.arange(len(values)), values)
+    shapes -= shapes.mean(axis=1, keepdims=True)
+    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    similarities = np.full(len(shapes), np.nan)
+    similarities[1:] = (shapes[1:] * shapes[:-1]).sum(axis=1)
+    return similarities
+
+
+def _usual_swing(values: FloatArray, frequency: float) -> FloatArray:
+    """Return how far the signal swings around each sample."""
+    size = max(round(_BLOCK * frequency), 1)
+    n_blocks = max(len(values) // size, 1)
+    blocks = values[: n_blocks * size].reshape(n_blocks, -1)
+    level = np.sqrt((blocks**2).mean(axis=1))
+    level = median_filter(level, size=round(_SURROUNDINGS / _BLOCK), mode="nearest")
+    middle = size * (np.arange(n_blocks) + 0.5)
+    return _SWING_OF_SINE * np.interp(np.arange(len(values)), middle, level)
+
+
+def _refine(values: FloatArray, at: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Return where between samples maxima lie, in samples, and their heights."""
+    inside = at.clip(1, len(values) - 2)
+    offset, height = vertex(values[inside[:, None] + np.arange(-1, 2)], np.ones_like(inside))
+    # At the edges of the night there is nothing to refine with.
+    offset[inside != at], height[inside != at] = 0.0, values[at[inside != at]]
+    return at + offset, height

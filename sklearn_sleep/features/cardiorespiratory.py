@@ -1,0 +1,120 @@
+"""CardiorespiratoryFeatures: heart rate variability and breathing, with the beats found once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from sklearn_sleep.epochs import Night
+from sklearn_sleep.features.base import FeatureTransformer
+from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
+from sklearn_sleep.features.hrv import HRVFeatures
+from sklearn_sleep.features.respiration import RespirationFeatures
+from sklearn_sleep.recording import Signal
+
+__all__ = ["CardiorespiratoryFeatures"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class CardiorespiratoryFeatures(FeatureTransformer):
+    """Heart rate variability, breathing, and how they go together.
+
+    The features of `HRVFeatures` and `RespirationFeatures`, side by side. Where a `FeatureUnion`
+    of both would look for the beats of each night twice, this does so once.
+
+    Parameters
+    ----------
+    hrv : HRVFeatures, optional
+        ``HRVFeatures()`` if not given. Its ``n_jobs``, ``verbose`` and ``detector`` do not count.
+    respiration : RespirationFeatures, optional
+        ``RespirationFeatures()`` if not given. The same holds.
+    detector : HeartbeatDetector, optional
+        What finds the beats; ``HeartbeatDetector()`` if not given.
+    n_jobs : int, optional
+        Nights that are computed at the same time; see joblib.
+    verbose : bool, default=False
+        Show progress.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader
+    >>> epochs = EDFReader(["ECG"], units={"ECG": "mV"}).fit_transform("tests/data/mitdb-100.edf")
+    >>> features = CardiorespiratoryFeatures().fit_transform(epochs)
+    >>> features.loc[:, ["meanHR", "breathing_rate"]].mean().round(1)
+    meanHR            75.3
+    breathing_rate    17.8
+    dtype: float64
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **FeatureTransformer._parameter_constraints,
+        "hrv": [HRVFeatures, None],
+        "respiration": [RespirationFeatures, None],
+        "detector": [HeartbeatDetector, None],
+    }
+
+    def __init__(
+        self,
+        hrv: HRVFeatures | None = None,
+        respiration: RespirationFeatures | None = None,
+        *,
+        detector: HeartbeatDetector | None = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
+        self.hrv = hrv
+        self.respiration = respiration
+        self.detector = detector
+
+    @property
+    def feature_names(self) -> Sequence[str]:
+        """Names of the features."""
+        return [name for step in self._steps() for name in step.feature_names]
+
+    def _steps(self) -> tuple[FeatureTransformer, ...]:
+        return (
+            HRVFeatures() if self.hrv is None else self.hrv,
+            RespirationFeatures() if self.respiration is None else self.respiration,
+        )
+
+    def _check_parameters(self) -> None:
+        for step in self._steps():
+            step._validate_params()
+            step._check_parameters()
+
+    def compute_features(self, night: Night) -> FloatArray:
+        """Return the features of a night's rows.
+
+        Parameters
+        ----------
+        night : Night
+            The recording and the epochs of it that are asked for.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_features)
+        """
+        detector = HeartbeatDetector() if self.detector is None else self.detector
+        remembering = _OfOneNight(**detector.get_params())
+        of_steps = []
+        for step in self._steps():
+            step_of_night = clone(step)
+            step_of_night.detector = remembering  # not cloned, so that both steps share it
+            of_steps.append(step_of_night.compute_features(night))
+        return np.hstack(of_steps)
+
+
+class _OfOneNight(HeartbeatDetector):
+    """Keeps the beats of each signal of a night."""
+
+    def detect(self, signal: Signal, may_use: npt.NDArray[np.bool_] | None = None) -> Heartbeats:
+        known: dict[str, Heartbeats] = self.__dict__.setdefault("_known", {})
+        if signal.name not in known:
+            known[signal.name] = super().detect(signal, may_use)
+        return known[signal.name]

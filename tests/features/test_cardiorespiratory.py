@@ -1,0 +1,57 @@
+"""CardiorespiratoryFeatures is HRVFeatures and RespirationFeatures, with beats found once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from sklearn_sleep.features import (
+    CardiorespiratoryFeatures,
+    HeartbeatDetector,
+    HRVFeatures,
+    RespirationFeatures,
+    heartbeats,
+)
+from sklearn_sleep.preprocessing import EDFReader
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
+
+
+@pytest.fixture(scope="module")
+def epochs(cohort):
+    return EDFReader(["ECG", "PPG", "THX"]).fit_transform(cohort.X)
+
+
+def test_features_are_those_of_both_steps(epochs):
+    hrv = HRVFeatures([(60, 90)], groups=["time"])
+    found = CardiorespiratoryFeatures(hrv, n_jobs=2).fit_transform(epochs)
+    both = [step.fit_transform(epochs) for step in (hrv, RespirationFeatures())]
+    pd.testing.assert_frame_equal(found, pd.concat(both, axis=1))
+    assert list(found) == list(CardiorespiratoryFeatures(hrv).get_feature_names_out())
+
+
+def test_beats_of_a_night_are_found_once(epochs, monkeypatch):
+    calls = []
+    detect = HeartbeatDetector.detect
+
+    def counted(self, signal, may_use=None):
+        calls.append(signal.name)
+        return detect(self, signal, may_use)
+
+    monkeypatch.setattr(heartbeats.HeartbeatDetector, "detect", counted)
+    rows = np.arange(40)
+    CardiorespiratoryFeatures().fit_transform(epochs[rows])
+    assert calls == ["ECG"]
+
+
+def test_parameters(epochs):
+    step = clone(CardiorespiratoryFeatures(HRVFeatures(), RespirationFeatures()))
+    step.set_params(hrv__groups=["time"], respiration__coupling=False)
+    assert "HF" not in step.get_feature_names_out()
+    assert "HFC" not in step.get_feature_names_out()
+    with pytest.raises(ValueError, match="must be a list of pairs"):
+        CardiorespiratoryFeatures(HRVFeatures([(1.5, 2)])).fit(epochs)
+    uncorrected = CardiorespiratoryFeatures(detector=HeartbeatDetector(correct=False))
+    expected = HRVFeatures(detector=HeartbeatDetector(correct=False)).fit_transform(epochs)
+    found = uncorrected.fit_transform(epochs)[expected.columns]
+    pd.testing.assert_frame_equal(found, expected)
