@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sklearn_sleep.baselines import cardiorespiratory_baseline, eeg_baseline, hrv_baseline
     from sklearn_sleep.classifiers import SequenceSmoother, Wav2SleepClassifier
+    from sklearn_sleep.comparison import Comparison, compare
     from sklearn_sleep.datasets import load_cohort, make_cohort
     from sklearn_sleep.epochs import Epochs, epoch_table
     from sklearn_sleep.features import (
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     )
     from sklearn_sleep.io.hypnogram import read_hypnogram
     from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
-    from sklearn_sleep.plotting import AttentionDisplay, HypnogramDisplay, TrainingDisplay
+    from sklearn_sleep.plotting import (
+        AttentionDisplay,
+        ComparisonDisplay,
+        HypnogramDisplay,
+        TrainingDisplay,
+    )
     from sklearn_sleep.preprocessing import (
         EDFReader,
         Epocher,
@@ -44,6 +50,8 @@ __version__ = "0.1.0"
 _MODULES = {
     "AttentionDisplay": "plotting",
     "CardiorespiratoryFeatures": "features",
+    "Comparison": "comparison",
+    "ComparisonDisplay": "plotting",
     "EDFReader": "preprocessing",
     "EEGFeatures": "features",
     "Epocher": "preprocessing",
@@ -65,6 +73,7 @@ _MODULES = {
     "TrainingDisplay": "plotting",
     "Wav2SleepClassifier": "classifiers",
     "cardiorespiratory_baseline": "baselines",
+    "compare": "comparison",
     "eeg_baseline": "baselines",
     "epoch_table": "tables",
     "hrv_baseline": "baselines",
@@ -85,6 +94,8 @@ __all__ = [
     "SIGNALS",
     "AttentionDisplay",
     "CardiorespiratoryFeatures",
+    "Comparison",
+    "ComparisonDisplay",
     "EDFReader",
     "EEGFeatures",
     "Epocher",
@@ -105,6 +116,7 @@ __all__ = [
     "TrainingDisplay",
     "Wav2SleepClassifier",
     "cardiorespiratory_baseline",
+    "compare",
     "eeg_baseline",
     "epoch_table",
     "hrv_baseline",

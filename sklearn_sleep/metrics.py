@@ -126,7 +126,7 @@ class _RecordingScorer:
             self.metric,
             y,
             self._response(estimator, X),
-            _recording_column(X),
+            recording_column(X),
             sample_weight=sample_weight,
             **self.metric_kwargs,
         )
@@ -164,7 +164,7 @@ class _RecordingScorer:
         return f"recording_scorer({', '.join(options)})"
 
 
-def _recording_column(X: Any) -> Any:
+def recording_column(X: Any) -> Any:
     """Find the recording of each row in whatever names it."""
     table = getattr(X, "table", X)
     try:

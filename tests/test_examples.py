@@ -51,14 +51,16 @@ def experiment(load, cohort):
     return load("experiments").Experiment("test", "Is it?", arguments, n_seeds=1)
 
 
-@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
-def test_compare_signals(load):
-    arguments = ["--subjects", "8", "--hours", "0.5", "--epochs", "1"]
-    table = load("compare_signals").main(arguments)
-    assert list(table.index) == ["heart", "breath", "all signals", "heart and breath, stacked"]
-    for score in ("accuracy", "f1_macro"):
-        assert table[score].between(0, 1).all()
-    assert table["kappa"].between(-1, 1).all()
+def test_compare_with_baselines(load, tmp_path):
+    arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
+    comparison = load("compare_with_baselines").main(arguments)
+    assert len(comparison.estimators) == 8
+    kappa = comparison.summary().loc["kappa", "fold_mean"]
+    assert kappa["EEG baseline"] > 0.3
+    assert len(comparison.differences("HRV baseline")) == 7
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"scores.csv", "differences.csv", "scores.png"}
+    assert len(list((tmp_path / "fits").iterdir())) == 2 * 8
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

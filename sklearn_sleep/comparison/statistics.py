@@ -1,0 +1,143 @@
+"""Paired statistics of two estimators that were scored on the same folds."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from sklearn.utils import check_random_state
+
+__all__ = ["MeanDifference", "TTest", "corrected_resampled_t_test", "mean_difference"]
+
+
+class MeanDifference(NamedTuple):
+    """A mean of paired differences.
+
+    Attributes
+    ----------
+    difference : float
+        The mean.
+    lower, upper : float
+        Its confidence interval.
+    """
+
+    difference: float
+    lower: float
+    upper: float
+
+
+class TTest(NamedTuple):
+    """A two-sided t-test.
+
+    Attributes
+    ----------
+    difference : float
+        Mean over folds.
+    t : float
+        Student's t; NaN of a single fold.
+    degrees_of_freedom : int
+        Folds less one.
+    p_value : float
+        Probability of so large a difference, or a larger one, between estimators that are alike.
+    """
+
+    difference: float
+    t: float
+    degrees_of_freedom: int
+    p_value: float
+
+
+def mean_difference(
+    differences: npt.ArrayLike,
+    subjects: npt.ArrayLike,
+    *,
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    random_state: Any = None,
+) -> MeanDifference:
+    """Return the mean of recordings' differences and its bootstrap confidence interval.
+
+    Subjects are drawn with all of their recordings, since a subject's nights are alike
+    (percentile interval of the cluster bootstrap: Davison & Hinkley 1997, Bootstrap Methods and
+    their Application, section 3.8).
+
+    Parameters
+    ----------
+    differences : array-like of shape (n_recordings,)
+        Of the scores of two estimators.
+    subjects : array-like of shape (n_recordings,)
+        Whose recording each is.
+    confidence_level : float, default=0.95
+        Of the interval.
+    n_resamples : int, default=9999
+        How often subjects are drawn.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the drawing.
+
+    Returns
+    -------
+    MeanDifference
+        With bounds of NaN if there is but one subject.
+
+    Examples
+    --------
+    >>> found = mean_difference([0.1, 0.2, 0.3, 0.2], ["a", "b", "c", "c"], random_state=0)
+    >>> [round(value, 3) for value in found]
+    [0.2, 0.1, 0.25]
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    _, subject = np.unique(np.asarray(subjects), return_inverse=True)
+    count = np.bincount(subject)
+    mean = float(values.mean()) if len(values) else np.nan
+    if len(count) < 2:
+        return MeanDifference(mean, np.nan, np.nan)
+    total = np.bincount(subject, values)
+    rng = check_random_state(random_state)
+    drawn = rng.multinomial(len(count), np.full(len(count), 1 / len(count)), size=n_resamples)
+    means = (drawn @ total) / (drawn @ count)
+    tail = 50 * (1 - confidence_level)
+    lower, upper = np.percentile(means, [tail, 100 - tail])
+    return MeanDifference(mean, float(lower), float(upper))
+
+
+def corrected_resampled_t_test(
+    differences: npt.ArrayLike, n_train: npt.ArrayLike, n_test: npt.ArrayLike
+) -> TTest:
+    """Test whether the mean of folds' differences is zero.
+
+    Folds share training rows, so that their scores vary less than those of independent samples
+    would. Nadeau & Bengio 2003 (Machine Learning 52:239-281) add the ratio of test to training
+    rows to the variance of the mean.
+
+    Parameters
+    ----------
+    differences : array-like of shape (n_folds,)
+        Of the scores of two estimators.
+    n_train, n_test : array-like of shape (n_folds,)
+        Rows of each fold.
+
+    Returns
+    -------
+    TTest
+
+    Examples
+    --------
+    >>> test = corrected_resampled_t_test([0.02, 0.04, 0.03, 0.01, 0.05], [80] * 5, [20] * 5)
+    >>> round(test.t, 3), test.degrees_of_freedom, round(test.p_value, 3)
+    (2.828, 4, 0.047)
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    n_folds = len(values)
+    mean = float(values.mean()) if n_folds else np.nan
+    if n_folds < 2:
+        return TTest(mean, np.nan, max(n_folds - 1, 0), np.nan)
+    ratio = float(np.sum(n_test) / np.sum(n_train))
+    error = float(np.sqrt((1 / n_folds + ratio) * values.var(ddof=1)))
+    if error == 0:
+        # Folds that all differ by the same: by nothing, or surely.
+        alike = mean == 0
+        return TTest(mean, np.nan if alike else np.inf, n_folds - 1, 1.0 if alike else 0.0)
+    t = mean / error
+    return TTest(mean, t, n_folds - 1, float(2 * stats.t.sf(abs(t), n_folds - 1)))
