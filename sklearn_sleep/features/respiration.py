@@ -234,9 +234,9 @@ class RespirationFeatures(FeatureTransformer):
         begin = EPOCH_DURATION * epoch.astype(np.float64)
         columns: list[FloatArray] = []
         for back, ahead in self.windows:
-            columns += summarise(
-                IntervalWindows.around(onsets, values, begin - back, begin + ahead)
-            )
+            windows = IntervalWindows.around(onsets, values, begin - back, begin + ahead)
+            with np.errstate(divide="ignore", invalid="ignore"):  # of breaths without depth
+                columns += summarise(windows)
         return dict(zip(name_windows(names, self.windows), columns, strict=True))
 
 

@@ -78,6 +78,8 @@ def test_a_breath_that_was_not_measured_is_left_out():
     found = RespirationFeatures([(60, 90)])._of_breaths(breaths, np.array([3]))
     assert found["breath_depth_cv"][0] == 0
     assert found["breathing_rate"][0] == 15
+    shallow = breaths_of(np.full(60, 4.0), np.full(60, 2.0), np.zeros(60))
+    assert np.isnan(RespirationFeatures()._of_breaths(shallow, np.array([3]))["breath_depth_cv"])
     long = breaths_of([4.0] * 20 + [60.0] + [4.0] * 20, np.full(41, 2.0), np.ones(41))
     found = RespirationFeatures([(0, 30)])._of_breaths(long, np.array([3, 4]))
     assert np.isnan(found["breathing_rate"][0])
