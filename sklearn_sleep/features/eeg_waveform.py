@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.integrate import simpson, trapezoid
 from scipy.signal import welch
-from scipy.stats import iqr, kurtosis, skew
+from scipy.stats import iqr
 
 __all__ = ["BANDS", "COMPLEXITY", "RATIOS", "SHAPE", "band_powers", "complexity", "shape"]
 
@@ -55,18 +55,23 @@ def shape(epochs: FloatArray) -> dict[str, FloatArray]:
     dict of str to ndarray of float64, shape (n_epochs,)
         By the names in `SHAPE`.
     """
+    n_samples = epochs.shape[1]
+    # Moments about the mean, for all that rests on them.
+    centred = epochs - epochs.mean(axis=1, keepdims=True)
+    squares = centred**2
+    variance = squares.mean(axis=1)
     change = np.diff(epochs, axis=1)
-    variances = [x.var(axis=1) for x in (epochs, change, np.diff(change, axis=1))]
+    of_change, of_its_change = change.var(axis=1), np.diff(change, axis=1).var(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mobility = np.sqrt(variances[1] / variances[0])
+        mobility = np.sqrt(of_change / variance)
         return {
-            "sd": epochs.std(axis=1, ddof=1),
+            "sd": np.sqrt(variance * n_samples / (n_samples - 1)),
             "iqr": iqr(epochs, axis=1),
-            "skewness": skew(epochs, axis=1),
-            "kurtosis": kurtosis(epochs, axis=1),
+            "skewness": (squares * centred).mean(axis=1) / variance**1.5,
+            "kurtosis": (squares**2).mean(axis=1) / variance**2 - 3,
             "zero_crossings": _sign_changes(epochs),
             "hjorth_mobility": mobility,
-            "hjorth_complexity": np.sqrt(variances[2] / variances[1]) / mobility,
+            "hjorth_complexity": np.sqrt(of_its_change / of_change) / mobility,
         }
 
 

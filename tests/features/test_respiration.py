@@ -112,6 +112,8 @@ def test_peak_to_trough_arrhythmia():
     breaths = breaths_of(np.full(20, 3.8), np.full(20, 1.8), np.ones(20))
     found = peak_to_trough(breaths, beats)
     np.testing.assert_allclose(found, 0.05, atol=1e-9)
+    of_epochs = RespirationFeatures([(20, 50)])._of_arrhythmia(breaths, beats, np.array([1]))
+    np.testing.assert_allclose(of_epochs["RSA"], 0.05, atol=1e-9)
     # Where the heart slows in inspiration there is none.
     late = Breaths(breaths.onsets + 1.9, breaths.peaks + 1.9, *[np.ones(20)] * 2, np.ones(20, bool))
     assert np.all(peak_to_trough(late, beats)[:-1] <= 0.05)
