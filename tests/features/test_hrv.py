@@ -195,6 +195,27 @@ def test_features_of_a_cohort_are_those_of_its_beats(epochs, features):
         )
 
 
+def test_features_of_a_cohort_are_those_of_the_generators_beats(cohort, epochs, features):
+    differences = []
+    for night, of_night in zip(epochs.nights(), cohort.nights, strict=True):
+        truth = of_night.load_truth()
+        beats = truth["r_peaks"]
+        # Intervals beside an ectopic beat are not normal.
+        normal = ~(truth["ectopic"][1:] | truth["ectopic"][:-1])
+        intervals = np.where(normal, np.diff(beats), np.nan)
+        begin = 30.0 * night.epoch
+        windows = IntervalWindows.around(beats, intervals, begin - 240, begin + 60)
+        expected = time_domain(windows)
+        found = features.iloc[night.rows]
+        names = ["meanNN", "SDNN", "RMSSD", "medianNN"]
+        differences.append([np.abs(found[name] / expected[name] - 1) for name in names])
+    mean, sd, rmssd, median = np.nanmedian(np.hstack(differences), axis=1)
+    assert mean < 1e-3
+    assert median < 5e-3
+    assert sd < 0.02
+    assert rmssd < 0.05
+
+
 def test_rows_in_any_order(epochs, features):
     rows = np.random.default_rng(0).permutation(len(epochs))[:40]
     some = HRVFeatures(n_jobs=2).fit_transform(epochs[rows])
