@@ -35,8 +35,16 @@ class _Rows(NamedTuple):
 
     X: Any
     y: npt.NDArray[Any]
-    recording: npt.NDArray[Any]
+    recording: pd.Categorical
     subject: npt.NDArray[Any]
+
+    def take(self, position: IntArray) -> _Rows:
+        return _Rows(
+            take(self.X, position),
+            self.y[position],
+            self.recording[position],
+            self.subject[position],
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -260,8 +268,9 @@ def compare(
     >>> comparison.differences(random_state=0)["difference"].round(2).item()
     0.08
     """
-    recording = np.asarray(recording_column(X))
-    rows = _Rows(X, np.asarray(y), recording, recording if groups is None else np.asarray(groups))
+    recording = pd.Categorical(recording_column(X))
+    subject = np.asarray(recording if groups is None else groups)
+    rows = _Rows(X, np.asarray(y), recording, subject)
     scorers = _scorers(scoring)
     folds = _folds(cv, rows)
     tasks = [(name, fold) for fold in range(len(folds)) for name in estimators]
@@ -297,9 +306,10 @@ def compare(
     if not results:
         msg = "Every fit failed. Pass error_score='raise' to see where."
         raise ValueError(msg)
+    names = list(estimators)
     tables = [
-        _tables(name, fold, results[name, fold], *folds[fold], rows, scorers)
-        for name in estimators
+        _tables(names, name, fold, results[name, fold], *folds[fold], rows, scorers)
+        for name in names
         for fold in range(len(folds))
         if (name, fold) in results
     ]
@@ -368,6 +378,7 @@ def _paths(
 
 
 def _tables(
+    names: list[str],
     name: str,
     fold: int,
     result: FoldResult,
@@ -378,7 +389,7 @@ def _tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return scores of recordings and of the fold, and predictions."""
     of_task = {"estimator": name, "fold": fold}
-    of_test = _Rows(take(rows.X, test), *(values[test] for values in rows[1:]))
+    of_test = rows.take(test)
     of_recordings = []
     for label, position in _positions(of_test.recording).items():
         place = {"recording": label, "subject": of_test.subject[position[0]]}
@@ -392,12 +403,20 @@ def _tables(
         {**of_task, **sizes, **seconds, "score": key, "value": value}
         for key, value in _score(result, of_test, np.arange(len(test)), scorers).items()
     ]
+    # Millions of rows: names as categories.
+    codes = np.full(len(test), names.index(name), dtype=np.int16)
     stages = {"y_true": of_test.y, "y_pred": result.predicted}
-    predictions = {**of_task, "row": test, "recording": of_test.recording, **stages}
+    predictions = {
+        "estimator": pd.Categorical.from_codes(codes, pd.Index(names)),
+        "fold": fold,
+        "row": test,
+        "recording": of_test.recording,
+        **stages,
+    }
     return pd.DataFrame(of_recordings), pd.DataFrame(of_fold), pd.DataFrame(predictions)
 
 
-def _positions(labels: npt.NDArray[Any]) -> dict[Any, IntArray]:
+def _positions(labels: pd.Categorical) -> dict[Any, IntArray]:
     """Return the positions of each label, in the order in which they first come."""
     codes, names = pd.factorize(labels)
     order = np.argsort(codes, kind="stable")
@@ -409,7 +428,7 @@ def _score(
     result: FoldResult, of_test: _Rows, position: IntArray, scorers: Mapping[str, Scorer]
 ) -> dict[str, float]:
     classifier = result.as_classifier(position)
-    X, y = take(of_test.X, position), of_test.y[position]
+    X, y, *_ = of_test.take(position)
     values = {}
     for name, scorer in scorers.items():
         with warnings.catch_warnings():

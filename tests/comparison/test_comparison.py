@@ -116,6 +116,8 @@ def test_folds_score_as_in_cross_validation(data, estimators, comparison):
 def test_recordings_score_as_their_predictions_do(data, comparison):
     predictions = comparison.predictions
     assert len(predictions) == 3 * len(data[0])
+    # Millions of rows must not hold millions of names.
+    assert {str(predictions[name].dtype) for name in ("estimator", "recording")} == {"category"}
     np.testing.assert_array_equal(predictions["y_true"], data[1][predictions["row"]])
     for name in comparison.estimators:
         of_estimator = predictions[predictions["estimator"] == name]
