@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
+from threadpoolctl import threadpool_limits
 
 from sklearn_sleep.classifiers import Wav2SleepClassifier
 from sklearn_sleep.datasets import make_cohort
@@ -87,6 +88,13 @@ def make_classifier():
         return Wav2SleepClassifier(**small)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Keep gradient boosting to one thread, where other tests run beside it."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,10 @@ from sklearn_sleep import (
     merge_stages,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def experiment(load, cohort):
     return load("experiments").Experiment("test", "Is it?", arguments, n_seeds=1)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_compare_with_baselines(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
     comparison = load("compare_with_baselines").main(arguments)
