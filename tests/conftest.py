@@ -18,8 +18,9 @@ from sklearn_sleep.datasets import make_cohort
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 from sklearn_sleep.stages import merge_stages
 
-# Tests in other folders build files byte by byte too.
-sys.path.append(str(Path(__file__).parent / "io"))
+# Modules beside tests that others use too: files made byte by byte, nights as arrays.
+for folder in ("io", "classifiers"):
+    sys.path.append(str(Path(__file__).parent / folder))
 
 CARDIORESPIRATORY = ("ECG", "PPG", "ABD", "THX")
 
@@ -88,6 +89,18 @@ def make_classifier():
         return Wav2SleepClassifier(**small)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fitted_classifier(make_classifier):
+    """A classifier that has learned nights in which every signal tells the stage."""
+    from telling_nights import as_x, make_arrays
+
+    arrays, recording, y = make_arrays()
+    classifier = make_classifier(
+        classes=None, max_epochs=25, lr=5e-3, batch_size=1, train_split=None
+    )
+    return classifier.fit(as_x(arrays, recording), y)
 
 
 @pytest.fixture(scope="module")

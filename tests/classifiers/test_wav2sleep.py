@@ -1,4 +1,4 @@
-"""Wav2SleepClassifier: missing signals, training, parameters."""
+"""Wav2SleepClassifier: training, parameters."""
 
 import pickle
 import warnings
@@ -9,135 +9,19 @@ import pytest
 import torch
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
-from skorch.helper import SliceDict
+from telling_nights import SIGNALS, as_x, make_arrays
 
 from sklearn_sleep.classifiers.training import ValidationNights, WarmUpDecay
-from sklearn_sleep.exceptions import MaskedSignalWarning, MissingSignalWarning
+from sklearn_sleep.exceptions import MaskedSignalWarning
 from sklearn_sleep.networks import signal_encoders
 
-SIGNALS = {"ECG": 64, "PPG": 64, "THX": 16}
 
-
-def make_arrays(n_epochs=(30, 41, 24, 36), *, seed=0):
-    """Nights whose stage is the amplitude of every signal, so that each signal tells it."""
-    rng = np.random.default_rng(seed)
-    y = np.concatenate([np.repeat(rng.integers(0, 2, n // 3 + 1), 3)[:n] for n in n_epochs])
-    arrays = {
-        name: (rng.normal(size=(len(y), width)) * (0.3 + 1.5 * y[:, None])).astype(np.float32)
-        for name, width in SIGNALS.items()
-    }
-    names = np.repeat([f"night-{i}" for i in range(len(n_epochs))], n_epochs)
-    return arrays, names.astype(object), y
-
-
-def as_x(arrays, recording, **more):
-    return SliceDict(**arrays, recording=recording, **more)
-
-
-@pytest.fixture(scope="module")
-def fitted(make_classifier):
-    arrays, recording, y = make_arrays()
-    classifier = make_classifier(
-        classes=None, max_epochs=25, lr=5e-3, batch_size=1, train_split=None
-    )
-    return classifier.fit(as_x(arrays, recording), y)
-
-
-def test_it_learns_what_every_signal_tells(fitted):
+def test_it_learns_what_every_signal_tells(fitted_classifier):
     arrays, recording, y = make_arrays(seed=1)
-    assert fitted.score(as_x(arrays, recording), y) > 0.95
+    assert fitted_classifier.score(as_x(arrays, recording), y) > 0.95
     for name in SIGNALS:
         alone = as_x({name: arrays[name]}, recording)
-        assert fitted.score(alone, y) > 0.85, name
-
-
-def test_four_spellings_of_a_missing_signal(fitted, cohort, fitted_pipeline):
-    arrays, recording, _ = make_arrays(seed=1)
-    lacking = as_x({name: arrays[name] for name in SIGNALS if name != "PPG"}, recording)
-    missing = np.full_like(arrays["PPG"], np.nan)
-    mask = np.ones((len(recording), 3), dtype=bool)
-    mask[:, 1] = False
-    expected = fitted.predict_proba(lacking)
-    as_nan = fitted.predict_proba(as_x({**arrays, "PPG": missing}, recording))
-    as_mask = fitted.predict_proba(as_x(arrays, recording, mask=mask))
-    np.testing.assert_array_equal(as_nan, expected)
-    np.testing.assert_array_equal(as_mask, expected)
-    assert np.abs(fitted.predict_proba(as_x(arrays, recording)) - expected).max() > 1e-3
-
-    # The table's column against the arrays of the same recordings without the signal.
-    X = cohort.X.assign(ECG=False)
-    steps, classifier = fitted_pipeline[:-1], fitted_pipeline[-1]
-    by_table = fitted_pipeline.predict_proba(X)
-    of_arrays = steps.transform(cohort.X).to_arrays()
-    del of_arrays["ECG"]
-    scored = cohort.recordings.set_index("path")
-    paths = scored.index[scored["n_epochs"] == scored["scored_epochs"]]
-    whole = cohort.X["recording"].isin(paths).to_numpy()
-    assert whole.any()  # arrays hold only the rows: nights with unscored epochs differ
-    by_arrays = classifier.predict_proba(SliceDict(**of_arrays))
-    np.testing.assert_allclose(by_arrays[whole], by_table[whole], atol=1e-6)
-
-
-def test_a_signal_lost_for_some_epochs_is_masked_there_and_nowhere_else(fitted):
-    arrays, recording, _ = make_arrays(seed=1)
-    lost = np.zeros(len(recording), dtype=bool)
-    lost[5:9] = True
-    with_nan = {**arrays, "ECG": np.where(lost[:, None], np.nan, arrays["ECG"])}
-    with_nonsense = {**arrays, "ECG": np.where(lost[:, None], 1e6, arrays["ECG"])}
-    mask = np.ones((len(recording), 3), dtype=bool)
-    mask[lost, 0] = False
-    as_nan = fitted.predict_proba(as_x(with_nan, recording))
-    as_mask = fitted.predict_proba(as_x(with_nonsense, recording, mask=mask))
-    np.testing.assert_array_equal(as_nan, as_mask)
-    whole = fitted.predict_proba(as_x(arrays, recording))
-    other_nights = recording != "night-0"
-    np.testing.assert_array_equal(as_nan[other_nights], whole[other_nights])
-    without = fitted.predict_proba(as_x({k: v for k, v in arrays.items() if k != "ECG"}, recording))
-    assert np.abs(as_nan - without)[~lost & ~other_nights].max() > 1e-4
-
-
-def test_a_few_missing_samples_do_not_lose_the_epoch(fitted):
-    arrays, recording, _ = make_arrays(seed=1)
-    scratched = {**arrays, "ECG": arrays["ECG"].copy()}
-    scratched["ECG"][4, :5] = np.nan
-    silent = {**arrays, "ECG": np.nan_to_num(scratched["ECG"])}
-    np.testing.assert_array_equal(
-        fitted.predict_proba(as_x(scratched, recording)),
-        fitted.predict_proba(as_x(silent, recording)),
-    )
-
-
-def test_night_without_signals_gets_the_prior_and_a_warning(fitted):
-    arrays, recording, _ = make_arrays(seed=1)
-    lost = recording == "night-2"
-    gone = {name: np.where(lost[:, None], np.nan, a) for name, a in arrays.items()}
-    with pytest.warns(MissingSignalWarning, match="night-2"):
-        probabilities = fitted.predict_proba(as_x(gone, recording))
-    prior = np.bincount(make_arrays()[2]) / len(make_arrays()[2])
-    np.testing.assert_allclose(probabilities[lost], np.tile(prior, (lost.sum(), 1)))
-    np.testing.assert_array_equal(
-        probabilities[~lost], fitted.predict_proba(as_x(arrays, recording))[~lost]
-    )
-
-
-def test_night_alone_equals_night_among_others(fitted):
-    arrays, recording, _ = make_arrays(seed=1)
-    together = fitted.predict_proba(as_x(arrays, recording))
-    for name in np.unique(recording):
-        rows = recording == name
-        alone = as_x({k: v[rows] for k, v in arrays.items()}, recording[rows])
-        np.testing.assert_allclose(fitted.predict_proba(alone), together[rows], atol=1e-5)
-
-
-def test_night_without_signals_does_not_stop_training(make_classifier):
-    arrays, recording, y = make_arrays()
-    lost = recording == "night-2"
-    gone = {name: np.where(lost[:, None], np.nan, a) for name, a in arrays.items()}
-    classifier = make_classifier(classes=None, batch_size=1, max_epochs=25, lr=5e-3)
-    with pytest.warns(MissingSignalWarning, match="night-2"):
-        classifier.fit(as_x(gone, recording), y)
-    new, recording, y = make_arrays(seed=1)
-    assert classifier.score(as_x(new, recording), y) > 0.9
+        assert fitted_classifier.score(alone, y) > 0.85, name
 
 
 def test_loss_and_score_use_the_rows_alone(make_classifier, cohort, make_pipeline_of):
@@ -309,10 +193,10 @@ def test_wrong_input_says_which_step_is_missing(make_classifier, cohort, make_pi
         make_classifier().fit(read, cohort.y)
 
 
-def test_other_rates_than_in_training(fitted):
+def test_other_rates_than_in_training(fitted_classifier):
     arrays, recording, _ = make_arrays()
     with pytest.raises(ValueError, match="ECG comes with 32 samples per epoch"):
-        fitted.predict(as_x({**arrays, "ECG": arrays["ECG"][:, :32]}, recording))
+        fitted_classifier.predict(as_x({**arrays, "ECG": arrays["ECG"][:, :32]}, recording))
 
 
 def test_unscored_rows_are_refused(make_classifier):
@@ -321,16 +205,16 @@ def test_unscored_rows_are_refused(make_classifier):
         make_classifier().fit(as_x(arrays, recording), np.r_[[-1, -1, -1], y[3:]])
 
 
-def test_estimator_protocol(fitted, make_classifier):
+def test_estimator_protocol(fitted_classifier, make_classifier):
     arrays, recording, y = make_arrays()
     X = as_x(arrays, recording)
-    assert is_classifier(fitted)
+    assert is_classifier(fitted_classifier)
     with pytest.raises(NotFittedError):
         make_classifier().predict(X)
-    copy = pickle.loads(pickle.dumps(fitted))  # noqa: S301  our own bytes
-    np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
-    again = clone(fitted).fit(X, y)
-    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    copy = pickle.loads(pickle.dumps(fitted_classifier))  # noqa: S301  our own bytes
+    np.testing.assert_array_equal(copy.predict_proba(X), fitted_classifier.predict_proba(X))
+    again = clone(fitted_classifier).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), fitted_classifier.predict_proba(X))
 
 
 def test_classes_that_a_fold_lacks(make_classifier):
@@ -424,14 +308,14 @@ def test_learning_rate_rises_and_decays(make_classifier):
 
 
 @pytest.mark.parametrize("streamed_values", [signal_encoders.STREAMED_VALUES, 0])
-def test_bfloat16_changes_hardly_a_stage(fitted, monkeypatch, streamed_values):
+def test_bfloat16_changes_hardly_a_stage(fitted_classifier, monkeypatch, streamed_values):
     monkeypatch.setattr(signal_encoders, "STREAMED_VALUES", streamed_values)
     arrays, recording, y = make_arrays(seed=1)
     X = as_x(arrays, recording)
-    coarse = clone(fitted).set_params(precision="bfloat16").fit(*_training_data())
+    coarse = clone(fitted_classifier).set_params(precision="bfloat16").fit(*_training_data())
     assert coarse.score(X, y) > 0.95
-    expected = fitted.predict_proba(X)
-    same_weights = pickle.loads(pickle.dumps(fitted)).set_params(precision="bfloat16")  # noqa: S301
+    expected = fitted_classifier.predict_proba(X)
+    same_weights = pickle.loads(pickle.dumps(fitted_classifier)).set_params(precision="bfloat16")  # noqa: S301
     found = same_weights.predict_proba(X)
     assert not np.array_equal(found, expected)
     np.testing.assert_allclose(found, expected, atol=0.05)
@@ -443,14 +327,14 @@ def _training_data():
     return as_x(arrays, recording), y
 
 
-def test_history_is_skorchs(fitted):
-    table = pd.DataFrame(fitted.history.to_list())
+def test_history_is_skorchs(fitted_classifier):
+    table = pd.DataFrame(fitted_classifier.history.to_list())
     assert {"epoch", "train_loss", "dur"} <= set(table.columns)
 
 
-def test_nothing_is_printed_by_default(fitted, capsys):
+def test_nothing_is_printed_by_default(fitted_classifier, capsys):
     arrays, recording, y = make_arrays()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        clone(fitted).set_params(max_epochs=1).fit(as_x(arrays, recording), y)
+        clone(fitted_classifier).set_params(max_epochs=1).fit(as_x(arrays, recording), y)
     assert capsys.readouterr().out == ""
