@@ -41,6 +41,21 @@ def test_beats_of_each_epoch(cohort, epochs, counts):
     assert np.mean(np.abs(counts["beats"] - truth)[trusted] <= 1) > 0.98
 
 
+def test_corrected_beats_are_where_ectopic_ones_are(cohort, counts):
+    corrected = counts["corrected_beats"].to_numpy()
+    ectopic = []
+    for night in cohort.nights:
+        truth = night.load_truth()
+        epoch = (truth["r_peaks"][truth["ectopic"].astype(bool)] // 30).astype(int)
+        rows = cohort.X["recording"] == str(night.recording)
+        ectopic.append(np.bincount(epoch, minlength=80)[cohort.X["epoch"][rows]])
+    ectopic = np.concatenate(ectopic)
+    trusted = (counts["signal_quality"] > 0.9).to_numpy()
+    assert (ectopic[trusted] > 0).sum() > 5
+    assert np.mean(corrected[trusted & (ectopic > 0)] > 0) > 0.9
+    assert corrected[trusted & (ectopic == 0)].mean() < 0.3
+
+
 def test_rows_in_any_order(epochs, counts):
     rows = np.random.default_rng(0).permutation(len(epochs))[:50]
     some = HeartbeatDetector(n_jobs=2).fit_transform(epochs[rows])

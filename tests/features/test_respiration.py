@@ -176,6 +176,30 @@ def test_derived_respiration_follows_the_height_of_beats():
     assert np.isnan(derive_respiration(spikes, frequency, beats_at(beats[:1]), signal="PPG")).all()
 
 
+def test_from_files_to_features(write_edf):
+    """A belt that swings at 0.25 Hz, and R peaks whose intervals swing with it."""
+    times = [0.5]
+    while times[-1] < 899:
+        times.append(times[-1] + 0.9 + 0.05 * np.sin(2 * np.pi * 0.25 * times[-1]))
+    time = np.arange(0, 900, 1 / 200)
+    ecg = np.zeros(len(time))
+    for beat in times:
+        start = int(beat * 200) - 10
+        around = slice(max(start, 0), start + 21)
+        ecg[around] += np.exp(-0.5 * ((time[around] - beat) / 0.012) ** 2)
+    belt = np.sin(2 * np.pi * 0.25 * np.arange(0, 900, 0.1))
+    path = write_edf("night.edf", ("ECG", ecg, 200, "mV", (-3, 3)), ("THX", belt, 10, "", (-2, 2)))
+    epochs = EDFReader(["ECG", "THX"]).fit_transform(str(path))
+    found = RespirationFeatures().fit_transform(epochs).iloc[10:-10]
+    np.testing.assert_allclose(found["breathing_rate"], 15, rtol=1e-3)
+    np.testing.assert_allclose(found["breath_depth_cv"], 0, atol=0.01)
+    np.testing.assert_allclose(found["inspiration_share"], 0.5, atol=0.02)
+    assert (found["HFC"] > 0.95).all()
+    assert (found["coherence"] > 0.95).all()
+    # Four or five beats a breath miss the very longest and shortest interval.
+    assert found["RSA"].between(0.06, 0.1).all()
+
+
 def test_table(cohort, epochs, features):
     assert features.index.names == ["recording", "epoch"]
     assert list(features.columns) == list(RespirationFeatures().get_feature_names_out())
