@@ -88,7 +88,7 @@ def cardiorespiratory_baseline(
     """Return a pipeline that stages sleep from heart rate variability and breathing.
 
     To the features of `hrv_baseline` it adds those of breathing, from the belt around the thorax,
-    or the abdomen, or the height of the beats, and of cardiorespiratory coupling.
+    or the abdomen, or told by ECG or PPG, and of cardiorespiratory coupling.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from sklearn_sleep.features.base import FeatureTransformer
 from sklearn_sleep.features.beat_correction import BeatArtefacts, correct_beats, find_artefacts
 from sklearn_sleep.features.breaths import Breaths, detect_breaths
 from sklearn_sleep.features.cardiorespiratory import CardiorespiratoryFeatures
-from sklearn_sleep.features.derived_respiration import derive_respiration
+from sklearn_sleep.features.derived_respiration import respiration_from_ecg, respiration_from_ppg
 from sklearn_sleep.features.ecg_beats import detect_r_peaks
 from sklearn_sleep.features.eeg import EEGFeatures
 from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
@@ -29,12 +29,13 @@ __all__ = [
     "SlowWaves",
     "TemporalContext",
     "correct_beats",
-    "derive_respiration",
     "detect_breaths",
     "detect_pulse_onsets",
     "detect_r_peaks",
     "detect_slow_waves",
     "detect_spindles",
     "find_artefacts",
+    "respiration_from_ecg",
+    "respiration_from_ppg",
     "signal_quality",
 ]

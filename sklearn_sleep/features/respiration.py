@@ -19,7 +19,11 @@ from sklearn_sleep.features.cardiorespiratory_coupling import (
     coupling,
     peak_to_trough,
 )
-from sklearn_sleep.features.derived_respiration import DERIVED_FREQUENCY, derive_respiration
+from sklearn_sleep.features.derived_respiration import (
+    DERIVED_FREQUENCY,
+    respiration_from_ecg,
+    respiration_from_ppg,
+)
 from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.hrv_frequency import RESAMPLED_FREQUENCY, resample_intervals
 from sklearn_sleep.features.interval_windows import IntervalWindows, check_windows, name_windows
@@ -57,8 +61,8 @@ class RespirationFeatures(FeatureTransformer):
         Seconds before and after the beginning of the epoch. With several windows the names of the
         features end with both, as in ``breathing_rate_120_150``.
     signals : sequence of {"THX", "ABD", "ECG", "PPG"}, default=("THX", "ABD", "ECG", "PPG")
-        Where to look for breaths; the first that a row may use is taken. Of ECG and PPG it is the
-        height of the beats that rises and falls (`derive_respiration`).
+        Where to look for breaths; the first that a row may use is taken. From ECG and PPG
+        respiration is derived.
     coupling : bool, default=True
         Whether to add how the R-R intervals of ECG or PPG go with breathing.
     detector : HeartbeatDetector, optional
@@ -71,7 +75,8 @@ class RespirationFeatures(FeatureTransformer):
     See Also
     --------
     sklearn_sleep.features.detect_breaths : The breaths of a belt.
-    sklearn_sleep.features.derive_respiration : Respiration from the height of beats.
+    sklearn_sleep.features.respiration_from_ecg : The height of the QRS complexes.
+    sklearn_sleep.features.respiration_from_ppg : The baseline of the PPG.
 
     Notes
     -----
@@ -176,8 +181,11 @@ class RespirationFeatures(FeatureTransformer):
             signal = night.recording.signals[name]
             samples = usable_samples(signal, night.may_use(name))
             frequency = signal.sampling_frequency
-            if name in _DERIVED:
-                samples = derive_respiration(samples, frequency, beats_of(name), signal=name)
+            if name == "ECG":
+                samples = respiration_from_ecg(samples, frequency, beats_of(name))
+            elif name == "PPG":
+                samples = respiration_from_ppg(samples, frequency)
+            if name not in _BELTS:
                 frequency = DERIVED_FREQUENCY
             breaths = detect_breaths(samples, frequency)
             _write(features, rows, self._of_breaths(breaths, night.epoch[rows]))
