@@ -11,6 +11,9 @@ from sklearn.utils import check_random_state
 
 __all__ = ["MeanDifference", "TTest", "corrected_resampled_t_test", "mean_difference"]
 
+# Of thousands of subjects, as many take tens of megabytes.
+_RESAMPLES_AT_A_TIME = 1000
+
 
 class MeanDifference(NamedTuple):
     """A mean of paired differences.
@@ -94,12 +97,18 @@ def mean_difference(
     if len(count) < 2:
         return MeanDifference(mean, np.nan, np.nan)
     total = np.bincount(subject, values)
-    rng = check_random_state(random_state)
-    drawn = rng.multinomial(len(count), np.full(len(count), 1 / len(count)), size=n_resamples)
-    means = (drawn @ total) / (drawn @ count)
-    tail = 50 * (1 - confidence_level)
-    lower, upper = np.percentile(means, [tail, 100 - tail])
-    return MeanDifference(mean, float(lower), float(upper))
+    interval = stats.bootstrap(
+        (total, count),
+        lambda totals, counts, axis: totals.sum(axis=axis) / counts.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        confidence_level=confidence_level,
+        n_resamples=n_resamples,
+        batch=_RESAMPLES_AT_A_TIME,
+        random_state=check_random_state(random_state),
+    ).confidence_interval
+    return MeanDifference(mean, float(interval.low), float(interval.high))
 
 
 def corrected_resampled_t_test(

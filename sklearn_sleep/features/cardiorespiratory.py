@@ -101,7 +101,7 @@ class CardiorespiratoryFeatures(FeatureTransformer):
         ndarray of float64, shape (n_rows, n_features)
         """
         detector = HeartbeatDetector() if self.detector is None else self.detector
-        remembering = _OfOneNight(**detector.get_params())
+        remembering = _OfOneNight(detector)
         of_steps = []
         for step in self._steps():
             step_of_night = clone(step)
@@ -110,11 +110,15 @@ class CardiorespiratoryFeatures(FeatureTransformer):
         return np.hstack(of_steps)
 
 
-class _OfOneNight(HeartbeatDetector):
-    """Keeps the beats of each signal of a night."""
+class _OfOneNight:
+    """A detector that finds the beats of each signal of a night but once."""
+
+    def __init__(self, detector: HeartbeatDetector) -> None:
+        self.signals = detector.signals
+        self._detector = detector
+        self._known: dict[str, Heartbeats] = {}
 
     def detect(self, signal: Signal, may_use: npt.NDArray[np.bool_] | None = None) -> Heartbeats:
-        known: dict[str, Heartbeats] = self.__dict__.setdefault("_known", {})
-        if signal.name not in known:
-            known[signal.name] = super().detect(signal, may_use)
-        return known[signal.name]
+        if signal.name not in self._known:
+            self._known[signal.name] = self._detector.detect(signal, may_use)
+        return self._known[signal.name]

@@ -191,6 +191,6 @@ class HeartbeatDetector(FeatureTransformer):
         return Heartbeats(*correct_beats(detected), detected)
 
     def _check_parameters(self) -> None:
-        if isinstance(self.signals, str) or not set(self.signals) <= set(_DETECTORS):
+        if not set(self.signals) <= set(_DETECTORS):
             msg = f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
             raise ValueError(msg)

@@ -121,7 +121,7 @@ class HRVFeatures(FeatureTransformer):
         return name_windows(names, self.windows)
 
     def _check_parameters(self) -> None:
-        if isinstance(self.groups, str) or not set(self.groups) <= set(_GROUPS):
+        if not set(self.groups) <= set(_GROUPS):
             msg = f"groups={self.groups!r} must be a list of some of {', '.join(_GROUPS)}."
             raise ValueError(msg)
         check_windows(self.windows)

@@ -14,13 +14,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["TIME_LABEL", "draw_shares", "draw_stages", "new_figure", "stage_color"]
+__all__ = ["TIME_LABEL", "SavesFigure", "draw_shares", "draw_stages", "new_figure", "stage_color"]
 
 TIME_LABEL = "Time from the recording's start (h)"
 
 _SECONDS_PER_HOUR = 3600.0
 # From wake at the top, which is drawn light, to REM, in the order of the classes.
 _STAGE_COLORS = ("#f0c808", "#8ecae6", "#219ebc", "#023047", "#d62828")
+
+
+class SavesFigure:
+    """For displays, whose figure `plot` leaves in ``figure_``."""
+
+    figure_: Figure
+
+    def save(self, path: Any) -> None:
+        """Write the figure to a file.
+
+        Parameters
+        ----------
+        path : path
+            Its ending tells the format.
+        """
+        self.figure_.savefig(path, dpi=100, bbox_inches="tight")
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.plotting._drawing import TIME_LABEL, draw_shares, draw_stages, new_figure
+from sklearn_sleep.plotting._drawing import (
+    TIME_LABEL,
+    SavesFigure,
+    draw_shares,
+    draw_stages,
+    new_figure,
+)
 from sklearn_sleep.stages import stage_names as names_of_stages
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AttentionDisplay"]
 
 
-class AttentionDisplay:
+class AttentionDisplay(SavesFigure):
     """Draw the attention to each signal over a night, below the night's hypnogram.
 
     Parameters
@@ -129,16 +135,6 @@ class AttentionDisplay:
         if title:
             self.axes_[0].set_title(title)
         return self
-
-    def save(self, path: Any) -> None:
-        """Write the figure to a file.
-
-        Parameters
-        ----------
-        path : path
-            Its ending tells the format.
-        """
-        self.figure_.savefig(path, dpi=100, bbox_inches="tight")
 
 
 def _class_names(classes: npt.NDArray[Any]) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from sklearn_sleep.plotting._drawing import new_figure
+from sklearn_sleep.plotting._drawing import SavesFigure, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ __all__ = ["ComparisonDisplay"]
 _SPREAD = 0.25
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(SavesFigure):
     """Draw the score of each recording, and how the scores of each estimator are distributed.
 
     Parameters
@@ -98,13 +98,3 @@ class ComparisonDisplay:
         if title:
             self.axes_.set_title(title)
         return self
-
-    def save(self, path: Any) -> None:
-        """Write the figure to a file.
-
-        Parameters
-        ----------
-        path : path
-            Its ending tells the format.
-        """
-        self.figure_.savefig(path, dpi=100, bbox_inches="tight")

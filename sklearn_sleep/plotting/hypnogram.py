@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.plotting._drawing import (
     TIME_LABEL,
+    SavesFigure,
     draw_shares,
     draw_stages,
     new_figure,
@@ -19,7 +20,7 @@ from sklearn_sleep.plotting._drawing import (
 __all__ = ["HypnogramDisplay"]
 
 
-class HypnogramDisplay:
+class HypnogramDisplay(SavesFigure):
     """Draw a hypnogram, beside another one and the stages' probabilities if they are given.
 
     Parameters
@@ -96,13 +97,3 @@ class HypnogramDisplay:
         if title:
             self.axes_[0].set_title(title)
         return self
-
-    def save(self, path: Any) -> None:
-        """Write the figure to a file.
-
-        Parameters
-        ----------
-        path : path
-            Its ending tells the format.
-        """
-        self.figure_.savefig(path, dpi=100, bbox_inches="tight")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from sklearn_sleep.plotting._drawing import new_figure
+from sklearn_sleep.plotting._drawing import SavesFigure, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainingDisplay"]
 
 
-class TrainingDisplay:
+class TrainingDisplay(SavesFigure):
     """Draw losses, learning rate and gradient norm over the passes of a training.
 
     Parameters
@@ -92,16 +92,6 @@ class TrainingDisplay:
         if title:
             self.axes_[0].set_title(title)
         return self
-
-    def save(self, path: Any) -> None:
-        """Write the figure to a file.
-
-        Parameters
-        ----------
-        path : path
-            Its ending tells the format.
-        """
-        self.figure_.savefig(path, dpi=100, bbox_inches="tight")
 
 
 def _draw_losses(axes: Axes, history: pd.DataFrame) -> None:

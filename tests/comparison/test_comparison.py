@@ -276,6 +276,10 @@ def test_epochs_and_wrong_input(cohort, data):
     assert set(found.scores["recording"]) == set(cohort.X["recording"])
     with pytest.raises(ValueError, match="column 'recording'"):
         compare({"one": Counting()}, data[0][["good"]], data[1])
+    with pytest.raises(TypeError, match="estimators is list; give a dict"):
+        compare([Counting()], *data)
+    with pytest.raises(ValueError, match="error_score='ignore' must be 'raise' or nan"):
+        compare({"one": Counting()}, *data, error_score="ignore")
 
 
 def test_plot(comparison, tmp_path):

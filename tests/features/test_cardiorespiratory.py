@@ -44,6 +44,26 @@ def test_beats_of_a_night_are_found_once(epochs, monkeypatch):
     assert calls == ["ECG"]
 
 
+class EverySecond(HeartbeatDetector):
+    """Somebody's own detector, with a parameter of its own."""
+
+    def __init__(self, first=0):
+        super().__init__(signals=("ECG",))
+        self.first = first
+
+    def detect(self, signal, may_use=None):
+        times = super().detect(signal, may_use).times[self.first :: 2]
+        return heartbeats.Heartbeats(times, np.zeros(len(times), dtype=bool), times)
+
+
+def test_a_detector_of_ones_own(epochs):
+    found = CardiorespiratoryFeatures(detector=EverySecond()).fit_transform(epochs)
+    expected = HRVFeatures(detector=EverySecond()).fit_transform(epochs)
+    pd.testing.assert_frame_equal(found[expected.columns], expected)
+    full = HRVFeatures().fit_transform(epochs)
+    np.testing.assert_allclose(expected["meanHR"].median(), full["meanHR"].median() / 2, rtol=0.05)
+
+
 def test_parameters(epochs):
     step = clone(CardiorespiratoryFeatures(HRVFeatures(), RespirationFeatures()))
     step.set_params(hrv__groups=["time"], respiration__coupling=False)

@@ -14,6 +14,7 @@ from sklearn_sleep.features.eeg import _BAND, _TRANSITIONS, _seconds_in
 from sklearn_sleep.features.eeg_waveform import band_powers, complexity, shape
 from sklearn_sleep.features.zero_phase_filter import band_pass
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
+from sklearn_sleep.signals import SignalDefinition
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
 
@@ -238,6 +239,15 @@ def test_masked_epochs_are_missing_and_change_few_others(cohort, features):
     np.testing.assert_allclose(found[far], features.loc[far, found.columns], rtol=1e-3, atol=1e-3)
     none = EEGFeatures().fit_transform(EDFReader(["ECG"]).fit_transform(cohort.X))
     assert none.isna().all(axis=None)
+
+
+def test_a_signal_of_ones_own(write_edf, brain_cohort):
+    samples = 50 * np.random.default_rng(0).standard_normal(12000)
+    path = written(write_edf, ("EEG", samples, 100, "uV"), ("Left", samples, 100, "uV"))
+    reader = EDFReader(["EEG", SignalDefinition("ear", 4096, "uV", ("Left",))])
+    found = EEGFeatures(["EEG", "ear"]).fit_transform(reader.fit_transform(str(path)))
+    np.testing.assert_array_equal(found.filter(like="ear_"), found.filter(like="EEG_"))
+    assert found.notna().all(axis=None)
 
 
 def test_an_electrode_that_is_off(write_edf):
