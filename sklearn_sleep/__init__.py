@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         EEGFeatures,
         HeartbeatDetector,
         HRVFeatures,
+        InstantaneousHeartRate,
         RespirationFeatures,
         TemporalContext,
     )
@@ -60,6 +61,7 @@ _MODULES = {
     "HRVFeatures": "features",
     "HeartbeatDetector": "features",
     "HypnogramDisplay": "plotting",
+    "InstantaneousHeartRate": "features",
     "Normalizer": "preprocessing",
     "Padder": "preprocessing",
     "Recording": "recording",
@@ -104,6 +106,7 @@ __all__ = [
     "HRVFeatures",
     "HeartbeatDetector",
     "HypnogramDisplay",
+    "InstantaneousHeartRate",
     "Normalizer",
     "Padder",
     "Recording",

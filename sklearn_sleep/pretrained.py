@@ -20,6 +20,7 @@ from sklearn_sleep.checkpoints import (
     write_own_checkpoint,
 )
 from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep.features import InstantaneousHeartRate
 from sklearn_sleep.preprocessing import (
     EDFReader,
     Epocher,
@@ -34,7 +35,16 @@ __all__ = ["load_pretrained", "pretrained_pipeline", "save_pretrained"]
 
 # Only these are ever made from a file.
 _STEPS = {
-    step.__name__: step for step in (EDFReader, Filter, Padder, Resampler, Normalizer, Epocher)
+    step.__name__: step
+    for step in (
+        EDFReader,
+        InstantaneousHeartRate,
+        Filter,
+        Padder,
+        Resampler,
+        Normalizer,
+        Epocher,
+    )
 }
 
 _EOG_UNITS = {"EOG-L": "mV", "EOG-R": "mV"}

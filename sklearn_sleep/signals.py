@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 __all__ = [
     "EPOCH_DURATION",
+    "INSTANTANEOUS_HEART_RATE",
     "SIGNALS",
     "VOLTS",
     "SignalDefinition",
@@ -165,6 +166,13 @@ _TABLE = (
 )
 SIGNALS = MappingProxyType({definition.name: definition for definition in _TABLE})
 """The table of canonical signals, by name."""
+
+INSTANTANEOUS_HEART_RATE = SignalDefinition("IHR", 128)
+"""In 1/min, computed from heartbeats and in no file, whence it is not in the table.
+
+4.3 samples per second: as near to the 4 at which R-R intervals are resampled for spectra up to
+0.4 Hz (`HRVFeatures`) as networks of the wav2sleep design allow; they take a power of two an epoch.
+"""
 
 # An electrode of the 10-10 system, the mastoids (M, formerly A) or a mean of them.
 _ELECTRODE = r"(?:Fp|AF|FC|FT|CP|TP|PO|F|C|T|P|O|A|M)(?:z|\d{1,2})"

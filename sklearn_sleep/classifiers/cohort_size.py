@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sklearn_sleep.classifiers.augmentation import Augmentation
 from sklearn_sleep.classifiers.training import ValidationNights
+from sklearn_sleep.signals import INSTANTANEOUS_HEART_RATE
 
 __all__ = ["recipe_for"]
 
@@ -18,7 +20,7 @@ _FEWEST_PASSES, _MOST_PASSES = 30, 100
 _SUBJECTS_TO_VALIDATE = 100
 
 
-def recipe_for(n_nights: int) -> dict[str, Any]:
+def recipe_for(n_nights: int, signals: Collection[str] = ()) -> dict[str, Any]:
     """Return the parameters of `Wav2SleepClassifier` for a number of training nights.
 
     The published network and its schedule are for thousands of nights. Up to 200 nights, it is a
@@ -28,10 +30,15 @@ def recipe_for(n_nights: int) -> dict[str, Any]:
     as many passes as show 1000 nights, at least 30 and at most 100; and no validation nights below
     100 subjects. For more nights it is the published one.
 
+    Of the instantaneous heart rate alone it is a network of a quarter of the width, with more
+    dropout still: what tells one training night from another is in it as well.
+
     Parameters
     ----------
     n_nights : int
         Training nights.
+    signals : collection of str, optional
+        Names of the network's signals.
 
     Returns
     -------
@@ -54,15 +61,17 @@ def recipe_for(n_nights: int) -> dict[str, Any]:
     if n_nights > _MOST_NIGHTS:
         return {}
     passes = round(_NIGHTS_SHOWN / max(n_nights, 1))
+    heart_rate_alone = set(signals) == {INSTANTANEOUS_HEART_RATE.name}
+    width = 32 if heart_rate_alone else 64
     return {
-        "module__feature_dim": 64,
+        "module__feature_dim": width,
         "module__initial_channels": 8,
-        "module__max_channels": 64,
+        "module__max_channels": width,
         "module__mixer_heads": 4,
         "module__mixer_feedforward_dim": 128,
         "module__sequence_blocks": 1,
         "module__sequence_dilations": 3,
-        "module__dropout": 0.2,
+        "module__dropout": 0.4 if heart_rate_alone else 0.2,
         "mask_probability": dict.fromkeys(("ECG", "PPG", "ABD", "THX"), 0.3),
         "batch_size": 2,
         "lr": 3e-3,

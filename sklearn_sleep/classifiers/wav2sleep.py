@@ -283,7 +283,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
             return super().infer(x, **fit_params).float()
 
     def choose_recipe(self, n_nights: int) -> dict[str, Any]:
-        """Return the parameters that `size` chooses for a number of training nights.
+        """Return the parameters that `size` chooses for training nights of `signals_`.
 
         Parameters
         ----------
@@ -308,7 +308,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         defaults = inspect.signature(Wav2SleepClassifier.__init__).parameters
         return {
             name: value
-            for name, value in recipe_for(n_nights).items()
+            for name, value in recipe_for(n_nights, self.signals_).items()
             if (
                 name not in vars(self)
                 if "__" in name

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ def _check_parameters(estimators: Any, error_score: Any) -> None:
             "under which they are to be reported."
         )
         raise TypeError(msg)
-    if error_score != "raise" and not (isinstance(error_score, Real) and np.isnan(error_score)):
+    if error_score != "raise" and not (isinstance(error_score, float) and math.isnan(error_score)):
         msg = f"error_score={error_score!r} must be 'raise' or nan."
         raise ValueError(msg)
 

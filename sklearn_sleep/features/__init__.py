@@ -7,6 +7,7 @@ from sklearn_sleep.features.cardiorespiratory import CardiorespiratoryFeatures
 from sklearn_sleep.features.derived_respiration import respiration_from_ecg, respiration_from_ppg
 from sklearn_sleep.features.ecg_beats import detect_r_peaks
 from sklearn_sleep.features.eeg import EEGFeatures
+from sklearn_sleep.features.heart_rate import InstantaneousHeartRate
 from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.hrv import HRVFeatures
 from sklearn_sleep.features.pulse_onsets import detect_pulse_onsets
@@ -25,6 +26,7 @@ __all__ = [
     "HRVFeatures",
     "HeartbeatDetector",
     "Heartbeats",
+    "InstantaneousHeartRate",
     "RespirationFeatures",
     "SlowWaves",
     "TemporalContext",
