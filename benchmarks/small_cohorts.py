@@ -5,7 +5,9 @@ thoracic respiration and from all four signals of wav2sleep:
 
 - `hrv_baseline`: features of heart rate variability and gradient boosting, from ECG;
 - the published recipe at half width, and with batches of two nights;
-- ``Wav2SleepClassifier(size="auto")``, and the average of three of them.
+- ``Wav2SleepClassifier(size="auto")``;
+- the same on the instantaneous heart rate in place of the waveforms of the heart, alone and with
+  respiration.
 
 Each seed draws other nights to train and to test on, and trains with other random numbers.
 Rows that the CSV file holds already are not computed again, so that a run can be cut off.
@@ -16,7 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +28,24 @@ import numpy.typing as npt
 import pandas as pd
 from environment import describe_environment, format_table
 from matplotlib.figure import Figure
-from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import cohen_kappa_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_sleep import Epochs, Wav2SleepClassifier, hrv_baseline, make_cohort, merge_stages
+from sklearn_sleep import (
+    Epochs,
+    InstantaneousHeartRate,
+    Wav2SleepClassifier,
+    hrv_baseline,
+    make_cohort,
+    merge_stages,
+)
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
+from sklearn_sleep.signals import INSTANTANEOUS_HEART_RATE
 
 Rows = npt.NDArray[np.bool_]
 
 SIGNALS = ("ECG", "PPG", "ABD", "THX")
+HEART_RATE = INSTANTANEOUS_HEART_RATE.name
 SCORED = {"ECG": ("ECG",), "THX": ("THX",), "all": SIGNALS}
 SIZES = (5, 12, 25, 50)
 N_TEST_NIGHTS = 30
@@ -67,7 +77,13 @@ class Nights:
         )
         self.y = merge_stages(y, N_CLASSES)
         self.names = self.X["recording"].unique()
-        steps = make_pipeline(EDFReader(list(SIGNALS)), Resampler(), Normalizer(), Epocher())
+        steps = make_pipeline(
+            EDFReader(list(SIGNALS)),
+            InstantaneousHeartRate(["ECG"]),
+            Resampler(),
+            Normalizer(),
+            Epocher(),
+        )
         self.steps = steps.fit(self.X)
         self.features = hrv_baseline(n_jobs=-1)[:-1].fit_transform(self.X)
 
@@ -88,7 +104,7 @@ class Draw:
     test: Rows
     seed: int
 
-    def epochs(self, rows: Rows, signals: Sequence[str]) -> Epochs:
+    def epochs(self, rows: Rows, signals: Collection[str]) -> Epochs:
         """Return rows as a classifier takes them, other signals masked."""
         masks = {name: False for name in SIGNALS if name not in signals}
         return self.nights.steps.transform(self.nights.X[rows].assign(**masks))
@@ -105,30 +121,19 @@ def boost(draw: Draw) -> dict[str, float]:
     return {"ECG": draw.score(classifier.predict(features[draw.test]))}
 
 
-def network(
-    *signals: str, averaged: int = 1, **parameters: Any
-) -> Callable[[Draw], dict[str, float]]:
+def network(*signals: str, **parameters: Any) -> Callable[[Draw], dict[str, float]]:
     """Return what trains a network of the signals and scores it from those in `SCORED`."""
 
     def train(draw: Draw) -> dict[str, float]:
-        networks = [
-            Wav2SleepClassifier(
-                signals=signals,
-                classes=range(N_CLASSES),
-                random_state=draw.seed + 1000 * number,
-                **parameters,
-            )
-            for number in range(averaged)
-        ]
-        classifier = networks[0]
-        if averaged > 1:
-            named = [(f"network{number}", network) for number, network in enumerate(networks)]
-            classifier = VotingClassifier(named, voting="soft")
-        classifier.fit(draw.epochs(draw.train, signals), draw.nights.y[draw.train])
+        classifier = Wav2SleepClassifier(
+            signals=signals, classes=range(N_CLASSES), random_state=draw.seed, **parameters
+        )
+        waveforms = {"ECG" if name == HEART_RATE else name for name in signals}
+        classifier.fit(draw.epochs(draw.train, waveforms), draw.nights.y[draw.train])
         return {
             name: draw.score(classifier.predict(draw.epochs(draw.test, scored)))
             for name, scored in SCORED.items()
-            if set(scored) <= set(signals)
+            if waveforms.issuperset(scored) or (name == "all" and len(waveforms) > 1)
         }
 
     return train
@@ -140,27 +145,34 @@ MODELS = {
     "published recipe, half width, batches of 2": network(*SIGNALS, **HALF_WIDTH, batch_size=2),
     'size="auto"': network(*SIGNALS, size="auto"),
     'size="auto", ECG alone': network("ECG", size="auto"),
-    'size="auto", ECG alone, three averaged': network("ECG", size="auto", averaged=3),
+    'size="auto", heart rate alone': network(HEART_RATE, size="auto"),
+    'size="auto", heart rate, ABD, THX': network(HEART_RATE, "ABD", "THX", size="auto"),
 }
 
 
-def measure(nights: Nights, path: Path, seeds: Sequence[int], sizes: Sequence[int]) -> pd.DataFrame:
-    """Train and score what the file does not hold; return all of it."""
+def measure(
+    nights: Nights,
+    path: Path,
+    seeds: Sequence[int],
+    sizes: Sequence[int],
+    models: Collection[str],
+) -> pd.DataFrame:
+    """Train and score what the file does not hold; return what was asked for."""
     done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["model", "nights", "seed"])
     keys = set(done[["model", "nights", "seed"]].itertuples(index=False, name=None))
     for seed in seeds:
         for n_nights in sizes:
-            for model, train in MODELS.items():
+            for model in models:
                 if (model, n_nights, seed) in keys:
                     continue
                 started = time.perf_counter()
-                kappa = train(nights.draw(n_nights, seed))
+                kappa = MODELS[model](nights.draw(n_nights, seed))
                 row = {"model": model, "nights": n_nights, "seed": seed, **kappa}
                 row["minutes"] = (time.perf_counter() - started) / 60
                 done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
                 done.to_csv(path, index=False)
                 print(" ".join(f"{key}={value}" for key, value in row.items()), flush=True)
-    return done
+    return done[done["model"].isin(models) & done["nights"].isin(sizes) & done["seed"].isin(seeds)]
 
 
 def draw(scores: pd.DataFrame) -> Figure:
@@ -186,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="a few short nights, in a minute")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sizes", type=int, nargs="+", help="training nights; 5, 12, 25 and 50")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL")
     parser.add_argument("--random-state", type=int, default=8, help="of the cohort")
     parser.add_argument("--cohort", type=Path, help="folder that keeps the cohort")
     parser.add_argument("--out", type=Path, default=Path("docs/small-cohorts"))
@@ -199,9 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         random_state=options.random_state,
     )
     sizes = options.sizes or nights.sizes
-    scores = measure(nights, out / "learning_curve.csv", range(options.seeds), sizes)
+    scores = measure(
+        nights, out / "learning_curve.csv", range(options.seeds), sizes, options.models
+    )
     draw(scores).savefig(out / "learning_curve.png", dpi=100)
-    mean = scores.groupby(["model", "nights"])[list(SCORED)].mean().reindex(MODELS, level=0)
+    mean = scores.groupby(["model", "nights"])[list(SCORED)].mean()
+    mean = mean.reindex(MODELS, level=0)
     rows = [
         [model, str(n), *("" if np.isnan(k) else f"{k:.3f}" for k in kappa)]
         for (model, n), kappa in zip(mean.index, mean.to_numpy(), strict=True)
