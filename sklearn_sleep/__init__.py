@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         RespirationFeatures,
         TemporalContext,
     )
+    from sklearn_sleep.imaging import WaveformImageRenderer, WaveformImages
     from sklearn_sleep.io.hypnogram import read_hypnogram
     from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
     from sklearn_sleep.plotting import (
@@ -74,6 +75,8 @@ _MODULES = {
     "TemporalContext": "features",
     "TrainingDisplay": "plotting",
     "Wav2SleepClassifier": "classifiers",
+    "WaveformImageRenderer": "imaging",
+    "WaveformImages": "imaging",
     "cardiorespiratory_baseline": "baselines",
     "compare": "comparison",
     "eeg_baseline": "baselines",
@@ -118,6 +121,8 @@ __all__ = [
     "TemporalContext",
     "TrainingDisplay",
     "Wav2SleepClassifier",
+    "WaveformImageRenderer",
+    "WaveformImages",
     "cardiorespiratory_baseline",
     "compare",
     "eeg_baseline",

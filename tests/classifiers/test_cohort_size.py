@@ -32,12 +32,20 @@ def test_passes_show_enough_nights(n_nights):
     assert recipe["max_epochs"] in (30, 100) or abs(recipe["max_epochs"] * n_nights - 1000) <= 30
 
 
+def test_one_signal_takes_a_narrow_network():
+    widths = {
+        signals: recipe_for(12, signals)["module__feature_dim"]
+        for signals in [("ECG",), ("IHR", "THX"), ("ECG", "THX"), ()]
+    }
+    assert list(widths.values()) == [32, 32, 64, 64]
+
+
 def test_thousands_of_nights_take_the_published_size():
     assert recipe_for(201) == {}
 
 
 def test_auto_is_its_recipe_spelled_out(nights, fitted):
-    recipe = recipe_for(4) | {"max_epochs": 1}
+    recipe = recipe_for(4, ["ECG"]) | {"max_epochs": 1}
     spelled_out = Wav2SleepClassifier(**recipe, random_state=0).fit(*nights)
     np.testing.assert_array_equal(
         fitted.predict_proba(nights[0]), spelled_out.predict_proba(nights[0])
@@ -52,7 +60,7 @@ def test_parameters_stay_as_they_were_given(fitted):
         name for name in given if not name.startswith("_")
     }
     assert "module__feature_dim" not in after
-    assert fitted.module_.classifier.in_features == 64
+    assert fitted.module_.classifier.in_features == 32
 
 
 def test_what_was_asked_for_wins(nights):
@@ -61,14 +69,14 @@ def test_what_was_asked_for_wins(nights):
         max_epochs=2,
         lr=1e-2,
         batch_size=4,
-        module__feature_dim=32,
+        module__feature_dim=16,
         augmentation=Augmentation(noise=0.1),
         train_split=ValidationNights(0.5, minimum_subjects=2),
     ).fit(*nights)
     recipe = classifier.recipe_
     asked_for = {"max_epochs", "lr", "batch_size", "module__feature_dim", "augmentation"}
     assert recipe.keys() == recipe_for(4).keys() - asked_for - {"train_split"}
-    assert classifier.module_.classifier.in_features == 32
+    assert classifier.module_.classifier.in_features == 16
     assert len(classifier.history) == 2
     assert "valid_loss" in classifier.history[-1]
 

@@ -1,0 +1,132 @@
+"""Rasterizer: anti-aliased traces into many images at once.
+
+What covers a pixel in part is computed for each such pixel; stretches that are covered wholly are
+filled. Pixels that no trace touches are not visited.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_sleep.imaging.strokes import SUB_COLUMNS
+
+__all__ = ["fill_spans"]
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+PixelArray = npt.NDArray[np.uint32]
+
+# Opacity that is computed with in whole numbers.
+_OPAQUE = 256
+
+
+def fill_spans(
+    canvas: PixelArray,
+    top: FloatArray,
+    bottom: FloatArray,
+    colors: PixelArray,
+    *,
+    first_column: int,
+    rows: tuple[float, float],
+) -> None:
+    """Draw stretches of sub-columns into images.
+
+    Parameters
+    ----------
+    canvas : ndarray of uint32, shape (n_images, height, width)
+        Four bytes a pixel; changed in place.
+    top, bottom : ndarray of float32, shape (n_sub_columns, n_images)
+        Of `stroke_spans`.
+    colors : ndarray of uint32, shape (height, width)
+        The colour that each pixel has where it is covered.
+    first_column : int
+        Of the image, where the first sub-column lies.
+    rows : tuple of float
+        Nothing is drawn above the first and below the second.
+    """
+    n_images, height, width = canvas.shape
+    columns = len(top) // SUB_COLUMNS
+    top, bottom = (_by_column(edge, columns, rows) for edge in (top, bottom))
+    covered_from = top.min(axis=0).astype(np.int32)
+    covered_to = np.ceil(bottom.max(axis=0)).astype(np.int32)
+    full_from = np.ceil(top.max(axis=0)).astype(np.int32)
+    full_to = bottom.min(axis=0).astype(np.int32)
+    # Where no pixel is covered wholly, all are edges.
+    no_full = full_to <= full_from
+    full_from[no_full] = full_to[no_full] = covered_to[no_full]
+    image, column = np.divmod(np.arange(n_images * columns, dtype=np.int32), np.int32(columns))
+    column += np.int32(first_column)
+    place = _Place(canvas.reshape(-1), colors.reshape(-1), image * (height * width), column, width)
+
+    span = np.concatenate([covered_from, full_to]), np.concatenate([full_from, covered_to])
+    which, row = _rows_of_spans(*span)
+    which %= np.int32(len(covered_from))
+    place.blend(which, row, _coverage(top, bottom, which, row))
+    place.fill(*_rows_of_spans(full_from, full_to))
+
+
+def _by_column(edge: FloatArray, columns: int, rows: tuple[float, float]) -> FloatArray:
+    """Return (SUB_COLUMNS, n_images * columns), within the rows."""
+    n_images = edge.shape[1]
+    ordered = edge.reshape(columns, SUB_COLUMNS, n_images).transpose(1, 2, 0)
+    return np.clip(ordered.reshape(SUB_COLUMNS, -1), np.float32(rows[0]), np.float32(rows[1]))
+
+
+def _rows_of_spans(start: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the rows of all spans, and for each the number of its span."""
+    length = np.maximum(stop - start, 0)
+    which = np.repeat(np.arange(len(length), dtype=np.int32), length)
+    row = np.arange(len(which), dtype=np.int32)
+    row += (start - (np.cumsum(length, dtype=np.int32) - length)).take(which)
+    return which, row
+
+
+def _coverage(top: FloatArray, bottom: FloatArray, which: IntArray, row: IntArray) -> FloatArray:
+    """Return how much of each pixel is covered, from 0 to 256."""
+    upper = row.astype(np.float32)
+    lower = upper + 1
+    covered = np.zeros(len(row), dtype=np.float32)
+    for sub_column in range(SUB_COLUMNS):
+        part = np.minimum(bottom[sub_column].take(which), lower)
+        part -= np.maximum(top[sub_column].take(which), upper)
+        covered += np.maximum(part, 0, out=part)
+    covered *= _OPAQUE / SUB_COLUMNS
+    return covered
+
+
+class _Place:
+    """Where the pixels of spans lie."""
+
+    def __init__(
+        self, canvas: PixelArray, colors: PixelArray, image: IntArray, column: IntArray, width: int
+    ) -> None:
+        self._canvas = canvas
+        self._colors = colors
+        self._image = image
+        self._column = column
+        self._width = np.int32(width)
+
+    def _find(self, which: IntArray, row: IntArray) -> tuple[Any, PixelArray]:
+        """Return the pixels, and their colours where they are covered."""
+        pixel = row * self._width
+        pixel += self._column.take(which)
+        color = self._colors.take(pixel)
+        pixel += self._image.take(which)
+        # Indexing is faster with the index type itself.
+        return pixel.astype(np.intp), color
+
+    def fill(self, which: IntArray, row: IntArray) -> None:
+        pixel, color = self._find(which, row)
+        self._canvas[pixel] = color
+
+    def blend(self, which: IntArray, row: IntArray, covered: FloatArray) -> None:
+        pixel, color = self._find(which, row)
+        opacity = covered.astype(np.uint16)[:, None]
+        mixed = self._canvas.take(pixel).view(np.uint8).reshape(-1, 4).astype(np.uint16)
+        mixed *= _OPAQUE - opacity
+        mixed += color.view(np.uint8).reshape(-1, 4) * opacity
+        mixed >>= 8
+        self._canvas[pixel] = mixed.astype(np.uint8).view(np.uint32).ravel()
