@@ -123,6 +123,18 @@ class NightDataset(Dataset[NightSample]):
         return sample
 
     @property
+    def identity(self) -> list[object]:
+        """What tells the dataset from others; `joblib.hash` takes it."""
+        epochs = self.epochs
+        return [
+            [recording.path for recording in epochs.recordings],
+            epochs.recording_index,
+            epochs.table["epoch"].to_numpy(),
+            self.y,
+            self.weight,
+        ]
+
+    @property
     def subjects(self) -> list[str]:
         """The subject of each night, or its path where that is not known."""
         return [night.recording.subject or night.recording.path for night in self._nights]

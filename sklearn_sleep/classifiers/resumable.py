@@ -7,7 +7,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import joblib
 import numpy as np
@@ -15,8 +15,6 @@ import torch
 from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor
-
-from sklearn_sleep.classifiers.night_dataset import NightDataset
 
 __all__ = ["ResumableCheckpoint"]
 
@@ -34,6 +32,13 @@ _WITHOUT_EFFECT = (
 )
 # What torch and this module raise for files that were damaged or made by something else.
 _DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError)
+
+
+class _Identified(Protocol):
+    """A dataset that is told from others."""
+
+    @property
+    def identity(self) -> Any: ...
 
 
 class ResumableCheckpoint(Callback):
@@ -75,15 +80,15 @@ class ResumableCheckpoint(Callback):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder
 
-    def resume(self, net: Any, dataset: NightDataset) -> int:
+    def resume(self, net: Any, dataset: _Identified) -> int:
         """Restore the training that the folder holds, if it holds one.
 
         Parameters
         ----------
-        net : NightNet
+        net : NightNet or VLMStager
             Initialized, and about to train.
-        dataset : NightDataset
-            What it is about to train on.
+        dataset : Dataset
+            What it is about to train on; its ``identity`` tells it from others.
 
         Returns
         -------
@@ -184,7 +189,7 @@ def _read(path: Path) -> dict[str, Any]:
     return state
 
 
-def _describe(net: Any, dataset: NightDataset) -> dict[str, str]:
+def _describe(net: Any, dataset: _Identified) -> dict[str, str]:
     """Return the parameters and a hash of the rows, by which a training is known."""
     parameters = {
         name: _text(value)
@@ -192,15 +197,7 @@ def _describe(net: Any, dataset: NightDataset) -> dict[str, str]:
         # skorch counts attributes of its own among the parameters.
         if name not in _WITHOUT_EFFECT and not name.startswith("_")
     }
-    epochs = dataset.epochs
-    rows = [
-        [recording.path for recording in epochs.recordings],
-        epochs.recording_index,
-        epochs.table["epoch"].to_numpy(),
-        dataset.y,
-        dataset.weight,
-    ]
-    return {**parameters, "data (X, y, sample_weight)": joblib.hash(rows)}
+    return {**parameters, "data (X, y, sample_weight)": joblib.hash(dataset.identity)}
 
 
 def _text(value: Any) -> str:

@@ -126,6 +126,21 @@ class WaveformImages(Sequence[Any]):
             images[start:stop] = self._draw(np.arange(start, stop))
         return images if dtype is None else images.astype(dtype)
 
+    def shows_signals(self) -> npt.NDArray[np.bool_]:
+        """Return for each row whether any signal is there and may be used, in its own epoch.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_rows,)
+        """
+        shown = np.zeros(len(self), dtype=bool)
+        for night, rows, _ in self.nights():
+            epoch = self._all.table["epoch"].to_numpy()[self._rows[rows]]
+            for trace in self.montage.traces:
+                if trace.name in night.recording.signals:
+                    shown[rows] |= night.may_use(trace.name)[epoch]
+        return shown
+
     def to_pil(self, row: int) -> list[Image.Image]:
         """Return a row's images as PIL images.
 

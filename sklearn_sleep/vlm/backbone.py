@@ -1,0 +1,189 @@
+"""Vision-language models of Hugging Face, and what prepares text and images for them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+
+__all__ = ["VisionLanguageModel", "import_transformers", "load_backbone", "load_processor"]
+
+
+@dataclass
+class VisionLanguageModel:
+    """A model and its processor, in memory.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        An image-text-to-text model of transformers.
+    processor : ProcessorMixin
+        What makes its inputs from text and images.
+    name : str, default=""
+        Where it was loaded from and can be loaded from again: a folder or a name on the hub. Empty
+        if its weights are nowhere else.
+    """
+
+    model: Any
+    processor: Any
+    name: str = ""
+
+    def __repr__(self) -> str:
+        n = sum(parameter.numel() for parameter in self.model.parameters())
+        return f"VisionLanguageModel({type(self.model).__name__}, {n} parameters)"
+
+
+def import_transformers() -> Any:
+    """Return transformers, or say how to install it.
+
+    Raises
+    ------
+    ImportError
+        If transformers or peft is not installed.
+    """
+    for package in ("transformers", "peft"):
+        if find_spec(package) is None:
+            msg = f"VLMStager needs {package}: pip install 'sklearn_sleep[vlm]'."
+            raise ImportError(msg)
+    return importlib.import_module("transformers")
+
+
+def load_backbone(
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    quantization: str | None = None,
+    device: str = "cpu",
+) -> VisionLanguageModel:
+    """Load a model and its processor; nothing that comes with it is executed.
+
+    Parameters
+    ----------
+    name : str
+        A folder, or a name on the Hugging Face Hub.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    dtype : torch.dtype, default=torch.float32
+        Of the weights.
+    quantization : {"4bit"}, optional
+        Keep the weights in four bits (bitsandbytes), on GPUs.
+    device : str, default="cpu"
+        Torch device.
+
+    Returns
+    -------
+    VisionLanguageModel
+
+    Raises
+    ------
+    ImportError
+        If transformers, or bitsandbytes for four bits, is not installed.
+    ValueError
+        If four bits are asked for without a GPU.
+    """
+    transformers = import_transformers()
+    options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "dtype": dtype}
+    if quantization is not None:
+        options["quantization_config"] = _four_bits(transformers, device)
+        options["device_map"] = {"": device}
+    model = transformers.AutoModelForImageTextToText.from_pretrained(
+        name, use_safetensors=True, **options
+    )
+    if quantization is None:
+        model = model.to(device)
+    return VisionLanguageModel(model, load_processor(name, revision=revision), name)
+
+
+def load_processor(name: str, *, revision: str | None = None) -> Any:
+    """Load the processor of a model.
+
+    Processors that take videos too need torchvision even for images; where it is not installed,
+    theirs is left out.
+
+    Parameters
+    ----------
+    name : str
+        A folder, or a name on the Hugging Face Hub.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+
+    Returns
+    -------
+    ProcessorMixin
+    """
+    transformers = import_transformers()
+    options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    if find_spec("torchvision") is None:
+        mapping = importlib.import_module("transformers.models.auto.processing_auto")
+        config = transformers.AutoConfig.from_pretrained(name, **options)
+        kind = mapping.PROCESSOR_MAPPING_NAMES.get(config.model_type)
+        if kind is not None:
+            processor_type = getattr(transformers, kind)
+            if "video_processor" in inspect.signature(processor_type.__init__).parameters:
+                return without_videos(processor_type).from_pretrained(name, **options)
+    return transformers.AutoProcessor.from_pretrained(name, **options)
+
+
+def without_videos(processor_type: type) -> Any:
+    """Return the processor for images and text alone.
+
+    Parameters
+    ----------
+    processor_type : type
+        Of transformers, with a ``video_processor``.
+
+    Returns
+    -------
+    type
+    """
+
+    class _ImageTextProcessor(processor_type):
+        def __init__(
+            self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any
+        ) -> None:
+            super().__init__(image_processor, tokenizer, **kwargs)
+
+        def __reduce__(self) -> Any:
+            # The class has no name that pickle could find.
+            return _unpickle, (processor_type, vars(self))
+
+    _ImageTextProcessor.__name__ = processor_type.__name__
+    return _ImageTextProcessor
+
+
+def _unpickle(processor_type: type, state: dict[str, Any]) -> Any:
+    kind = without_videos(processor_type)
+    processor = kind.__new__(kind)
+    vars(processor).update(state)
+    return processor
+
+
+def keep_whole_images(processor: Any) -> None:
+    """Let a processor resize images instead of cutting off what does not fit.
+
+    Parameters
+    ----------
+    processor : ProcessorMixin
+        Changed in place. CLIP's, which LLaVA has, would show the middle of the epoch alone.
+    """
+    images = processor.image_processor
+    if getattr(images, "do_center_crop", False):
+        images.do_center_crop = False
+        images.size = dict(images.crop_size)
+
+
+def _four_bits(transformers: Any, device: str) -> Any:
+    if not device.startswith("cuda") or not torch.cuda.is_available():
+        msg = f"quantization='4bit' needs a GPU, but device={device!r}. Leave it out."
+        raise ValueError(msg)
+    if find_spec("bitsandbytes") is None:
+        msg = "quantization='4bit' needs bitsandbytes: pip install bitsandbytes."
+        raise ImportError(msg)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+    )

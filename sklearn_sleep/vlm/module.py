@@ -1,0 +1,156 @@
+"""VisionLanguageModule: what is trained of a vision-language model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["VisionLanguageModule"]
+
+
+class VisionLanguageModule(nn.Module):
+    """A vision-language model, with adapters or as it is.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        An image-text-to-text model of transformers. It is changed; give a copy.
+    tuning : {"lora", "full"}
+        Whether adapters of low rank are trained (Hu et al. 2021, arXiv 2106.09685) or the weights
+        themselves.
+    train_vision : bool
+        Whether the vision tower is trained too.
+    lora_rank, lora_alpha, lora_dropout : int, int, float
+        Of the adapters.
+    gradient_checkpointing : bool
+        Keep only the layers' inputs in training, and compute the rest anew for the gradient.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        tuning: Literal["lora", "full"],
+        train_vision: bool,
+        lora_rank: int,
+        lora_alpha: int,
+        lora_dropout: float,
+        gradient_checkpointing: bool,
+    ) -> None:
+        super().__init__()
+        if getattr(model, "is_quantized", False):
+            from peft import prepare_model_for_kbit_training
+
+            model = prepare_model_for_kbit_training(
+                model, use_gradient_checkpointing=gradient_checkpointing
+            )
+        if tuning == "lora":
+            model = _add_adapters(model, train_vision, lora_rank, lora_alpha, lora_dropout)
+        else:
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(train_vision or not is_vision(name))
+        if gradient_checkpointing:
+            model.enable_input_require_grads()
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.model = model
+        self.keeps_logits = "logits_to_keep" in inspect.signature(_forward_of(model)).parameters
+
+    def forward(self, n_logits: int, **inputs: Tensor) -> Tensor:
+        """Return the logits of the last positions.
+
+        Parameters
+        ----------
+        n_logits : int
+            How many.
+        **inputs : Tensor
+            Of the model.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_logits, vocabulary)
+        """
+        options = {"logits_to_keep": n_logits} if self.keeps_logits else {}
+        return self.model(**inputs, use_cache=False, **options).logits[:, -n_logits:]
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Return the weights that training changes; the others are the model's own.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Of `torch.nn.Module.state_dict`.
+
+        Returns
+        -------
+        dict of str to Tensor
+        """
+        state = super().state_dict(*args, **kwargs)
+        trained = {name for name, p in self.named_parameters() if p.requires_grad}
+        return {name: value for name, value in state.items() if name in trained}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load the weights that training changes.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to Tensor
+            Of `state_dict`.
+        strict : bool, default=True
+            Whether it must have all of them.
+        assign : bool, default=False
+            Whether to take the tensors themselves.
+
+        Returns
+        -------
+        NamedTuple
+            Missing and unexpected keys.
+
+        Raises
+        ------
+        RuntimeError
+            If weights are missing, or there are others.
+        """
+        own = set(self.state_dict())
+        missing, unexpected = sorted(own - set(state_dict)), sorted(set(state_dict) - own)
+        if strict and (missing or unexpected):
+            msg = f"The weights do not fit: missing {missing[:3]}, unexpected {unexpected[:3]}."
+            raise RuntimeError(msg)
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+
+def is_vision(name: str) -> bool:
+    """Return whether a parameter or module belongs to the vision tower, by its name."""
+    return any("vision" in part or "visual" in part for part in name.split("."))
+
+
+def _add_adapters(model: Any, train_vision: bool, rank: int, alpha: int, dropout: float) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    # As SleepVLM: all linear layers but the last one; of the vision tower if it is trained.
+    targets = [
+        name
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear)
+        and not name.endswith("lm_head")
+        and (train_vision or not is_vision(name))
+    ]
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, bias="none"
+    )
+    adapted = get_peft_model(model, config)
+    for name, parameter in adapted.named_parameters():
+        # Adapters learn in full precision, whatever the model is kept in.
+        if parameter.requires_grad and parameter.dtype != torch.float32 and "lora" in name:
+            parameter.data = parameter.data.float()
+    return adapted
+
+
+def _forward_of(model: Any) -> Any:
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return base.forward
