@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sklearn_sleep.recording import Recording
     from sklearn_sleep.signals import SIGNALS, SignalDefinition
     from sklearn_sleep.stages import Stage, merge_stages, stage_names
+    from sklearn_sleep.vlm import VLMStager, tiny_vlm
 
 __version__ = "0.1.0"
 
@@ -74,6 +75,7 @@ _MODULES = {
     "Stage": "stages",
     "TemporalContext": "features",
     "TrainingDisplay": "plotting",
+    "VLMStager": "vlm",
     "Wav2SleepClassifier": "classifiers",
     "WaveformImageRenderer": "imaging",
     "WaveformImages": "imaging",
@@ -93,6 +95,7 @@ _MODULES = {
     "save_pretrained": "pretrained",
     "sleep_statistics": "metrics",
     "stage_names": "stages",
+    "tiny_vlm": "vlm",
 }
 
 __all__ = [
@@ -120,6 +123,7 @@ __all__ = [
     "Stage",
     "TemporalContext",
     "TrainingDisplay",
+    "VLMStager",
     "Wav2SleepClassifier",
     "WaveformImageRenderer",
     "WaveformImages",
@@ -139,6 +143,7 @@ __all__ = [
     "save_pretrained",
     "sleep_statistics",
     "stage_names",
+    "tiny_vlm",
 ]
 
 

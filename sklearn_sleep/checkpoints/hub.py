@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ _PREFIX = "hf://"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def find_folder(source: str | os.PathLike[str], revision: str | None = None) -> Path:
+def find_folder(
+    source: str | os.PathLike[str],
+    revision: str | None = None,
+    *,
+    files: Sequence[str] = (*OWN_FILES, *PUBLISHED_FILES),
+) -> Path:
     """Return the folder of a model, downloaded if it is on the hub.
 
     Parameters
@@ -26,6 +32,8 @@ def find_folder(source: str | os.PathLike[str], revision: str | None = None) -> 
         A folder, or ``"hf://user/name"``.
     revision : str, optional
         Branch, tag or commit on the hub.
+    files : sequence of str, optional
+        What to download; those of a network if not given.
 
     Returns
     -------
@@ -53,7 +61,7 @@ def find_folder(source: str | os.PathLike[str], revision: str | None = None) -> 
     downloaded = _import_hub().snapshot_download(
         repo_id=_repository(name.removeprefix(_PREFIX)),
         revision=revision,
-        allow_patterns=[*OWN_FILES, *PUBLISHED_FILES],
+        allow_patterns=list(files),
     )
     return Path(downloaded)
 

@@ -126,6 +126,53 @@ class WaveformImages(Sequence[Any]):
             images[start:stop] = self._draw(np.arange(start, stop))
         return images if dtype is None else images.astype(dtype)
 
+    def with_context(self, context: Sequence[int]) -> WaveformImages:
+        """Return the same rows with other epochs around them.
+
+        Parameters
+        ----------
+        context : sequence of int
+            Counted from each row's own.
+
+        Returns
+        -------
+        WaveformImages
+        """
+        other = self[:]
+        other.context = tuple(context)
+        return other
+
+    def read_samples(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the samples that the rows' own images are drawn from.
+
+        Returns
+        -------
+        dict of str to ndarray of float32, shape (n_rows, samples_per_epoch)
+            In the units of the montage; NaN where they are missing or may not be used.
+
+        Raises
+        ------
+        ValueError
+            If recordings differ in the samples per epoch of a signal.
+        """
+        found: dict[str, npt.NDArray[np.float32]] = {}
+        for night, rows, _ in self.nights():
+            epoch = self._all.table["epoch"].to_numpy()[self._rows[rows]]
+            for name, values in self._cache.read(night.recording, self.montage).samples.items():
+                per_epoch = values.shape[1]
+                samples = found.setdefault(
+                    name, np.full((len(self), per_epoch), np.nan, dtype=np.float32)
+                )
+                if samples.shape[1] != per_epoch:
+                    msg = (
+                        f"{name} of {night.recording.path} has {per_epoch} samples per epoch, "
+                        f"others have {samples.shape[1]}. Put Resampler() before the images."
+                    )
+                    raise ValueError(msg)
+                usable = night.may_use(name)[epoch]
+                samples[rows[usable]] = values[epoch[usable]]
+        return found
+
     def shows_signals(self) -> npt.NDArray[np.bool_]:
         """Return for each row whether any signal is there and may be used, in its own epoch.
 

@@ -144,9 +144,13 @@ def without_videos(processor_type: type) -> Any:
 
     class _ImageTextProcessor(processor_type):
         def __init__(
-            self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any
+            self,
+            image_processor: Any = None,
+            tokenizer: Any = None,
+            chat_template: Any = None,
+            **kwargs: Any,
         ) -> None:
-            super().__init__(image_processor, tokenizer, **kwargs)
+            super().__init__(image_processor, tokenizer, chat_template=chat_template, **kwargs)
 
         def __reduce__(self) -> Any:
             # The class has no name that pickle could find.

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 __all__ = ["VisionLanguageModule"]
@@ -28,6 +27,8 @@ class VisionLanguageModule(nn.Module):
         Of the adapters.
     gradient_checkpointing : bool
         Keep only the layers' inputs in training, and compute the rest anew for the gradient.
+    adapter_options : mapping, optional
+        Of peft's ``LoraConfig``, instead of the three above: of an adapter that is to be loaded.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class VisionLanguageModule(nn.Module):
         lora_alpha: int,
         lora_dropout: float,
         gradient_checkpointing: bool,
+        adapter_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if getattr(model, "is_quantized", False):
@@ -49,7 +51,16 @@ class VisionLanguageModule(nn.Module):
                 model, use_gradient_checkpointing=gradient_checkpointing
             )
         if tuning == "lora":
-            model = _add_adapters(model, train_vision, lora_rank, lora_alpha, lora_dropout)
+            model = _add_adapters(
+                model,
+                {
+                    "r": lora_rank,
+                    "lora_alpha": lora_alpha,
+                    "lora_dropout": lora_dropout,
+                    "target_modules": _linear_layers(model, train_vision=train_vision),
+                    **(adapter_options or {}),
+                },
+            )
         else:
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(train_vision or not is_vision(name))
@@ -129,24 +140,24 @@ def is_vision(name: str) -> bool:
     return any("vision" in part or "visual" in part for part in name.split("."))
 
 
-def _add_adapters(model: Any, train_vision: bool, rank: int, alpha: int, dropout: float) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    # As SleepVLM: all linear layers but the last one; of the vision tower if it is trained.
-    targets = [
+def _linear_layers(model: nn.Module, *, train_vision: bool) -> list[str]:
+    """Return what SleepVLM adapts: all linear layers but the last one."""
+    return [
         name
         for name, part in model.named_modules()
         if isinstance(part, nn.Linear)
         and not name.endswith("lm_head")
         and (train_vision or not is_vision(name))
     ]
-    config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, bias="none"
-    )
-    adapted = get_peft_model(model, config)
+
+
+def _add_adapters(model: Any, options: Mapping[str, Any]) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    adapted = get_peft_model(model, LoraConfig(**options))
     for name, parameter in adapted.named_parameters():
         # Adapters learn in full precision, whatever the model is kept in.
-        if parameter.requires_grad and parameter.dtype != torch.float32 and "lora" in name:
+        if parameter.requires_grad and "lora_" in name:
             parameter.data = parameter.data.float()
     return adapted
 

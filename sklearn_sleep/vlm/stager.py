@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import clone
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch import NeuralNet
-from skorch.callbacks import GradientNormClipping
-from torch import Tensor, nn
+from torch import nn
 
-from sklearn_sleep.classifiers.resumable import ResumableCheckpoint
 from sklearn_sleep.classifiers.targets import check_targets, encode
-from sklearn_sleep.classifiers.training import RecordSteps, StopEarly, WarmUpDecay
 from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.imaging import WaveformImages
 from sklearn_sleep.stages import stage_names
 from sklearn_sleep.vlm.answers import AnswerTree
 from sklearn_sleep.vlm.backbone import VisionLanguageModel, keep_whole_images, load_backbone
-from sklearn_sleep.vlm.conversation import IGNORED, Conversation
-from sklearn_sleep.vlm.image_dataset import AnswerBatch, Collate, ImageDataset, as_images
+from sklearn_sleep.vlm.conversation import Conversation
+from sklearn_sleep.vlm.image_dataset import ImageDataset, as_images
 from sklearn_sleep.vlm.module import VisionLanguageModule
-from sklearn_sleep.vlm.prompts import answer_text, image_captions, stage_prompt
+from sklearn_sleep.vlm.perception import PERCEIVED_VALUES, perception_texts
+from sklearn_sleep.vlm.prompts import answer_text, image_captions, perception_prompt, stage_prompt
+from sklearn_sleep.vlm.savable import SavableLearner
 
 __all__ = ["VLMStager"]
 
 
-class VLMStager(ClassifierMixin, NeuralNet):
+class VLMStager(SavableLearner):
     """Stage sleep with a general vision-language model that is shown the waveforms.
 
     A skorch net whose samples are images of epochs. Each row's images and a question make a
@@ -271,214 +267,6 @@ class VLMStager(ClassifierMixin, NeuralNet):
         with self._training(dataset, self.max_epochs):
             return super().partial_fit(dataset, None)
 
-    @property
-    def compute_device(self) -> torch.device:
-        """Where the model computes."""
-        return torch.device(self.device)
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
-        *scores, log = super()._default_callbacks
-        return [
-            *scores,
-            ("steps", RecordSteps()),
-            ("gradient_clipping", GradientNormClipping(1.0)),
-            ("learning_rate", WarmUpDecay(warm_up=0.05)),
-            ("early_stopping", StopEarly(patience=self.patience, load_best=True)),
-            log,
-        ]
-
-    def initialize_callbacks(self) -> Self:
-        """Make the callbacks; one that saves the training comes after all others."""
-        super().initialize_callbacks()
-        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
-        return self
-
-    def get_params_for(self, prefix: str) -> dict[str, Any]:
-        """Return the parameters of a part.
-
-        Parameters
-        ----------
-        prefix : str
-            Name of the part.
-
-        Returns
-        -------
-        dict
-        """
-        params = super().get_params_for(prefix)
-        if prefix == "module":
-            params.setdefault("model", self.backbone_.model)
-            for name in (
-                "tuning",
-                "train_vision",
-                "lora_rank",
-                "lora_alpha",
-                "lora_dropout",
-                "gradient_checkpointing",
-            ):
-                params.setdefault(name, getattr(self, name))
-        elif prefix == "criterion":
-            # Rows are weighed one by one, and answers may differ in length.
-            params.update(reduction="none", ignore_index=IGNORED)
-        elif prefix in ("iterator_train", "iterator_valid"):
-            params.setdefault("collate_fn", Collate(self._conversation, self._tree.n_given))
-            params.setdefault("shuffle", prefix == "iterator_train")
-        return params
-
-    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return the batches of rows.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            The rows.
-        training : bool, default=False
-            Whether to train on them.
-
-        Returns
-        -------
-        iterable of AnswerBatch
-        """
-        iterator = super().get_iterator(dataset, training=training)
-        if training:
-            size = self.batch_size if self.target_batch_size is None else self.target_batch_size
-            self.steps_per_pass_ = math.ceil(len(dataset) / size)
-        return iterator
-
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
-        """Make the passes that a checkpoint does not hold already.
-
-        Parameters
-        ----------
-        X : ImageDataset
-            The rows.
-        y : None
-            Ignored.
-        epochs : int, optional
-            Number of passes, `max_epochs` if not given.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        self
-        """
-        n_passes = self.max_epochs if epochs is None else epochs
-        for _, callback in self.callbacks_:
-            if isinstance(callback, ResumableCheckpoint):
-                n_passes -= callback.resume(self, X)
-        return super().fit_loop(X, y, n_passes, **fit_params)
-
-    def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
-    ) -> None:
-        """Make a pass over rows.
-
-        Parameters
-        ----------
-        iterator : iterable of AnswerBatch or None
-            The rows.
-        training : bool
-            Whether to train on them.
-        prefix : str
-            Of the names in the history.
-        step_fn : callable
-            Takes a batch.
-        **fit_params
-            Used by skorch.
-        """
-        if iterator is None:
-            return
-        n_batches = len(iterator)
-        self._summed_rows, self._summed_weight = 0, 0.0
-        for number, batch in enumerate(iterator):
-            self.notify("on_batch_begin", batch=batch, training=training)
-            self._is_last_batch = number == n_batches - 1
-            step = step_fn(batch, **fit_params)
-            self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-            self.history.record_batch(f"{prefix}_batch_size", batch.n_rows)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-        self.history.record(f"{prefix}_batch_count", n_batches)
-
-    def train_step(self, batch: AnswerBatch, **fit_params: Any) -> dict[str, Any]:
-        """Add the gradient of a batch, and change the weights if there are rows enough.
-
-        Parameters
-        ----------
-        batch : AnswerBatch
-            The rows.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            ``loss`` and ``y_pred``.
-        """
-        self._set_training(True)
-        if not self._summed_rows:
-            self._zero_grad_optimizer()
-        losses, logits = self._losses(batch)
-        weight = batch.weight.to(losses.device)
-        total = (losses * weight).sum()
-        total.backward()
-        self._summed_rows += batch.n_rows
-        self._summed_weight += float(weight.sum())
-        size = self.batch_size if self.target_batch_size is None else self.target_batch_size
-        if self._summed_rows >= size or self._is_last_batch:
-            parameters = list(self.get_all_learnable_params())
-            for _, parameter in parameters:
-                if parameter.grad is not None and self._summed_weight:
-                    parameter.grad /= self._summed_weight
-            self._summed_rows, self._summed_weight = 0, 0.0
-            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
-            self._step_optimizer(lambda: None)
-        return {"loss": total.detach() / (weight.sum() or 1.0), "y_pred": logits.detach()}
-
-    def validation_step(self, batch: AnswerBatch, **fit_params: Any) -> dict[str, Any]:
-        """Compute the loss of a batch without training.
-
-        Parameters
-        ----------
-        batch : AnswerBatch
-            The rows.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            ``loss`` and ``y_pred``.
-        """
-        self._set_training(False)
-        with torch.no_grad():
-            losses, logits = self._losses(batch)
-        weight = batch.weight.to(losses.device)
-        return {"loss": (losses * weight).sum() / (weight.sum() or 1.0), "y_pred": logits}
-
-    def infer(self, x: Mapping[str, Tensor], n_logits: int = 1, **fit_params: Any) -> Tensor:
-        """Return the logits of the last positions.
-
-        Parameters
-        ----------
-        x : mapping of str to Tensor
-            Inputs of the model.
-        n_logits : int, default=1
-            How many positions.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        Tensor of float32, shape (n_rows, n_logits, vocabulary)
-        """
-        device = self.compute_device
-        lower = self.precision == "bfloat16"
-        inputs = {name: values.to(device) for name, values in x.items()}
-        with torch.autocast(device.type, torch.bfloat16, enabled=lower):
-            return self.module_(n_logits, **inputs).float()
-
     # -- predicting ------------------------------------------------------------------------------
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
@@ -527,15 +315,81 @@ class VLMStager(ClassifierMixin, NeuralNet):
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    # -- parts -----------------------------------------------------------------------------------
+    # -- the first phase -------------------------------------------------------------------------
 
-    def _losses(self, batch: AnswerBatch) -> tuple[Tensor, Tensor]:
-        """Return the loss of each row, the mean over its answer's tokens, and the logits."""
-        labels = batch.encoded.labels.to(self.compute_device)
-        # What a position says is about the next one.
-        logits = self.infer(batch.encoded.inputs, labels.shape[1] + 1)[:, :-1]
-        losses = self.criterion_(logits.transpose(1, 2), labels)
-        return losses.sum(dim=1) / (labels != IGNORED).sum(dim=1), logits
+    def pretrain(self, X: Any, *, seconds: float = 1.0, max_epochs: int = 2) -> Self:
+        """Teach the model to see waveforms, before it is to stage them.
+
+        The first of SleepVLM's two phases: from the image of an epoch the model writes what each
+        trace measures in each second, its power in four bands and its mean absolute value; the
+        vision tower learns too. No stages are needed. `fit` then starts from `pretrained_`, which
+        is also a `model` for other stagers.
+
+        Parameters
+        ----------
+        X : WaveformImages of shape (n_rows,)
+            Of which each row's own epoch is shown.
+        seconds : float, default=1.0
+            Length of the stretches that are measured.
+        max_epochs : int, default=2
+            Passes over the rows.
+
+        Returns
+        -------
+        self
+            With ``pretrained_``, the model, and ``pretraining_history_``.
+
+        Raises
+        ------
+        TypeError
+            If X is no `WaveformImages`, which know their samples.
+        ValueError
+            If no row has a signal.
+        """
+        if not isinstance(X, WaveformImages):
+            msg = f"pretrain takes WaveformImages, but X is {type(X).__name__}."
+            raise TypeError(msg)
+        images = X.with_context([0])
+        images = images[np.flatnonzero(images.shows_signals())]
+        if not len(images):
+            msg = "No row of X has a signal to learn from."
+            raise ValueError(msg)
+        learner = clone(self).set_params(train_vision=True, max_epochs=max_epochs)
+        learner._check_parameters()
+        learner.backbone_ = learner._load()
+        prompt = perception_prompt(X.montage, PERCEIVED_VALUES, seconds)
+        learner.answer_with(prompt, image_captions([0]))
+        texts = perception_texts(images.read_samples(), X.montage, seconds)
+        answers = [learner._conversation.tokens_of(text) for text in texts]
+        dataset = ImageDataset(as_images(images, type(self).__name__), answers)
+        with learner._training(dataset, max_epochs):
+            NeuralNet.fit(learner, dataset, None)
+        self.pretrained_ = VisionLanguageModel(learner.merged_model(), learner.backbone_.processor)
+        self.pretraining_history_ = learner.history
+        return self
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def merged_model(self) -> Any:
+        """Return the model with what was learned in its own weights; the adapter is used up."""
+        model = self.module_.model
+        return model.merge_and_unload() if self.tuning == "lora" else model
+
+    def answer_with(self, prompt: str, captions: Sequence[str]) -> None:
+        """Take another question, whose answers are learned from their first token on.
+
+        Parameters
+        ----------
+        prompt : str
+            The question.
+        captions : sequence of str
+            What is written before each image.
+        """
+        self._adapter_options = None
+        self._conversation = Conversation(self.backbone_.processor, prompt, captions)
+        self._n_given = 0
+
+    # -- parts -----------------------------------------------------------------------------------
 
     def _stage_dataset(
         self,
@@ -551,6 +405,7 @@ class VLMStager(ClassifierMixin, NeuralNet):
         images = as_images(X, type(self).__name__)
         y = check_targets(y, len(images))
         if starts_anew:
+            self._adapter_options: Mapping[str, Any] | None = None
             given = self.classes if classes is None else classes
             self.classes_ = np.unique(y if given is None else given)
             self.answers_ = self._name_classes()
@@ -628,14 +483,15 @@ class VLMStager(ClassifierMixin, NeuralNet):
         return stage_prompt(self.answers_, montage)
 
     def _load(self) -> VisionLanguageModel:
-        if isinstance(self.model, VisionLanguageModel):
+        source = getattr(self, "pretrained_", self.model)
+        if isinstance(source, VisionLanguageModel):
             # It stays as it is, for the next fit.
-            backbone = copy.deepcopy(self.model)
+            backbone = copy.deepcopy(source)
             backbone.model.to(self.compute_device)
         else:
             backbone = load_backbone(
-                os.fspath(self.model),
-                dtype=torch.bfloat16 if self.precision == "bfloat16" else torch.float32,
+                os.fspath(source),
+                dtype=self.weights_dtype,
                 quantization=self.quantization,
                 device=str(self.device),
             )
@@ -646,6 +502,7 @@ class VLMStager(ClassifierMixin, NeuralNet):
         processor = self.backbone_.processor
         self._conversation = Conversation(processor, self.prompt_, self.captions_)
         self._tree = AnswerTree(processor.tokenizer, self.answers_)
+        self._n_given = self._tree.n_given
 
     def _check_images(self, X: Any) -> Any:
         images = as_images(X, type(self).__name__)
@@ -657,17 +514,6 @@ class VLMStager(ClassifierMixin, NeuralNet):
             )
             raise ValueError(msg)
         return images
-
-    @contextmanager
-    def _training(self, dataset: ImageDataset, n_passes: int) -> Iterator[None]:
-        """Seed a training, and leave torch's generator as it was."""
-        random_state = check_random_state(self.random_state)
-        seed, self.split_seed_ = (int(random_state.randint(2**31)) for _ in range(2))
-        self.random_generator_ = np.random.default_rng(seed)
-        devices = [self.compute_device] if self.compute_device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            yield
 
 
 _NAMES_BY_NUMBER = {n: tuple(stage_names(n)) for n in (2, 3, 4, 5)}
