@@ -19,7 +19,7 @@ from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resample
 from sklearn_sleep.stages import merge_stages
 
 # Modules beside tests that others use too: files made byte by byte, nights as arrays.
-for folder in ("io", "classifiers"):
+for folder in ("io", "classifiers", "vlm"):
     sys.path.append(str(Path(__file__).parent / folder))
 
 CARDIORESPIRATORY = ("ECG", "PPG", "ABD", "THX")

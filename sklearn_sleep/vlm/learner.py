@@ -44,6 +44,11 @@ class AnswerLearner(ClassifierMixin, NeuralNet):
         return torch.device(self.device)
 
     @property
+    def is_main_process(self) -> bool:
+        """Whether this process writes files, of several that train together."""
+        return True
+
+    @property
     def weights_dtype(self) -> torch.dtype:
         """Type in which the model is kept."""
         return torch.bfloat16 if self.precision == "bfloat16" else torch.float32

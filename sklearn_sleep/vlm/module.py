@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -65,8 +66,7 @@ class VisionLanguageModule(nn.Module):
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(train_vision or not is_vision(name))
         if gradient_checkpointing:
-            model.enable_input_require_grads()
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            _checkpoint(model)
         self.model = model
         self.keeps_logits = "logits_to_keep" in inspect.signature(_forward_of(model)).parameters
 
@@ -154,12 +154,24 @@ def _linear_layers(model: nn.Module, *, train_vision: bool) -> list[str]:
 def _add_adapters(model: Any, options: Mapping[str, Any]) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    adapted = get_peft_model(model, LoraConfig(**options))
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that is to change.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")
+        adapted = get_peft_model(model, LoraConfig(**options))
     for name, parameter in adapted.named_parameters():
         # Adapters learn in full precision, whatever the model is kept in.
         if parameter.requires_grad and "lora_" in name:
             parameter.data = parameter.data.float()
     return adapted
+
+
+def _checkpoint(model: Any) -> None:
+    """Keep only the layers' inputs in training."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base.enable_input_require_grads()
+    # The former name of the same, before transformers 5.
+    enable = getattr(base, "activation_checkpointing_enable", None)
+    (base.gradient_checkpointing_enable if enable is None else enable)({"use_reentrant": False})
 
 
 def _forward_of(model: Any) -> Any:

