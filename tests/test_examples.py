@@ -64,6 +64,16 @@ def test_compare_with_baselines(load, tmp_path):
     assert len(list((tmp_path / "fits").iterdir())) == 2 * 8
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_stage_by_looking(load, tmp_path):
+    arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
+    comparison = load("stage_by_looking").main(arguments)
+    assert comparison.estimators[-1] == "vision-language model"
+    assert comparison.predictions["y_pred"].isin(range(5)).all()
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"scores.csv", "differences.csv", "scores.png", "saliency.png"}
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment(name, load, cohort, tmp_path, capsys):
     n_rows, models = EXPERIMENTS[name]

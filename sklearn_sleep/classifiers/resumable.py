@@ -203,6 +203,8 @@ def _describe(net: Any, dataset: _Identified) -> dict[str, str]:
 def _text(value: Any) -> str:
     if isinstance(value, type):
         return value.__qualname__
+    if hasattr(value, "fingerprint"):
+        return str(value.fingerprint)
     if isinstance(value, np.ndarray):
         return str(value.tolist())
     if isinstance(value, set | frozenset):

@@ -138,7 +138,7 @@ def fit_and_predict(
     return result
 
 
-def result_path(folder: Path, name: str, fold: int, contents: Any) -> Path:
+def result_path(folder: Path, name: str, fold: int, contents: tuple[Any, ...]) -> Path:
     """Return the file for a result, whose name tells what it was computed from.
 
     Parameters
@@ -149,15 +149,31 @@ def result_path(folder: Path, name: str, fold: int, contents: Any) -> Path:
         Of the estimator.
     fold : int
         Its number.
-    contents : object
-        All that the result depends on.
+    contents : tuple
+        All that the result depends on, the estimator first.
 
     Returns
     -------
     Path
     """
+    estimator, *rest = contents
+    digest = joblib.hash((_identity(estimator), *rest))
     readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
-    return folder / f"{readable}-fold{fold}-{joblib.hash(contents)[:16]}.npz"
+    return folder / f"{readable}-fold{fold}-{digest[:16]}.npz"
+
+
+def _identity(value: Any) -> Any:
+    """Return what an estimator is known by: its parameters, those that have one by fingerprint."""
+    if hasattr(value, "fingerprint"):
+        return value.fingerprint
+    if isinstance(value, list | tuple):
+        return [_identity(item) for item in value]
+    if isinstance(value, BaseEstimator) and not isinstance(value, type):
+        parameters = value.get_params(deep=False)
+        return type(value).__qualname__, {
+            name: _identity(parameter) for name, parameter in parameters.items()
+        }
+    return value
 
 
 def take(values: Any, rows: IntArray) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 from dataclasses import dataclass
@@ -31,6 +32,16 @@ class VisionLanguageModel:
     model: Any
     processor: Any
     name: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the architecture and the weights, the same in each process."""
+        digest = hashlib.sha256(self.model.config.to_json_string().encode())
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            # As bytes, since NumPy has no bfloat16.
+            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def __repr__(self) -> str:
         n = sum(parameter.numel() for parameter in self.model.parameters())

@@ -3,14 +3,16 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from telling_images import STAGES, make_images
 
-from sklearn_sleep import EDFReader, VLMStager, WaveformImageRenderer, tiny_vlm
+from sklearn_sleep import EDFReader, VLMStager, WaveformImageRenderer, compare, tiny_vlm
 from sklearn_sleep.classifiers import ResumableCheckpoint
 from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.imaging import Montage, Trace
@@ -320,6 +322,23 @@ def test_without_the_extra_it_says_what_to_install(rows, monkeypatch):
         VLMStager("nowhere").fit(*rows)
     with pytest.raises(ImportError, match="VLMStager needs transformers"):
         tiny_vlm()
+
+
+def test_comparisons_know_models_in_memory(tmp_path):
+    X = pd.DataFrame({"recording": np.repeat(["a", "b"], 12), "epoch": np.tile(np.arange(12), 2)})
+    _, y = make_images(24)
+
+    class Drawing(FunctionTransformer):
+        def transform(self, X):
+            return make_images(24)[0][np.asarray(X["epoch"])]
+
+    def run(**parameters):
+        pipeline = make_pipeline(Drawing(), make_stager(max_epochs=1, classes=STAGES, **parameters))
+        compare({"looking": pipeline}, X, y, cv=2, folder=tmp_path, verbose=False)
+        return len(list(tmp_path.glob("*.npz")))
+
+    assert [run(), run(), run(lr=1e-2)] == [2, 2, 4]
+    assert tiny_vlm().fingerprint == tiny_vlm().fingerprint != tiny_vlm(random_state=1).fingerprint
 
 
 def test_tiny_models():
