@@ -30,9 +30,8 @@ def read_envelope(
     """Read a trace back from an image: its lowest and highest value in each column.
 
     Drawing loses what lies between these two, and no more than a pixel of them, as long as no
-    other trace covers them; where a line is steep, that is a pixel of time too, since its width
-    shows in the column beside it. Traces of one colour are told apart by their bands, those of a
-    colour of their own are found wherever they are.
+    other trace covers them. Traces of one colour are told apart by their bands, those of a colour
+    of their own are found wherever they are.
 
     Parameters
     ----------

@@ -96,5 +96,6 @@ def _names(
 def _write_png(image: npt.NDArray[np.uint8], path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    Image.fromarray(image).save(unfinished, format="png")
+    # Stronger compression takes twice as long and saves a sixth.
+    Image.fromarray(image).save(unfinished, format="png", compress_level=1)
     unfinished.replace(path)

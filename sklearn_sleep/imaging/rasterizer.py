@@ -1,17 +1,13 @@
 """Rasterizer: anti-aliased traces into many images at once.
 
-What covers a pixel in part is computed for each such pixel; stretches that are covered wholly are
-filled. Pixels that no trace touches are not visited.
+The pixels in which a stretch of a column begins and ends are mixed with what is there already; what
+lies between them is filled. Pixels that no trace touches are not visited.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-
-from sklearn_sleep.imaging.strokes import SUB_COLUMNS
 
 __all__ = ["fill_spans"]
 
@@ -33,69 +29,48 @@ def fill_spans(
     first_column: int,
     rows: tuple[float, float],
 ) -> None:
-    """Draw stretches of sub-columns into images.
+    """Draw a stretch of each column into images.
 
     Parameters
     ----------
     canvas : ndarray of uint32, shape (n_images, height, width)
         Four bytes a pixel; changed in place.
-    top, bottom : ndarray of float32, shape (n_sub_columns, n_images)
+    top, bottom : ndarray of float32, shape (n_columns, n_images)
         Of `stroke_spans`.
     colors : ndarray of uint32, shape (height, width)
         The colour that each pixel has where it is covered.
     first_column : int
-        Of the image, where the first sub-column lies.
+        Of the image, where the first of these lies.
     rows : tuple of float
         Nothing is drawn above the first and below the second.
     """
     n_images, height, width = canvas.shape
-    columns = len(top) // SUB_COLUMNS
-    top, bottom = (_by_column(edge, columns, rows) for edge in (top, bottom))
-    covered_from = top.min(axis=0).astype(np.intp)
-    covered_to = np.ceil(bottom.max(axis=0)).astype(np.intp)
-    full_from = np.ceil(top.max(axis=0)).astype(np.intp)
-    full_to = bottom.min(axis=0).astype(np.intp)
-    # Where no pixel is covered wholly, all are edges.
-    no_full = full_to <= full_from
-    full_from[no_full] = full_to[no_full] = covered_to[no_full]
-    image, column = np.divmod(np.arange(n_images * columns), columns)
+    # Image by image, so that what is written lies close together.
+    top = np.maximum(top.T, np.float32(rows[0])).ravel()
+    bottom = np.minimum(bottom.T, np.float32(rows[1])).ravel()
+    image, column = np.divmod(np.arange(len(top)), len(top) // n_images)
     column += first_column
-    place = _Place(canvas.reshape(-1), colors.reshape(-1), image * (height * width), column, width)
+    is_there = bottom > top
+    if not is_there.all():
+        top, bottom, image, column = (values[is_there] for values in (top, bottom, image, column))
+    image *= height * width
+    pixels, palette = canvas.reshape(-1), colors.reshape(-1)
+    first, last = top.astype(np.intp), bottom.astype(np.intp)
 
-    span = np.concatenate([covered_from, full_to]), np.concatenate([full_from, covered_to])
-    which, row = _rows_of_spans(*span)
-    which[which >= len(covered_from)] -= len(covered_from)
-    place.blend(which, row, _coverage(top, bottom, which, row))
-    place.fill(*_rows_of_spans(full_from, full_to))
-
-
-def _by_column(edge: FloatArray, columns: int, rows: tuple[float, float]) -> FloatArray:
-    """Return (SUB_COLUMNS, n_images * columns), within the rows."""
-    n_images = edge.shape[1]
-    ordered = edge.reshape(columns, SUB_COLUMNS, n_images).transpose(1, 2, 0)
-    return np.clip(ordered.reshape(SUB_COLUMNS, -1), np.float32(rows[0]), np.float32(rows[1]))
-
-
-def _rows_of_spans(start: IntArray, stop: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the rows of all spans, and for each the number of its span."""
-    length = np.maximum(stop - start, 0)
-    which = np.repeat(np.arange(len(length)), length)
-    row = np.arange(len(which))
-    row += (start - (np.cumsum(length) - length)).take(which)
-    return which, row
+    place = first * width + column
+    covered = np.minimum(bottom, first + 1) - top
+    _blend(pixels, place + image, palette.take(place), covered)
+    # A stretch that ends at a border has nothing of the row below it.
+    ends = np.flatnonzero((last > first) & (bottom > last))
+    place = last[ends] * width + column[ends]
+    _blend(pixels, place + image[ends], palette.take(place), (bottom - last)[ends])
+    _fill(pixels, palette, first + 1, last, column, image, width)
 
 
-def _coverage(top: FloatArray, bottom: FloatArray, which: IntArray, row: IntArray) -> FloatArray:
-    """Return how much of each pixel is covered, from 0 to 256."""
-    upper = row.astype(np.float32)
-    lower = upper + 1
-    covered = np.zeros(len(row), dtype=np.float32)
-    for sub_column in range(SUB_COLUMNS):
-        part = np.minimum(bottom[sub_column].take(which), lower)
-        part -= np.maximum(top[sub_column].take(which), upper)
-        covered += np.maximum(part, 0, out=part)
-    covered *= np.float32(_OPAQUE / SUB_COLUMNS)
-    return covered
+def _blend(pixels: PixelArray, place: IntArray, color: PixelArray, covered: FloatArray) -> None:
+    """Mix a colour into pixels that are covered in part."""
+    opacity = (covered * np.float32(_OPAQUE)).astype(np.uint32)
+    pixels[place] = _mix(pixels.take(place), color, opacity)
 
 
 def _mix(page: PixelArray, color: PixelArray, opacity: PixelArray) -> PixelArray:
@@ -107,30 +82,23 @@ def _mix(page: PixelArray, color: PixelArray, opacity: PixelArray) -> PixelArray
     return (even & _EVEN_BYTES) | (odd & ~_EVEN_BYTES)
 
 
-class _Place:
-    """Where the pixels of spans lie."""
-
-    def __init__(
-        self, canvas: PixelArray, colors: PixelArray, image: IntArray, column: IntArray, width: int
-    ) -> None:
-        self._canvas = canvas
-        self._colors = colors
-        self._image = image
-        self._column = column
-        self._width = width
-
-    def _find(self, which: IntArray, row: IntArray) -> tuple[Any, PixelArray]:
-        """Return the pixels, and their colours where they are covered."""
-        pixel = row * self._width
-        pixel += self._column.take(which)
-        color = self._colors.take(pixel)
-        pixel += self._image.take(which)
-        return pixel, color
-
-    def fill(self, which: IntArray, row: IntArray) -> None:
-        pixel, color = self._find(which, row)
-        self._canvas[pixel] = color
-
-    def blend(self, which: IntArray, row: IntArray, covered: FloatArray) -> None:
-        pixel, color = self._find(which, row)
-        self._canvas[pixel] = _mix(self._canvas.take(pixel), color, covered.astype(np.uint32))
+def _fill(
+    pixels: PixelArray,
+    palette: PixelArray,
+    start: IntArray,
+    stop: IntArray,
+    column: IntArray,
+    image: IntArray,
+    width: int,
+) -> None:
+    """Fill the rows of each column from `start` to before `stop`."""
+    length = np.maximum(stop - start, 0)
+    # Rows go up by one within a column; where the next one begins, the place is another.
+    offset = start - (np.cumsum(length) - length)
+    place = np.arange(int(length.sum()))
+    place += np.repeat(offset, length)
+    place *= width
+    place += np.repeat(column, length)
+    color = palette.take(place)
+    place += np.repeat(image, length)
+    pixels[place] = color

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from sklearn_sleep.imaging import MONTAGES, Grid, Montage, Trace, draw_epochs, read_envelope
 from sklearn_sleep.signals import SignalDefinition
@@ -27,10 +26,10 @@ def waves(rng, n_samples, fastest, amplitude):
     return samples / np.abs(samples).max() * amplitude
 
 
-@pytest.mark.parametrize(("fastest", "within"), [(0.5, 0.99), (12, 0.4)])
+@pytest.mark.parametrize("fastest", [0.5, 12, 40])
 @pytest.mark.parametrize("n_samples", [300, 3000, 7680])
 @pytest.mark.parametrize("montage", ["sleepvlm", "clinical"])
-def test_extremes_agree_to_one_pixel(montage, n_samples, fastest, within):
+def test_extremes_agree_to_one_pixel(montage, n_samples, fastest):
     rng = np.random.default_rng(n_samples)
     page = MONTAGES[montage]
     samples, amplitudes = {}, {}
@@ -45,13 +44,9 @@ def test_extremes_agree_to_one_pixel(montage, n_samples, fastest, within):
         pixel = (high - low) / page.band_height
         lowest, highest = read_envelope(image, page, trace.name, amplitude=(low, high))
         lower, upper = envelope_of(samples[trace.name][0], page.columns)
-        assert (highest > upper - pixel).all()
-        assert (lowest < lower + pixel).all()
-        # The width of steep lines shows in the columns beside them.
-        assert (highest < maximum_filter1d(upper, 3) + pixel).all()
-        assert (lowest > minimum_filter1d(lower, 3) - pixel).all()
         error = np.abs([lowest - lower, highest - upper])
-        assert (error < pixel).mean() > within
+        assert error.max() < pixel
+        assert error.mean() < 0.2 * pixel
 
 
 def test_a_trace_of_its_own_colour_is_found_beyond_its_band():
