@@ -17,7 +17,7 @@ from torch import nn
 from sklearn_sleep.classifiers.inputs import as_epochs
 from sklearn_sleep.classifiers.night_dataset import NightDataset
 from sklearn_sleep.classifiers.night_learning import NightLearner
-from sklearn_sleep.classifiers.resumable import ResumableCheckpoint
+from sklearn_sleep.classifiers.resumable import ResumesMixin
 from sklearn_sleep.classifiers.sampling import BalancedSampler, cohorts_of
 from sklearn_sleep.classifiers.targets import check_targets, encode
 from sklearn_sleep.classifiers.training import ValidationNights
@@ -26,7 +26,7 @@ from sklearn_sleep.epochs import Epochs, warn_of_split_nights
 __all__ = ["NightNet"]
 
 
-class NightNet(NightLearner):
+class NightNet(ResumesMixin, NightLearner):
     """Base of the classifiers that read whole nights.
 
     Whatever rows are asked for, the network reads the night around them; the loss and the score
@@ -155,36 +155,6 @@ class NightNet(NightLearner):
         return int(random_state.randint(2**31)), int(random_state.randint(2**31))
 
     # -- the training loop -----------------------------------------------------------------------
-
-    def initialize_callbacks(self) -> Self:
-        """Make the callbacks; one that saves the training comes after all others."""
-        super().initialize_callbacks()
-        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
-        return self
-
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
-        """Make the passes over the nights that a checkpoint does not hold already.
-
-        Parameters
-        ----------
-        X : NightDataset
-            The nights.
-        y : None
-            Ignored.
-        epochs : int, optional
-            Number of passes, `max_epochs` if not given.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        self
-        """
-        n_passes = self.max_epochs if epochs is None else epochs
-        for _, callback in self.callbacks_:
-            if isinstance(callback, ResumableCheckpoint):
-                n_passes -= callback.resume(self, X)
-        return super().fit_loop(X, y, n_passes, **fit_params)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         """Set nights aside, with the classifier's own seed where `train_split` has none.

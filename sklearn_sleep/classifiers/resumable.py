@@ -7,7 +7,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import joblib
 import numpy as np
@@ -16,7 +16,7 @@ from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor
 
-__all__ = ["ResumableCheckpoint"]
+__all__ = ["ResumableCheckpoint", "ResumesMixin"]
 
 _FORMAT_VERSION = 1
 _FILE = "training.pt"
@@ -123,7 +123,7 @@ class ResumableCheckpoint(Callback):
         return len(net.history)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Save the training. NightNet puts this callback last, when all others are done."""
+        """Save the training. `ResumesMixin` puts this callback last, when all others are done."""
         if not net.is_main_process:
             return
         folder = Path(self.folder)
@@ -134,6 +134,43 @@ class ResumableCheckpoint(Callback):
             file.flush()
             os.fsync(file.fileno())
         partial.replace(folder / _FILE)
+
+
+class ResumesMixin:
+    """For skorch nets whose trainings a `ResumableCheckpoint` saves."""
+
+    callbacks_: list[tuple[str, Callback]]
+    max_epochs: int
+
+    def initialize_callbacks(self) -> Self:
+        """Make the callbacks; one that saves the training comes after all others."""
+        super().initialize_callbacks()  # type: ignore[misc]  # of the net it is mixed into
+        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
+        return self
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
+        """Make the passes that a checkpoint does not hold already.
+
+        Parameters
+        ----------
+        X : Dataset
+            What is trained on.
+        y : None
+            Ignored.
+        epochs : int, optional
+            Number of passes, `max_epochs` if not given.
+        **fit_params
+            Used by skorch.
+
+        Returns
+        -------
+        self
+        """
+        n_passes = self.max_epochs if epochs is None else epochs
+        for _, callback in self.callbacks_:
+            if isinstance(callback, ResumableCheckpoint):
+                n_passes -= callback.resume(self, X)
+        return super().fit_loop(X, y, n_passes, **fit_params)  # type: ignore[misc]
 
 
 def _capture(net: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +15,15 @@ from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
-from sklearn_sleep.classifiers.resumable import ResumableCheckpoint
+from sklearn_sleep.classifiers.resumable import ResumesMixin
 from sklearn_sleep.classifiers.training import RecordSteps, StopEarly, WarmUpDecay
 from sklearn_sleep.vlm.conversation import IGNORED
-from sklearn_sleep.vlm.image_dataset import AnswerBatch, Collate, ImageDataset
+from sklearn_sleep.vlm.image_dataset import AnswerBatch, Collate
 
 __all__ = ["AnswerLearner"]
 
 
-class AnswerLearner(ClassifierMixin, NeuralNet):
+class AnswerLearner(ResumesMixin, ClassifierMixin, NeuralNet):
     """Learns what to answer to a question about images.
 
     The loss of a row is the mean over the tokens of its answer, that of a batch the weighted mean
@@ -64,12 +64,6 @@ class AnswerLearner(ClassifierMixin, NeuralNet):
             ("early_stopping", StopEarly(patience=self.patience, load_best=True)),
             log,
         ]
-
-    def initialize_callbacks(self) -> Self:
-        """Make the callbacks; one that saves the training comes after all others."""
-        super().initialize_callbacks()
-        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
-        return self
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
         """Return the parameters of a part.
@@ -123,30 +117,6 @@ class AnswerLearner(ClassifierMixin, NeuralNet):
             size = self.batch_size if self.target_batch_size is None else self.target_batch_size
             self.steps_per_pass_ = math.ceil(len(dataset) / size)
         return iterator
-
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
-        """Make the passes that a checkpoint does not hold already.
-
-        Parameters
-        ----------
-        X : ImageDataset
-            The rows.
-        y : None
-            Ignored.
-        epochs : int, optional
-            Number of passes, `max_epochs` if not given.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        self
-        """
-        n_passes = self.max_epochs if epochs is None else epochs
-        for _, callback in self.callbacks_:
-            if isinstance(callback, ResumableCheckpoint):
-                n_passes -= callback.resume(self, X)
-        return super().fit_loop(X, y, n_passes, **fit_params)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -266,7 +236,7 @@ class AnswerLearner(ClassifierMixin, NeuralNet):
         return losses.sum(dim=1) / (labels != IGNORED).sum(dim=1), logits
 
     @contextmanager
-    def _training(self, dataset: ImageDataset, n_passes: int) -> Iterator[None]:
+    def _training(self) -> Iterator[None]:
         """Seed a training, and leave torch's generator as it was."""
         random_state = check_random_state(self.random_state)
         seed, self.split_seed_ = (int(random_state.randint(2**31)) for _ in range(2))

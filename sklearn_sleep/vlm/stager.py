@@ -17,6 +17,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from sklearn_sleep.classifiers.targets import check_targets, encode
+from sklearn_sleep.epochs import warn_of_split_nights
 from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.imaging import WaveformImages
 from sklearn_sleep.stages import stage_names
@@ -223,10 +224,15 @@ class VLMStager(SavableLearner):
             If transformers or peft is not installed.
         TypeError, ValueError
             If X, y or a parameter is not what it must be.
+
+        Warns
+        -----
+        SplitNightWarning
+            If X names only part of a night.
         """
         starts_anew = not (self.warm_start and self.initialized_)
         dataset = self._stage_dataset(X, y, sample_weight, rationales, starts_anew=starts_anew)
-        with self._training(dataset, self.max_epochs):
+        with self._training():
             return super().fit(dataset, None)
 
     def partial_fit(
@@ -264,7 +270,7 @@ class VLMStager(SavableLearner):
         dataset = self._stage_dataset(
             X, y, sample_weight, rationales, starts_anew=not self.initialized_, classes=classes
         )
-        with self._training(dataset, self.max_epochs):
+        with self._training():
             return super().partial_fit(dataset, None)
 
     # -- predicting ------------------------------------------------------------------------------
@@ -362,7 +368,7 @@ class VLMStager(SavableLearner):
         texts = perception_texts(images.read_samples(), X.montage, seconds)
         answers = [learner._conversation.tokens_of(text) for text in texts]
         dataset = ImageDataset(as_images(images, type(self).__name__), answers)
-        with learner._training(dataset, max_epochs):
+        with learner._training():
             NeuralNet.fit(learner, dataset, None)
         self.pretrained_ = VisionLanguageModel(learner.merged_model(), learner.backbone_.processor)
         self.pretraining_history_ = learner.history
@@ -404,6 +410,8 @@ class VLMStager(SavableLearner):
         self._check_parameters()
         images = as_images(X, type(self).__name__)
         y = check_targets(y, len(images))
+        if isinstance(X, WaveformImages):
+            warn_of_split_nights(X.epochs)
         if starts_anew:
             self._adapter_options: Mapping[str, Any] | None = None
             given = self.classes if classes is None else classes

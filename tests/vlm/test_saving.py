@@ -10,6 +10,8 @@ from telling_images import make_images
 
 from sklearn_sleep import VLMStager, tiny_vlm
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning")
+
 
 def make_stager(architecture="qwen2_5_vl", **parameters):
     return VLMStager(
