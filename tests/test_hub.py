@@ -9,7 +9,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from sklearn_sleep import Wav2SleepClassifier, pretrained_pipeline
+from sklearn_sleep import VLMStager, Wav2SleepClassifier, pretrained_pipeline, tiny_vlm
 
 
 @pytest.fixture
@@ -78,3 +78,30 @@ def test_names_that_are_no_repository(hub, published):
     with pytest.raises(ValueError, match="revision='v1' is for models on the hub"):
         Wav2SleepClassifier.from_pretrained(published, revision="v1")
     assert not hub
+
+
+@pytest.fixture
+def stager():
+    """Before the hub is replaced, which transformers looks into when it is imported."""
+    images = np.random.default_rng(0).integers(0, 255, (6, 1, 28, 56, 3), dtype=np.uint8)
+    stager = VLMStager(tiny_vlm(hidden_size=32), prompt="Stage?", max_epochs=1, random_state=0)
+    return stager.fit(images, ["W", "N1", "N2", "N3", "R", "W"]), images
+
+
+def test_a_stager_on_the_hub(stager, hub):
+    stager, images = stager
+    name = stager.push_to_hub("someone/looking", commit_message="first")
+    loaded = VLMStager.from_pretrained(name, revision="v1")
+    np.testing.assert_allclose(
+        loaded.predict_proba(images), stager.predict_proba(images), atol=1e-6
+    )
+    assert hub == [
+        ("create", "someone/looking", False, True),
+        ("upload", "someone/looking", None, "first"),
+        (
+            "download",
+            "someone/looking",
+            "v1",
+            ["adapter_config.json", "adapter_model.safetensors", "model/*", "vlm_stager.json"],
+        ),
+    ]
