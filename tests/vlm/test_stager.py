@@ -1,6 +1,8 @@
 """VLMStager learns stages from images, and is an estimator like any other."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -324,6 +326,24 @@ def test_without_the_extra_it_says_what_to_install(rows, monkeypatch):
         VLMStager("nowhere").fit(*rows)
     with pytest.raises(ImportError, match="VLMStager needs transformers"):
         tiny_vlm()
+
+
+def test_images_need_no_extra():
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["transformers", "peft", "matplotlib"]))  # as if not installed
+import numpy as np
+from sklearn_sleep import VLMStager, WaveformImageRenderer
+from sklearn_sleep.imaging import draw_epochs
+assert draw_epochs({"F4": np.zeros((1, 300))}).any()
+WaveformImageRenderer("clinical")
+try:
+    VLMStager("nowhere").fit(np.zeros((2, 1, 28, 28, 3), np.uint8), [0, 1])
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "VLMStager needs transformers: pip install 'sklearn_sleep[vlm]'.\n"
 
 
 def test_comparisons_know_models_in_memory(tmp_path):
