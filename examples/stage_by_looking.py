@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_sleep import (
@@ -140,9 +141,11 @@ def make_listening_pipeline(passes: int | None) -> Pipeline:
 
 
 def draw_saliency(pipeline: Pipeline, X, y, groups, path: Path) -> None:  # noqa: ANN001
-    """Train on all subjects but the first and draw where the model looks in a night of his."""
-    first = groups == groups[0]
-    pipeline.fit(X[~first], y[~first])
+    """Train on a third of the other subjects and draw where the model looks in a night of one."""
+    subjects = np.unique(groups)
+    first = groups == subjects[0]
+    others = np.isin(groups, subjects[1::3])
+    pipeline.fit(X[others], y[others])
     images = pipeline[:-1].transform(X[first])
     deep = int((y[first] == 3).argmax())
     stage = pipeline[-1].predict(images[[deep]])[0]

@@ -105,7 +105,7 @@ def fitted_classifier(make_classifier):
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """Keep gradient boosting to one thread, where other tests run beside it."""
+    """Keep gradient boosting and small models to one thread, where other tests run beside them."""
     with threadpool_limits(1):
         yield
 

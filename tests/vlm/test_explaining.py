@@ -10,7 +10,11 @@ from sklearn_sleep.plotting import SaliencyDisplay
 from sklearn_sleep.vlm import RULES, check_rules
 from sklearn_sleep.vlm.explanation import parse_explanation
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning")
+# Threads of small models wait for each other where other tests run beside them.
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
+]
 
 RULE_OF = {"W": "W.1", "N1": "N1.1", "N2": "N2.1", "N3": "N3.1", "R": "R.9"}
 

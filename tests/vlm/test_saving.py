@@ -10,7 +10,11 @@ from telling_images import make_images
 
 from sklearn_sleep import VLMStager, tiny_vlm
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning")
+# Threads of small models wait for each other where other tests run beside them.
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
+]
 
 
 def make_stager(architecture="qwen2_5_vl", **parameters):

@@ -20,7 +20,11 @@ from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.imaging import Montage, Trace
 from sklearn_sleep.vlm import backbone
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning")
+# Threads of small models wait for each other where other tests run beside them.
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
+]
 
 MONTAGE = Montage(
     [Trace("EEG", "#ffff00", (-100, 100)), Trace("EMG", "#4040ff", (-40, 40))], width=112, height=56

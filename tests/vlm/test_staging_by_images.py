@@ -20,6 +20,7 @@ MONTAGE = Montage(
 )
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
 def test_held_out_subjects(tmp_path):
     X, y, groups = make_cohort(
