@@ -41,6 +41,7 @@ from sklearn_sleep import (
     eeg_baseline,
     hrv_baseline,
     make_cohort,
+    stage_names,
     tiny_vlm,
 )
 from sklearn_sleep.exceptions import MissingSignalWarning
@@ -148,7 +149,7 @@ def draw_saliency(pipeline: Pipeline, X, y, groups, path: Path) -> None:  # noqa
     pipeline.fit(X[others], y[others])
     images = pipeline[:-1].transform(X[first])
     deep = int((y[first] == 3).argmax())
-    stage = pipeline[-1].predict(images[[deep]])[0]
+    stage = stage_names(5)[pipeline[-1].predict(images[[deep]])[0]]
     SaliencyDisplay.from_estimator(
         pipeline[-1], images, row=deep, title=f"An epoch of N3, staged as {stage}"
     ).save(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
+import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
@@ -106,8 +107,12 @@ def fitted_classifier(make_classifier):
 @pytest.fixture(scope="module")
 def one_thread():
     """Keep gradient boosting and small models to one thread, where other tests run beside them."""
+    before = torch.get_num_threads()
+    # MKL, which torch holds within, keeps to what torch was told last.
+    torch.set_num_threads(1)
     with threadpool_limits(1):
         yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
