@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_sleep import (
@@ -141,7 +143,13 @@ def make_listening_pipeline(passes: int | None) -> Pipeline:
     )
 
 
-def draw_saliency(pipeline: Pipeline, X, y, groups, path: Path) -> None:  # noqa: ANN001
+def draw_saliency(
+    pipeline: Pipeline,
+    X: pd.DataFrame,
+    y: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.object_],
+    path: Path,
+) -> None:
     """Train on a third of the other subjects and draw where the model looks in a night of one."""
     subjects = np.unique(groups)
     first = groups == subjects[0]

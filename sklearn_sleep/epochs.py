@@ -17,7 +17,7 @@ from sklearn_sleep.recording import Recording, Step
 from sklearn_sleep.signals import EPOCH_DURATION
 from sklearn_sleep.tables import epoch_table
 
-__all__ = ["Epochs", "Night", "epoch_table", "warn_of_split_nights"]
+__all__ = ["Epochs", "Night", "as_mask", "epoch_table", "warn_of_split_nights"]
 
 # Nights are rarely scored to the last epoch; a fold leaves out more than this.
 _WHOLE_NIGHT_FRACTION = 0.9
@@ -232,7 +232,7 @@ class Epochs:
         bounds = np.searchsorted(self.recording_index[order], np.arange(len(self.recordings) + 1))
         epoch = self.table["epoch"].to_numpy()
         masks = {
-            name: _as_mask(self.table[name])
+            name: as_mask(self.table[name])
             for name in self.signal_names
             if name in self.table.columns
         }
@@ -301,8 +301,23 @@ class Epochs:
         return f"Epochs({len(self)} rows over {n} recording{'s' if n != 1 else ''})"
 
 
-def _as_mask(column: pd.Series) -> BoolArray:
-    """Return a signal's column as booleans; where it has no value, the signal may be used."""
+def as_mask(column: pd.Series) -> BoolArray:
+    """Return a signal's column as booleans; where it has no value, the signal may be used.
+
+    Parameters
+    ----------
+    column : Series of shape (n_rows,)
+        Of the table, named like a signal.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
     if column.dtype == np.bool_:
         return column.to_numpy()
     # Tables with and without the column give missing values when they are concatenated.

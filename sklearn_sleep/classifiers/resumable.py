@@ -170,7 +170,7 @@ class ResumesMixin:
         for _, callback in self.callbacks_:
             if isinstance(callback, ResumableCheckpoint):
                 n_passes -= callback.resume(self, X)
-        return super().fit_loop(X, y, n_passes, **fit_params)  # type: ignore[misc]
+        return super().fit_loop(X, y, n_passes, **fit_params)  # type: ignore[misc]  # as above
 
 
 def _capture(net: Any) -> dict[str, Any]:

@@ -168,9 +168,10 @@ def _identity(value: Any) -> Any:
         return value.fingerprint
     if isinstance(value, list | tuple):
         return [_identity(item) for item in value]
-    if isinstance(value, BaseEstimator) and not isinstance(value, type):
+    if isinstance(value, BaseEstimator):
         parameters = value.get_params(deep=False)
-        return type(value).__qualname__, {
+        kind = type(value)
+        return f"{kind.__module__}.{kind.__qualname__}", {
             name: _identity(parameter) for name, parameter in parameters.items()
         }
     return value

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.epochs import Epochs, Night
+from sklearn_sleep.epochs import Epochs, Night, as_mask
 from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
 from sklearn_sleep.recording import FloatArray, Recording, Signal
@@ -119,7 +119,7 @@ class InstantaneousHeartRate(TakesEpochsMixin, EpochsTransformer):
             may_use[night.rows] = night.masks.get(beats_from, np.True_)
         table = X.table
         if name in table.columns:
-            may_use &= table[name].astype(object).where(table[name].notna(), True).astype(bool)
+            may_use &= as_mask(table[name])
         if not may_use.all():
             table = table.assign(**{name: may_use})
         return Epochs(table, recordings, X.recording_index)

@@ -57,7 +57,7 @@ class ExplainingLearner(AnswerLearner):
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         probabilities = self.predict_proba(X[rows])
         best = probabilities.argmax(axis=1)
-        found: list[Explanation | None] = [None] * len(rows)
+        found: dict[int, Explanation] = {}
         # Rows of a stage begin alike, so that none is padded.
         for code in np.unique(best):
             positions = np.flatnonzero(best == code)
@@ -74,7 +74,7 @@ class ExplainingLearner(AnswerLearner):
             "stage": self.classes_[best],
             "probability": probabilities[np.arange(len(rows)), best],
         }
-        return pd.DataFrame(as_table([row for row in found if row is not None], columns))
+        return pd.DataFrame(as_table([found[position] for position in range(len(rows))], columns))
 
     def saliency(self, X: Any) -> npt.NDArray[np.float32]:
         """Return where the model looks: how much the most probable stage hangs on each pixel.

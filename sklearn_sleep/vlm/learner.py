@@ -236,12 +236,14 @@ class AnswerLearner(ResumesMixin, ClassifierMixin, NeuralNet):
         return losses.sum(dim=1) / (labels != IGNORED).sum(dim=1), logits
 
     @contextmanager
-    def _training(self) -> Iterator[None]:
+    def _training(self, *, starts_anew: bool = True) -> Iterator[None]:
         """Seed a training, and leave torch's generator as it was."""
-        random_state = check_random_state(self.random_state)
-        seed, self.split_seed_ = (int(random_state.randint(2**31)) for _ in range(2))
-        self.random_generator_ = np.random.default_rng(seed)
+        # A model that was loaded has not drawn anything yet.
+        if starts_anew or not hasattr(self, "random_generator_"):
+            random_state = check_random_state(self.random_state)
+            seed, self.split_seed_ = (int(random_state.randint(2**31)) for _ in range(2))
+            self.random_generator_ = np.random.default_rng(seed)
         devices = [self.compute_device] if self.compute_device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
+            torch.manual_seed(int(self.random_generator_.integers(2**63)))
             yield

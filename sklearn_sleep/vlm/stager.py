@@ -232,7 +232,7 @@ class VLMStager(SavableLearner):
         """
         starts_anew = not (self.warm_start and self.initialized_)
         dataset = self._stage_dataset(X, y, sample_weight, rationales, starts_anew=starts_anew)
-        with self._training():
+        with self._training(starts_anew=starts_anew):
             return super().fit(dataset, None)
 
     def partial_fit(
@@ -267,10 +267,11 @@ class VLMStager(SavableLearner):
         """
         if isinstance(X, ImageDataset):  # skorch's fit calls partial_fit
             return super().partial_fit(X, y, **fit_params)
+        starts_anew = not self.initialized_
         dataset = self._stage_dataset(
-            X, y, sample_weight, rationales, starts_anew=not self.initialized_, classes=classes
+            X, y, sample_weight, rationales, starts_anew=starts_anew, classes=classes
         )
-        with self._training():
+        with self._training(starts_anew=starts_anew):
             return super().partial_fit(dataset, None)
 
     # -- predicting ------------------------------------------------------------------------------

@@ -160,6 +160,8 @@ def test_wrong_input(cohort, epochs):
         make_pipeline(EDFReader(["ECG"]), Resampler(), Epocher(), InstantaneousHeartRate()).fit(
             cohort.X
         ).transform(cohort.X)
+    with pytest.raises(ValueError, match="'IHR' says in which rows"):
+        read(cohort.X.assign(IHR=0.5))
     step = clone(InstantaneousHeartRate(["PPG"], correct=False))
     assert step.get_params() == {"signals": ["PPG"], "correct": False}
     assert list(step.get_feature_names_out(["ECG"])) == ["ECG", "IHR"]

@@ -8,7 +8,7 @@ from sklearn_sleep import EDFReader, VLMStager, WaveformImageRenderer, tiny_vlm
 from sklearn_sleep.imaging import Montage, Trace
 from sklearn_sleep.plotting import SaliencyDisplay
 from sklearn_sleep.vlm import RULES, check_rules
-from sklearn_sleep.vlm.explanation import parse_explanation
+from sklearn_sleep.vlm.explanation import parse_explanation, saliency_of_images
 
 # Threads of small models wait for each other where other tests run beside them.
 pytestmark = [
@@ -88,6 +88,19 @@ def test_saliency_lies_on_the_bar(explaining):
     ]
     # It is a quarter of the image.
     assert np.median(on_the_bar) > 0.4
+
+
+@pytest.mark.parametrize("architecture", ["qwen2_5_vl", "llava"])
+def test_saliency_is_put_where_the_pixels_are(architecture):
+    processor = tiny_vlm(architecture, hidden_size=32, image_size=56).processor
+    images = np.zeros((3, 56, 56, 3), dtype=np.uint8)
+    for image, (top, left) in zip(images, [(0, 14), (28, 42), (42, 0)], strict=True):
+        image[top : top + 14, left : left + 14] = 255
+    inputs = dict(processor.image_processor(list(images), return_tensors="pt"))
+    # What is bright matters, and nothing else.
+    gradient = (inputs["pixel_values"] > 0).float()
+    found = saliency_of_images(inputs, gradient, (3, 1, 56, 56))
+    np.testing.assert_array_equal(found[:, 0] > 0, images[..., 0] > 0)
 
 
 def test_saliency_is_drawn(explaining, tmp_path):

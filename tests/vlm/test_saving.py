@@ -8,7 +8,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 from telling_images import make_images
 
-from sklearn_sleep import VLMStager, tiny_vlm
+from sklearn_sleep import EDFReader, VLMStager, WaveformImageRenderer, tiny_vlm
+from sklearn_sleep.imaging import Montage, Trace
 
 # Threads of small models wait for each other where other tests run beside them.
 pytestmark = [
@@ -67,9 +68,6 @@ def test_of_a_model_that_is_elsewhere_the_adapter_alone_is_saved(rows, tmp_path)
 
 
 def test_a_pretrained_model_is_saved_with_it(rows, tmp_path, cohort):
-    from sklearn_sleep import EDFReader, WaveformImageRenderer
-    from sklearn_sleep.imaging import Montage, Trace
-
     montage = Montage([Trace("EEG", "#ffff00")], width=112, height=56)
     steps = EDFReader(montage).fit_transform(cohort.X[:20])
     images = WaveformImageRenderer(montage, context=[0]).fit_transform(steps)

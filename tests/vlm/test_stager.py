@@ -213,8 +213,11 @@ def test_partial_fit_trains_on(rows):
     stager = make_stager(max_epochs=1)
     stager.partial_fit(rows[0][:80], rows[1][:80], classes=STAGES)
     first = stager.predict_proba(rows[0])
+    drawn = stager.random_generator_.bit_generator.state
     stager.partial_fit(rows[0][80:], rows[1][80:])
     assert len(stager.history) == 2
+    # It goes on drawing, instead of beginning again.
+    assert stager.random_generator_.bit_generator.state != drawn
     assert (stager.predict_proba(rows[0]) != first).any()
 
 
