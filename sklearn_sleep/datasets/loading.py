@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from sklearn.utils import Bunch
-from tqdm import tqdm
+from sklearn_sleep.datasets.nights import NightFiles, load_nights
 
-from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
-from sklearn_sleep.io.edf_header import read_edf_header
-from sklearn_sleep.io.hypnogram import read_hypnogram
-from sklearn_sleep.signals import count_epochs
-from sklearn_sleep.stages import Stage
-from sklearn_sleep.tables import make_epoch_table
-
-__all__ = ["find_nights", "load_cohort", "load_nights", "subject_from_name"]
+__all__ = ["find_nights", "load_cohort", "subject_from_name"]
 
 _RECORDING_SUFFIXES = (".edf", ".bdf", ".rec")
 # What follows a recording's name in that of its annotation, the most detailed first.
@@ -56,6 +43,7 @@ def load_cohort(
     folder: str | os.PathLike[str],
     *,
     return_X_y_groups: bool = False,
+    n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Any:
     """Load a folder of EDF files and their hypnograms.
@@ -72,6 +60,8 @@ def load_cohort(
         The cohort's folder; subfolders are searched.
     return_X_y_groups : bool, default=False
         Return ``(X, y, groups)`` instead of a Bunch.
+    n_jobs : int, optional
+        Nights that are loaded at the same time; see joblib.
     verbose : bool, default=False
         Show progress.
 
@@ -87,9 +77,13 @@ def load_cohort(
         groups : Series (categorical), shape (n_rows,)
             The subject, so that all nights of a person fall in one fold.
         recordings : DataFrame
-            A row per night: path, annotation, subject, number of epochs and of scored epochs.
+            A row per night: ``path``, ``annotation``, ``dataset``, ``subject``, ``visit``,
+            ``start``, ``duration`` (s), ``signals`` (canonical names of those there),
+            ``n_epochs``, ``scored_epochs`` and ``patient`` (what the header says of the person).
+        problems : DataFrame
+            What was warned of: ``path`` and ``problem``.
 
-        A Bunch holds all four, a tuple the first three.
+        A Bunch holds all five, a tuple the first three.
 
     Raises
     ------
@@ -121,7 +115,11 @@ def load_cohort(
     if not folder.is_dir():
         msg = f"{folder} is not a folder. Give the folder that holds the cohort's EDF files."
         raise FileNotFoundError(msg)
-    nights = load_nights(find_nights(folder), verbose=verbose)
+    files = [
+        NightFiles(recording, annotation, subject_from_name(recording.stem))
+        for recording, annotation in find_nights(folder)
+    ]
+    nights = load_nights(files, n_jobs=n_jobs, verbose=verbose)
     if not len(nights.recordings):
         msg = (
             f"{folder} holds no recording with a hypnogram. Each EDF file needs an annotation of "
@@ -129,39 +127,6 @@ def load_cohort(
         )
         raise ValueError(msg)
     return (nights.X, nights.y, nights.groups) if return_X_y_groups else nights
-
-
-def load_nights(nights: Sequence[tuple[Path, Path | None]], *, verbose: bool = False) -> Any:
-    """Load recordings and their annotations.
-
-    Parameters
-    ----------
-    nights : sequence of (Path, Path or None)
-        Each recording with its annotation.
-    verbose : bool, default=False
-        Show progress.
-
-    Returns
-    -------
-    Bunch
-        As `load_cohort` gives it; nights that cannot be read are left out with a warning.
-    """
-    rows, stages = [], []
-    for recording, annotation in tqdm(
-        nights, desc="Loading nights", unit="night", disable=not verbose
-    ):
-        loaded = _load_night(recording, annotation)
-        if loaded is None:
-            continue
-        n_epochs, hypnogram = loaded
-        subject = subject_from_name(recording.stem)
-        n_scored = int((hypnogram != Stage.UNSCORED).sum())
-        rows.append((str(recording), str(annotation), subject, n_epochs, n_scored))
-        stages.append(hypnogram)
-    columns = ["path", "annotation", "subject", "n_epochs", "scored_epochs"]
-    recordings = pd.DataFrame(rows, columns=columns)
-    X, y = _tabulate(recordings, stages)
-    return Bunch(X=X, y=y, groups=X["subject"], recordings=recordings)
 
 
 def find_nights(folder: Path) -> list[tuple[Path, Path | None]]:
@@ -239,48 +204,3 @@ def _choose(annotations: dict[str, list[Path]], own_folder: Path | None) -> Path
             if own_folder is None or path.parent == own_folder:
                 return path
     return None
-
-
-def _load_night(
-    recording: Path, annotation: Path | None
-) -> tuple[int, npt.NDArray[np.int64]] | None:
-    if annotation is None:
-        warnings.warn(
-            f"{recording} has no annotation and is left out.", HypnogramWarning, stacklevel=3
-        )
-        return None
-    try:
-        n_epochs = count_epochs(read_edf_header(str(recording)).duration)
-    except (EDFError, OSError) as error:
-        warnings.warn(f"{error} The night is left out.", EDFWarning, stacklevel=3)
-        return None
-    if n_epochs == 0:
-        msg = f"{recording} is shorter than an epoch (30 s) and is left out."
-        warnings.warn(msg, EDFWarning, stacklevel=3)
-        return None
-    try:
-        hypnogram = read_hypnogram(annotation, n_epochs=n_epochs)
-    except (HypnogramError, EDFError, OSError) as error:
-        msg = f"{error} {recording} is left out."
-        warnings.warn(msg, HypnogramWarning, stacklevel=3)
-        return None
-    hypnogram = hypnogram[:n_epochs]
-    if not (hypnogram != Stage.UNSCORED).any():
-        msg = f"{annotation} scores none of the epochs of {recording}, which is left out."
-        warnings.warn(msg, HypnogramWarning, stacklevel=3)
-        return None
-    return n_epochs, hypnogram
-
-
-def _tabulate(
-    recordings: pd.DataFrame, stages: Sequence[npt.NDArray[np.int64]]
-) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
-    scored = [np.flatnonzero(hypnogram != Stage.UNSCORED) for hypnogram in stages]
-    X = make_epoch_table(list(recordings["path"]), scored)
-    codes = X["recording"].cat.codes.to_numpy()
-    subject = pd.Categorical(recordings["subject"])
-    X["subject"] = pd.Categorical.from_codes(subject.codes[codes], dtype=subject.dtype)
-    counts = recordings["scored_epochs"].to_numpy(dtype=np.int64)
-    X["scored_epochs"] = counts.astype(np.min_scalar_type(-int(counts.max(initial=1)) - 1))[codes]
-    labels = [hypnogram[rows] for hypnogram, rows in zip(stages, scored, strict=True)]
-    return X, np.concatenate([np.empty(0, np.int64), *labels])

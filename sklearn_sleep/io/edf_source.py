@@ -12,7 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sklearn_sleep.exceptions import EDFError, EDFRepairWarning, MissingSignalWarning
+from sklearn_sleep.cohort_channels import COHORT_CHANNELS
+from sklearn_sleep.exceptions import (
+    EDFError,
+    EDFRepairWarning,
+    EDFWarning,
+    MissingSignalWarning,
+)
 from sklearn_sleep.io.edf_header import EDFChannel, EDFHeader, read_edf_header
 from sklearn_sleep.io.edf_samples import check_scale, read_edf_samples
 from sklearn_sleep.recording import FloatArray, Signal
@@ -24,7 +30,7 @@ from sklearn_sleep.signals import (
     find_channel,
 )
 
-__all__ = ["EDFSource", "EmptySource", "dataset_from_path", "open_edf"]
+__all__ = ["EDFSource", "EmptySource", "dataset_from_path", "find_derivation", "open_edf"]
 
 # The datasets of the National Sleep Research Resource, whose files start with their name.
 _DATASETS = ("shhs", "mesa", "wsc", "chat", "cfs", "ccshs", "mros")
@@ -197,16 +203,23 @@ def open_edf(
     Raises
     ------
     EDFError
-        If the file cannot be read, or a wanted channel has no scale.
+        If the file cannot be read, or a wanted channel has a unit that is none.
+
+    Warns
+    -----
+    EDFWarning
+        If a wanted channel has no scale; another one is taken, or the signal is missing.
+    MissingSignalWarning
+        If none of the signals is found.
     """
     header = read_edf_header(path)
     status = Path(path).stat()
     dataset = dataset or dataset_from_path(path)
-    chosen = {**channels, **(channels.get(dataset) or {})}
+    chosen = {**COHORT_CHANNELS.get(dataset, {}), **channels, **(channels.get(dataset) or {})}
     labels = [channel.label for channel in header.channels]
     found = []
     for definition in definitions:
-        positions = _find(definition, labels, chosen.get(definition.name))
+        positions = _find_scaled(path, header, definition, chosen.get(definition.name))
         if positions is not None:
             wanted = tuple(header.channels[position] for position in positions)
             unit = units.get(definition.name, definition.unit)
@@ -250,10 +263,54 @@ def dataset_from_path(path: str) -> str:
     return name[0] if name and name[0] in _DATASETS else ""
 
 
-def _find(
-    definition: SignalDefinition, labels: Sequence[str], chosen: str | Sequence[str] | None
+def _find_scaled(
+    path: str,
+    header: EDFHeader,
+    definition: SignalDefinition,
+    chosen: str | Sequence[str] | None,
 ) -> tuple[int, ...] | None:
-    """Return the positions of a signal's channel, or of the two it is the difference of."""
+    """Return the positions of a signal's channels, none of which lacks a scale."""
+    labels = [channel.label for channel in header.channels]
+    while (positions := find_derivation(definition, labels, chosen)) is not None:
+        for position in positions:
+            try:
+                check_scale(path, header.channels[position])
+            except EDFError as error:
+                labels[position] = ""
+                msg = f"{error}. Without another channel for {definition.name}, it is missing."
+                warnings.warn(msg, EDFWarning, stacklevel=3)
+                break
+        else:
+            break
+    return positions
+
+
+def find_derivation(
+    definition: SignalDefinition,
+    labels: Sequence[str],
+    chosen: str | Sequence[str] | None = None,
+) -> tuple[int, ...] | None:
+    """Return the positions of a signal's channel, or of the two it is the difference of.
+
+    Parameters
+    ----------
+    definition : SignalDefinition
+        The signal.
+    labels : sequence of str
+        Channel labels of a file.
+    chosen : str or sequence of str, optional
+        Labels, or differences ``"A-B"``, that go before the signal's aliases.
+
+    Returns
+    -------
+    tuple of int, or None
+        One position, or those of A and B; None if the signal is not there.
+
+    Examples
+    --------
+    >>> find_derivation(SIGNALS["EEG"], ["C4", "A1"], ["C4-M1"])
+    (0, 1)
+    """
     for name in [chosen] if isinstance(chosen, str) else chosen or ():
         positions = _find_named(_electrode(name), labels)
         if positions is not None:
@@ -304,7 +361,6 @@ def _derive(
 
 
 def _scaled(path: str, channel: EDFChannel, name: str, unit: str | None) -> _ScaledChannel:
-    check_scale(path, channel)
     if unit is None:
         # The physical range becomes -1 to 1; a range written upside down inverts the polarity,
         # which is what the recorder meant by it.

@@ -8,6 +8,7 @@ from edf_bytes import SignalText, build_file, overwrite, pack_int16
 from sklearn_sleep.exceptions import (
     EDFError,
     EDFRepairWarning,
+    EDFWarning,
     MissingSignalWarning,
 )
 from sklearn_sleep.preprocessing import EDFReader
@@ -124,15 +125,22 @@ def test_range_written_upside_down_inverts_the_polarity(tmp_path):
     np.testing.assert_allclose(read(ecg, "ECG")["ECG"].data, -4 * expected)
 
 
-def test_channel_without_a_scale_is_refused_only_where_it_is_asked_for(tmp_path, write_edf):
+def test_channel_without_a_scale_is_missing_or_gives_way_to_another(tmp_path, write_edf):
     good = write_edf(
-        "good.edf", ("ECG", noise(50), 50, "mV", (-1, 1)), ("Thor", noise(5), 5, "", (-1, 1))
+        "good.edf",
+        ("ECG", noise(50), 50, "mV", (-1, 1)),
+        ("Thor", noise(5), 5, "", (-1, 1)),
+        ("Abdo", noise(5), 5, "", (-1, 1)),
+        ("ABDO EFFORT", noise(5), 5, "", (-1, 1)),
     )
     flat = tmp_path / "flat.edf"
     flat.write_bytes(overwrite(good.read_bytes(), "physical maximum", "-1", signal=1))
     assert_same(read(flat, "ECG")["ECG"], by_pyedflib(good, 0), 2 / 65535)
-    with pytest.raises(EDFError, match=r"flat\.edf.*'physical maximum'.*Thor"):
-        read(flat, "ECG", "THX")
+    with pytest.warns(EDFWarning, match=r"flat\.edf.*'physical maximum'.*Thor.*THX, it is missing"):
+        assert list(read(flat, "ECG", "THX")) == ["ECG"]
+    flat.write_bytes(overwrite(good.read_bytes(), "physical maximum", "-1", signal=2))
+    with pytest.warns(EDFWarning, match=r"'physical maximum'.*Abdo"):
+        assert_same(read(flat, "ABD")["ABD"], by_pyedflib(good, 3), 2 / 65535)
 
 
 def test_derivation_is_the_channel_of_its_name(write_edf):

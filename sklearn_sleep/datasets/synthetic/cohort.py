@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from sklearn_sleep.datasets.loading import load_nights
+from sklearn_sleep.datasets.nights import NightFiles, load_nights
 from sklearn_sleep.datasets.synthetic.artefacts import Artefact
 from sklearn_sleep.datasets.synthetic.files import SyntheticNight, write_night
 from sklearn_sleep.datasets.synthetic.manifest import claim_folder
@@ -159,7 +159,12 @@ def make_cohort(
     )
     for _ in tqdm(made, total=len(missing), desc="Synthetic nights", disable=not verbose):
         pass
-    cohort = load_nights([(night.recording, night.annotations) for night in nights])
+    cohort = load_nights(
+        [
+            NightFiles(night.recording, night.annotations, night.subject, str(night.visit))
+            for night in nights
+        ]
+    )
     if return_X_y_groups:
         return cohort.X, cohort.y, cohort.groups
     return Bunch(**cohort, nights=nights)
