@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = [
     "BatchNormWarning",
+    "CacheWarning",
+    "CohortWarning",
     "ConstantSignalWarning",
     "EDFError",
     "EDFRepairWarning",
@@ -12,6 +14,8 @@ __all__ = [
     "HypnogramWarning",
     "MaskedSignalWarning",
     "MissingSignalWarning",
+    "SharedSubjectWarning",
+    "SignalQualityWarning",
     "SplitNightWarning",
 ]
 
@@ -46,6 +50,14 @@ class BatchNormWarning(UserWarning):
     """A network with batch norm is trained on nights that are computed one by one."""
 
 
+class CacheWarning(UserWarning):
+    """A file of a cache is damaged or cannot be written; the night is processed again."""
+
+
+class CohortWarning(UserWarning):
+    """A cohort's folder holds something else than its layout says; the rest was loaded."""
+
+
 class ConstantSignalWarning(UserWarning):
     """A signal has the same value for a whole night, as of a sensor that is off."""
 
@@ -56,6 +68,14 @@ class MaskedSignalWarning(UserWarning):
 
 class MissingSignalWarning(UserWarning):
     """A recording has none of the signals that were asked for."""
+
+
+class SharedSubjectWarning(UserWarning):
+    """A person stands in two parts of a split, so that a model is tested on one it knows."""
+
+
+class SignalQualityWarning(UserWarning):
+    """A signal of a night looks unfit: flat, clipped, noisy, upside down or in a wrong unit."""
 
 
 class SplitNightWarning(UserWarning):

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from sklearn_sleep.cohort_channels import COHORT_CHANNELS
 from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf_header import EDFHeader, read_edf_header
-from sklearn_sleep.io.edf_source import dataset_from_path, find_derivation
+from sklearn_sleep.io.edf_source import dataset_from_path, find_channels
 from sklearn_sleep.io.hypnogram import read_hypnogram
 from sklearn_sleep.io.stage_annotations import ResampleEpochs
 from sklearn_sleep.signals import EPOCH_DURATION, SIGNALS, count_epochs
@@ -226,10 +226,11 @@ def _read_night(
     if not n_scored:
         msg = f"{files.annotation} scores none of the epochs of {path}, which is left out."
         return leave_out(msg, HypnogramWarning)
+    dataset = dataset or dataset_from_path(path)
     row = {
         "path": path,
         "annotation": str(files.annotation),
-        "dataset": dataset or dataset_from_path(path),
+        "dataset": dataset,
         "subject": files.subject,
         "visit": files.visit,
         "start": header.start,
@@ -237,18 +238,17 @@ def _read_night(
         "n_epochs": n_epochs,
         "scored_epochs": n_scored,
         "patient": header.patient,
+        "signals": _signals_there(header, dataset),
     }
-    row["signals"] = _signals_there(header, str(row["dataset"]))
     return _Loaded(row, hypnogram)
 
 
 def _signals_there(header: EDFHeader, dataset: str) -> tuple[str, ...]:
-    labels = [channel.label for channel in header.channels]
     chosen = COHORT_CHANNELS.get(dataset, {})
     return tuple(
         name
         for name, definition in SIGNALS.items()
-        if find_derivation(definition, labels, chosen.get(name)) is not None
+        if find_channels(header, definition, chosen.get(name)) is not None
     )
 
 

@@ -30,7 +30,7 @@ from sklearn_sleep.signals import (
     find_channel,
 )
 
-__all__ = ["EDFSource", "EmptySource", "dataset_from_path", "find_derivation", "open_edf"]
+__all__ = ["EDFSource", "EmptySource", "dataset_from_path", "find_channels", "open_edf"]
 
 # The datasets of the National Sleep Research Resource, whose files start with their name.
 _DATASETS = ("shhs", "mesa", "wsc", "chat", "cfs", "ccshs", "mros")
@@ -216,10 +216,9 @@ def open_edf(
     status = Path(path).stat()
     dataset = dataset or dataset_from_path(path)
     chosen = {**COHORT_CHANNELS.get(dataset, {}), **channels, **(channels.get(dataset) or {})}
-    labels = [channel.label for channel in header.channels]
     found = []
     for definition in definitions:
-        positions = _find_scaled(path, header, definition, chosen.get(definition.name))
+        positions = find_channels(header, definition, chosen.get(definition.name))
         if positions is not None:
             wanted = tuple(header.channels[position] for position in positions)
             unit = units.get(definition.name, definition.unit)
@@ -227,7 +226,8 @@ def open_edf(
     if not found:
         names = ", ".join(definition.name for definition in definitions)
         msg = (
-            f"{path}: none of the signals {names} was found among the channels {labels}. If one "
+            f"{path}: none of the signals {names} was found among the channels "
+            f"{[channel.label for channel in header.channels]}. If one "
             "of them has another label here, say so: EDFReader(channels={'ECG': 'the label'})."
         )
         warnings.warn(msg, MissingSignalWarning, stacklevel=2)
@@ -263,41 +263,17 @@ def dataset_from_path(path: str) -> str:
     return name[0] if name and name[0] in _DATASETS else ""
 
 
-def _find_scaled(
-    path: str,
-    header: EDFHeader,
-    definition: SignalDefinition,
-    chosen: str | Sequence[str] | None,
-) -> tuple[int, ...] | None:
-    """Return the positions of a signal's channels, none of which lacks a scale."""
-    labels = [channel.label for channel in header.channels]
-    while (positions := find_derivation(definition, labels, chosen)) is not None:
-        for position in positions:
-            try:
-                check_scale(path, header.channels[position])
-            except EDFError as error:
-                labels[position] = ""
-                msg = f"{error}. Without another channel for {definition.name}, it is missing."
-                warnings.warn(msg, EDFWarning, stacklevel=3)
-                break
-        else:
-            break
-    return positions
-
-
-def find_derivation(
-    definition: SignalDefinition,
-    labels: Sequence[str],
-    chosen: str | Sequence[str] | None = None,
+def find_channels(
+    header: EDFHeader, definition: SignalDefinition, chosen: str | Sequence[str] | None = None
 ) -> tuple[int, ...] | None:
     """Return the positions of a signal's channel, or of the two it is the difference of.
 
     Parameters
     ----------
+    header : EDFHeader
+        Of the file.
     definition : SignalDefinition
         The signal.
-    labels : sequence of str
-        Channel labels of a file.
     chosen : str or sequence of str, optional
         Labels, or differences ``"A-B"``, that go before the signal's aliases.
 
@@ -306,11 +282,36 @@ def find_derivation(
     tuple of int, or None
         One position, or those of A and B; None if the signal is not there.
 
-    Examples
-    --------
-    >>> find_derivation(SIGNALS["EEG"], ["C4", "A1"], ["C4-M1"])
-    (0, 1)
+    Warns
+    -----
+    EDFWarning
+        If a channel has no scale; the next one with a scale is taken.
     """
+    labels = [channel.label for channel in header.channels]
+    while (positions := _find_labels(definition, labels, chosen)) is not None:
+        fault = _without_scale(header, positions)
+        if fault is None:
+            return positions
+        position, error = fault
+        labels[position] = ""
+        msg = f"{error}. Without another channel for {definition.name}, it is missing."
+        warnings.warn(msg, EDFWarning, stacklevel=3)
+    return None
+
+
+def _without_scale(header: EDFHeader, positions: Sequence[int]) -> tuple[int, EDFError] | None:
+    for position in positions:
+        try:
+            check_scale(header.path, header.channels[position])
+        except EDFError as error:
+            return position, error
+    return None
+
+
+def _find_labels(
+    definition: SignalDefinition, labels: Sequence[str], chosen: str | Sequence[str] | None
+) -> tuple[int, ...] | None:
+    """Return the positions of a signal's channels by their labels alone."""
     for name in [chosen] if isinstance(chosen, str) else chosen or ():
         positions = _find_named(_electrode(name), labels)
         if positions is not None:

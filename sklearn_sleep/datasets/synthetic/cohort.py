@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import numbers
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +16,16 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
+from sklearn_sleep.datasets.cohorts import COHORTS
 from sklearn_sleep.datasets.nights import NightFiles, load_nights
 from sklearn_sleep.datasets.synthetic.artefacts import Artefact
 from sklearn_sleep.datasets.synthetic.files import SyntheticNight, write_night
+from sklearn_sleep.datasets.synthetic.layouts import LAYOUTS, CohortLayout
 from sklearn_sleep.datasets.synthetic.manifest import claim_folder
 from sklearn_sleep.datasets.synthetic.night import record_channel, simulate_body, truth_arrays
 from sklearn_sleep.datasets.synthetic.sites import SITES, Site
 from sklearn_sleep.datasets.synthetic.subject import draw_subject
+from sklearn_sleep.exceptions import CohortWarning, EDFWarning, HypnogramWarning
 
 __all__ = ["make_cohort"]
 
@@ -42,6 +46,7 @@ def make_cohort(
     n_subjects: int = 12,
     hours: float = 2.0,
     sites: Sequence[Site | str] | None = None,
+    layout: str | None = None,
     second_visit_probability: float = 0.25,
     difficulty: float = 1.0,
     random_state: int = 0,
@@ -79,8 +84,15 @@ def make_cohort(
         cycles are shortened in proportion, so that every night has all stages.
     sites : sequence of Site or str, optional
         Sites, or names of `SITES`; by default all four.
+    layout : str, optional
+        Name of a public cohort (``shhs mesa wsc chat cfs ccshs mros isruc mass sleep_edf``), whose
+        folders, file names, channels, rates, units, annotation formats and known defects the
+        cohort is to have, so that its ``load_`` function reads it: headers without a scale and
+        misspelt labels in CHAT, logs with power failures in WSC, second visits with other rates in
+        SHHS, pages of 20 s in MASS, two scorers in ISRUC, recordings far longer than the night in
+        Sleep-EDF. Instead of `sites`.
     second_visit_probability : float, default=0.25
-        Probability that a subject comes back for a second night.
+        Probability that a subject comes back for a second night, where the layout knows one.
     difficulty : float, default=1.0
         Factor on what blurs the stages: subjects who respond differently, slow changes that have
         nothing to do with the stage, disagreement of the scorer, artefacts and dropouts. 0 leaves
@@ -128,15 +140,19 @@ def make_cohort(
     True
     """
     _check_parameters(n_subjects, hours, second_visit_probability, difficulty, random_state)
-    chosen = _resolve_sites(sites)
     folder = Path(folder)
-    nights = [
-        SyntheticNight(folder, chosen[index % len(chosen)].name, FIRST_NUMBER + index, visit)
-        for index in range(n_subjects)
-        for visit in _visits(random_state, index, second_visit_probability)
-    ]
+    chosen = _resolve_sites(sites) if layout is None else _sites_of_layout(layout, sites)
+    nights = []
+    for index in range(n_subjects):
+        visits = _visits(random_state, index, second_visit_probability)
+        if layout is None:
+            site = chosen[index % len(chosen)].name
+            nights += [SyntheticNight(folder, site, FIRST_NUMBER + index, v) for v in visits]
+        else:
+            nights += _nights_of_layout(folder, LAYOUTS[layout], index, visits)
     parameters: dict[str, Any] = {
         "generator_version": GENERATOR_VERSION,
+        "layout": layout,
         "n_subjects": int(n_subjects),
         "hours": float(hours),
         "sites": [asdict(site) for site in chosen],
@@ -150,7 +166,7 @@ def make_cohort(
     made = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_make_night)(
             night,
-            by_name[night.site],
+            night.files.site or by_name[night.site],
             float(hours),
             SPREAD_AT_DEFAULT_DIFFICULTY * difficulty,
             int(random_state),
@@ -159,12 +175,19 @@ def make_cohort(
     )
     for _ in tqdm(made, total=len(missing), desc="Synthetic nights", disable=not verbose):
         pass
-    cohort = load_nights(
-        [
-            NightFiles(night.recording, night.annotations, night.subject, str(night.visit))
-            for night in nights
-        ]
-    )
+    if layout is None:
+        cohort = load_nights(
+            [
+                NightFiles(night.recording, night.annotations, night.subject, str(night.visit))
+                for night in nights
+            ]
+        )
+    else:
+        with warnings.catch_warnings():
+            # Of the layout's own defects.
+            for category in (CohortWarning, HypnogramWarning, EDFWarning):
+                warnings.simplefilter("ignore", category)
+            cohort = COHORTS[layout].load(folder)
     if return_X_y_groups:
         return cohort.X, cohort.y, cohort.groups
     return Bunch(**cohort, nights=nights)
@@ -215,6 +238,33 @@ def _resolve_sites(sites: Sequence[Site | str] | None) -> tuple[Site, ...]:
     return tuple(resolved)
 
 
+def _sites_of_layout(layout: str, sites: Sequence[Site | str] | None) -> tuple[Site, ...]:
+    if layout not in LAYOUTS:
+        msg = f"layout={layout!r} is not known; use one of {', '.join(LAYOUTS)}."
+        raise ValueError(msg)
+    if sites is not None:
+        msg = "Give sites or a layout, which has its own sites, not both."
+        raise ValueError(msg)
+    found = {
+        visit.site.name: visit.site
+        for _, visits in LAYOUTS[layout].branches
+        for visit in visits
+        if visit.site
+    }
+    return tuple(found.values())
+
+
+def _nights_of_layout(
+    folder: Path, layout: CohortLayout, index: int, visits: Sequence[int]
+) -> list[SyntheticNight]:
+    _, known = layout.branches[index % len(layout.branches)]
+    return [
+        SyntheticNight(folder, site.name, layout.first_number + index, visit, layout.name)
+        for visit in visits[: len(known)]
+        if (site := known[visit - 1].site)
+    ]
+
+
 def _seed(random_state: int, index: int, part: int) -> np.random.SeedSequence:
     """Seed of a subject (part 0) or of a visit (1, 2), whatever else the cohort holds."""
     return np.random.SeedSequence(random_state, spawn_key=(index, part))
@@ -228,10 +278,18 @@ def _visits(random_state: int, index: int, second_visit_probability: float) -> t
 def _make_night(
     night: SyntheticNight, site: Site, hours: float, difficulty: float, random_state: int
 ) -> None:
-    index = night.number - FIRST_NUMBER
+    layout = LAYOUTS.get(night.layout)
+    index = night.number - (layout.first_number if layout else FIRST_NUMBER)
     subject = draw_subject(np.random.default_rng(_seed(random_state, index, 0)), difficulty)
     of_body, of_channels, of_clock = _seed(random_state, index, night.visit).spawn(3)
-    body = simulate_body(of_body, subject, hours, difficulty)
+    body = simulate_body(
+        of_body,
+        subject,
+        hours,
+        difficulty,
+        wake_around=layout.wake_around if layout else (0.0, 0.0),
+        ends_scored=bool(layout and layout.ends_scored),
+    )
     samples = {}
     artefacts: list[Artefact] = []
     for channel, seed in zip(site.channels, of_channels.spawn(len(site.channels)), strict=True):

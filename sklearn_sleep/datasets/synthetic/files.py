@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from edfio import Edf, EdfSignal, Patient, Recording
 
+from sklearn_sleep.datasets.synthetic.annotations import WRITERS
+from sklearn_sleep.datasets.synthetic.layouts import LAYOUTS, AnnotationFile, Visit
 from sklearn_sleep.datasets.synthetic.sites import Site
-from sklearn_sleep.io.nsrr_xml import write_nsrr_xml
 
 __all__ = ["SyntheticNight", "write_night"]
 
@@ -32,6 +33,8 @@ class SyntheticNight:
         Number of the subject, unique in the cohort.
     visit : int
         1 or 2.
+    layout : str, default=""
+        Name of the public cohort whose layout the folder has.
 
     Examples
     --------
@@ -46,37 +49,75 @@ class SyntheticNight:
     site: str
     number: int
     visit: int
+    layout: str = ""
 
     @property
     def name(self) -> str:
-        """File name without suffix, ``<site>-visit<visit>-<number>``."""
-        return f"{self.site}-visit{self.visit}-{self.number}"
+        """Stem of the recording's file name, ``<site>-visit<visit>-<number>`` without a layout."""
+        return self.recording.stem
 
     @property
     def subject(self) -> str:
-        """Identifier of the subject, ``<site>-<number>``, the same at both visits."""
-        return f"{self.site}-{self.number}"
+        """Identifier of the subject, the same on all visits."""
+        if not self.layout:
+            return f"{self.site}-{self.number}"
+        subject, _ = self._branch
+        return subject.format(number=self.number)
 
     @property
     def recording(self) -> Path:
         """The EDF file."""
-        return self.folder / "polysomnography" / "edfs" / self.site / f"{self.name}.edf"
+        return self.folder / self.files.recording.format(number=self.number)
 
     @property
     def annotations(self) -> Path:
-        """The NSRR XML file with the hypnogram."""
-        folder = self.folder / "polysomnography" / "annotations-events-nsrr" / self.site
-        return folder / f"{self.name}-nsrr.xml"
+        """The file with the hypnogram."""
+        return self.annotation_path(self.files.annotations[0])
 
     @property
     def truth(self) -> Path:
         """The NumPy archive with what is known of the night."""
+        if self.layout:
+            # Hidden, since no provider's download has such a folder.
+            return self.folder / ".truth" / f"{self.subject}-visit{self.visit}.npz"
         return self.folder / "truth" / f"{self.name}.npz"
 
     @property
-    def paths(self) -> tuple[Path, Path, Path]:
+    def files(self) -> Visit:
+        """What the night leaves on disk."""
+        if self.layout:
+            _, visits = self._branch
+            return visits[self.visit - 1]
+        name = f"{self.site}/{self.site}-visit{self.visit}-{self.number}"
+        annotation = AnnotationFile(
+            f"polysomnography/annotations-events-nsrr/{name}-nsrr.xml", "NSRR"
+        )
+        return Visit(str(self.visit), None, f"polysomnography/edfs/{name}.edf", (annotation,))
+
+    @property
+    def _branch(self) -> tuple[str, tuple[Visit, ...]]:
+        layout = LAYOUTS[self.layout]
+        return layout.branches[(self.number - layout.first_number) % len(layout.branches)]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
         """Recording, annotations and truth."""
-        return self.recording, self.annotations, self.truth
+        annotations = (self.annotation_path(file) for file in self.files.annotations)
+        return self.recording, *annotations, self.truth
+
+    def annotation_path(self, file: AnnotationFile) -> Path:
+        """Return where an annotation of the night lies.
+
+        Parameters
+        ----------
+        file : AnnotationFile
+            One of ``files.annotations``.
+
+        Returns
+        -------
+        Path
+        """
+        return self.folder / file.path.format(number=self.number)
 
     def is_complete(self) -> bool:
         """Return whether all files are there; each appears only once it is whole."""
@@ -118,13 +159,29 @@ def write_night(
     """
     for path in night.paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-    recording, annotations, archive = (_partial(path) for path in night.paths)
+    partials = [_partial(path) for path in night.paths]
+    recording, *annotations, archive = partials
     _edf(night, site, samples, start).write(recording)
-    write_nsrr_xml(annotations, truth["stages"], start_time=start)
-    with archive.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **truth)
-    for partial, path in zip((recording, annotations, archive), night.paths, strict=True):
+    for label in night.files.without_scale:
+        _take_scale(recording, [channel.label for channel in site.channels].index(label))
+    for file, path in zip(night.files.annotations, annotations, strict=True):
+        stages = truth["stages"] if file.scorer == 1 else truth["physiological_stages"]
+        WRITERS[file.format](path, stages.astype(np.int8), start)
+    with archive.open("wb") as opened:
+        np.savez_compressed(opened, allow_pickle=False, **truth)
+    for partial, path in zip(partials, night.paths, strict=True):
         partial.replace(path)
+
+
+def _take_scale(path: Path, index: int) -> None:
+    """Write 0 as physical minimum and maximum of a channel, as headers of CHAT have it."""
+    with path.open("r+b") as file:
+        file.seek(252)
+        n_channels = int(file.read(4))
+        # Before the physical minima: label 16, transducer 80 and dimension 8 bytes a channel.
+        for before in (104, 112):
+            file.seek(256 + before * n_channels + 8 * index)
+            file.write(b"0       ")
 
 
 def _partial(path: Path) -> Path:

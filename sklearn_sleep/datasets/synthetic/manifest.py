@@ -54,7 +54,7 @@ def claim_folder(
             )
             raise ValueError(msg)
         if overwrite:
-            _remove_nights(folder, found["nights"])
+            _remove_nights(folder, found["nights"], found["parameters"].get("layout") or "")
     elif folder.is_dir() and any(folder.iterdir()):
         msg = (
             f"{folder} is not empty and has no {MANIFEST_NAME}, so it is not a synthetic cohort. "
@@ -98,9 +98,9 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
     return different
 
 
-def _remove_nights(folder: Path, nights: Sequence[Sequence[Any]]) -> None:
+def _remove_nights(folder: Path, nights: Sequence[Sequence[Any]], layout: str) -> None:
     for site, number, visit in nights:
-        for path in SyntheticNight(folder, str(site), int(number), int(visit)).paths:
+        for path in SyntheticNight(folder, str(site), int(number), int(visit), layout).paths:
             # A manifest that names files elsewhere was not written here.
             if path.resolve().is_relative_to(folder.resolve()):
                 path.unlink(missing_ok=True)

@@ -36,6 +36,7 @@ from sklearn_sleep.datasets.synthetic.respiration import (
 from sklearn_sleep.datasets.synthetic.sites import Channel, Site
 from sklearn_sleep.datasets.synthetic.subject import Subject
 from sklearn_sleep.datasets.synthetic.timeline import Timeline, simulate_timeline
+from sklearn_sleep.stages import Stage
 
 __all__ = ["Body", "record_channel", "simulate_body", "truth_arrays"]
 
@@ -78,7 +79,13 @@ class Body:
 
 
 def simulate_body(
-    seed: np.random.SeedSequence, subject: Subject, hours: float, difficulty: float
+    seed: np.random.SeedSequence,
+    subject: Subject,
+    hours: float,
+    difficulty: float,
+    *,
+    wake_around: tuple[float, float] = (0.0, 0.0),
+    ends_scored: bool = False,
 ) -> Body:
     """Draw a night of a subject.
 
@@ -92,6 +99,10 @@ def simulate_body(
         Nominal length of the night.
     difficulty : float
         See `make_cohort`.
+    wake_around : tuple of float, default=(0.0, 0.0)
+        Wake before and after the night, as parts of its length.
+    ends_scored : bool, default=False
+        Unscored ends of the night are scored as wake.
 
     Returns
     -------
@@ -101,13 +112,18 @@ def simulate_body(
     course, scorer, events, breath, heart, finger, head = streams
     spread = course.uniform(1.0 - LENGTH_SPREAD, 1.0 + LENGTH_SPREAD)
     stages = simulate_stages(course, round(hours * EPOCHS_PER_HOUR * spread), hours)
+    scored = score_stages(scorer, stages, difficulty)
+    if ends_scored:
+        scored[scored == Stage.UNSCORED] = Stage.W
+    day = tuple(round(part * len(stages)) for part in wake_around)
+    stages, scored = (np.pad(part, day, constant_values=Stage.W) for part in (stages, scored))
     timeline = simulate_timeline(events, stages, subject, difficulty)
     breathing = simulate_breathing(breath, timeline, subject, difficulty)
     heartbeats = simulate_heartbeats(heart, timeline, breathing, subject, difficulty)
     return Body(
         subject,
         stages,
-        score_stages(scorer, stages, difficulty),
+        scored,
         timeline,
         breathing,
         heartbeats,
