@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Filter,
         Normalizer,
         Padder,
+        RecordingCache,
         Resampler,
     )
     from sklearn_sleep.pretrained import (
@@ -87,6 +88,7 @@ _MODULES = {
     "Normalizer": "preprocessing",
     "Padder": "preprocessing",
     "Recording": "recording",
+    "RecordingCache": "preprocessing",
     "Resampler": "preprocessing",
     "RespirationFeatures": "features",
     "SIGNALS": "signals",
@@ -151,6 +153,7 @@ __all__ = [
     "Normalizer",
     "Padder",
     "Recording",
+    "RecordingCache",
     "Resampler",
     "RespirationFeatures",
     "SequenceSmoother",

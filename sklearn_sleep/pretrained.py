@@ -27,6 +27,7 @@ from sklearn_sleep.preprocessing import (
     Filter,
     Normalizer,
     Padder,
+    RecordingCache,
     Resampler,
 )
 from sklearn_sleep.signals import SignalDefinition
@@ -57,7 +58,7 @@ def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     pipeline : Pipeline
-        Steps of `sklearn_sleep.preprocessing` and the classifier.
+        Steps of `sklearn_sleep.preprocessing` and the classifier. A `RecordingCache` is left out.
     folder : path
         Made if need be. ``config.json`` and ``model.safetensors`` are written into it.
 
@@ -70,7 +71,12 @@ def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
     if not isinstance(classifier, Wav2SleepClassifier):
         msg = f"The last step must be a Wav2SleepClassifier, not {type(classifier).__name__}."
         raise TypeError(msg)
-    described = [_describe_step(step_name, step) for step_name, step in steps]
+    # A cache is of this machine, and changes no result.
+    described = [
+        _describe_step(step_name, step)
+        for step_name, step in steps
+        if not isinstance(step, RecordingCache)
+    ]
     write_own_checkpoint(classifier.to_checkpoint(), Path(folder), steps=described, name=name)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from mmap import mmap
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,9 @@ class NightSample:
         Class of each row.
     weight : Tensor of float, shape (n,)
         Weight of each row in the loss.
+    mapped : dict of str to (str, int), default={}
+        Samples that are a file of a `RecordingCache` in memory: the file and the address. Between
+        processes, the file's name goes and not the samples.
     """
 
     path: str
@@ -49,11 +53,33 @@ class NightSample:
     epoch: Tensor
     y: Tensor
     weight: Tensor
+    mapped: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def n_bytes(self) -> int:
         """Memory that the samples take."""
         return sum(samples.nbytes for samples in self.x.values())
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state["x"] = {
+            name: self.mapped[name][0] if self._is_mapped(name) else samples
+            for name, samples in self.x.items()
+        }
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        x, mapped = {}, {}
+        for name, samples in state["x"].items():
+            x[name] = samples
+            if isinstance(samples, str):
+                x[name] = torch.from_numpy(np.load(samples, mmap_mode="c", allow_pickle=False))
+                mapped[name] = (samples, x[name].data_ptr())
+        self.__dict__.update({**state, "x": x, "mapped": mapped})
+
+    def _is_mapped(self, name: str) -> bool:
+        """Whether a signal is a file still, and not what something has made of it."""
+        return name in self.mapped and self.mapped[name][1] == self.x[name].data_ptr()
 
 
 @dataclass(frozen=True)
@@ -140,7 +166,7 @@ class NightDataset(Dataset[NightSample]):
         return [night.recording.subject or night.recording.path for night in self._nights]
 
     def _read(self, night: Night) -> NightSample:
-        x, present = {}, {}
+        x, present, mapped = {}, {}, {}
         for name in self.signals:
             if name not in night.recording.signals:
                 continue
@@ -156,6 +182,9 @@ class NightDataset(Dataset[NightSample]):
                 # Copied only where a memory map or a view could not be written through.
                 x[name] = torch.from_numpy(np.require(samples, requirements=["C", "W"]))
                 present[name] = torch.from_numpy(usable)
+                # A view of a part has another base.
+                if isinstance(samples, np.memmap) and isinstance(samples.base, mmap):
+                    mapped[name] = (str(samples.filename), x[name].data_ptr())
         n = len(night.rows)
         y = np.zeros(n, np.int64) if self.y is None else self.y[night.rows]
         weight = np.ones(n) if self.weight is None else self.weight[night.rows]
@@ -167,6 +196,7 @@ class NightDataset(Dataset[NightSample]):
             torch.from_numpy(night.epoch.astype(np.int64)),
             torch.from_numpy(y.astype(np.int64)),
             torch.from_numpy(weight.astype(np.float32)),
+            mapped,
         )
 
 

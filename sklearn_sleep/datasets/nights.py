@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
+from sklearn_sleep.captured_warnings import capture_warnings
 from sklearn_sleep.cohort_channels import COHORT_CHANNELS
 from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf_header import EDFHeader, read_edf_header
@@ -187,12 +188,9 @@ def _load_night(
     files: NightFiles, dataset: str, resample_epochs: ResampleEpochs, wake_minutes: float | None
 ) -> _Loaded:
     """Load a night, and hand on what is warned of as data: this may be another process."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        loaded = _read_night(files, dataset, resample_epochs, wake_minutes)
+    loaded, heard = capture_warnings(_read_night, files, dataset, resample_epochs, wake_minutes)
     path = str(files.recording)
-    heard = [Problem(path, str(warning.message), warning.category) for warning in caught]
-    loaded.problems[:0] = heard
+    loaded.problems[:0] = [Problem(path, text, category) for category, text in heard]
     return loaded
 
 

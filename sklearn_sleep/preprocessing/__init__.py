@@ -6,6 +6,7 @@ from sklearn_sleep.preprocessing.epocher import Epocher
 from sklearn_sleep.preprocessing.filter import Filter
 from sklearn_sleep.preprocessing.normalizer import Normalizer
 from sklearn_sleep.preprocessing.padder import Padder
+from sklearn_sleep.preprocessing.recording_cache import RecordingCache
 from sklearn_sleep.preprocessing.resampler import Resampler
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Filter",
     "Normalizer",
     "Padder",
+    "RecordingCache",
     "RecordingTransformer",
     "Resampler",
 ]
