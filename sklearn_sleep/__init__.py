@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         pretrained_pipeline,
         save_pretrained,
     )
+    from sklearn_sleep.quality import SignalQuality
     from sklearn_sleep.recording import Recording
     from sklearn_sleep.signals import SIGNALS, SignalDefinition
     from sklearn_sleep.stages import Stage, merge_stages, stage_names
@@ -94,6 +95,7 @@ _MODULES = {
     "SIGNALS": "signals",
     "SequenceSmoother": "classifiers",
     "SignalDefinition": "signals",
+    "SignalQuality": "quality",
     "Stage": "stages",
     "TemporalContext": "features",
     "TrainingDisplay": "plotting",
@@ -158,6 +160,7 @@ __all__ = [
     "RespirationFeatures",
     "SequenceSmoother",
     "SignalDefinition",
+    "SignalQuality",
     "Stage",
     "TemporalContext",
     "TrainingDisplay",

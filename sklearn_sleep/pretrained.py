@@ -30,6 +30,7 @@ from sklearn_sleep.preprocessing import (
     RecordingCache,
     Resampler,
 )
+from sklearn_sleep.quality import SignalQuality
 from sklearn_sleep.signals import SignalDefinition
 
 __all__ = ["load_pretrained", "pretrained_pipeline", "save_pretrained"]
@@ -39,6 +40,7 @@ _STEPS = {
     step.__name__: step
     for step in (
         EDFReader,
+        SignalQuality,
         InstantaneousHeartRate,
         Filter,
         Padder,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sklearn_sleep.signals import SignalDefinition
 
-__all__ = ["ArraySource", "Recording", "RecordingSource", "Signal", "Step"]
+__all__ = ["ArraySource", "DerivedSource", "Recording", "RecordingSource", "Signal", "Step"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -342,6 +342,59 @@ class Recording:
     def __repr__(self) -> str:
         names = list(self._source.names)
         return f"Recording({self.path!r}, {self.n_epochs} epochs, signals={names})"
+
+
+class DerivedSource:
+    """A recording as the source of another one, which does more than a `Step` can.
+
+    Parameters
+    ----------
+    recording : Recording
+        What it is made of. Derive from this class and write `identity` and `signal`, and `names`
+        if there are others.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.recording.path
+
+    @property
+    def n_epochs(self) -> int:
+        """Whole 30-second epochs."""
+        return self.recording.n_epochs
+
+    @property
+    def subject(self) -> str:
+        """The person; empty where not known."""
+        return self.recording.subject
+
+    @property
+    def dataset(self) -> str:
+        """The cohort; empty where not known."""
+        return self.recording.dataset
+
+    @property
+    def start(self) -> datetime | None:
+        """Local time of the first sample."""
+        return self.recording.start
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Canonical names of the signals that are there."""
+        return tuple(self.recording.signals)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the recording, if the samples are the same."""
+        return {"recording": self.recording.fingerprint}
+
+    def signal(self, name: str) -> Signal:
+        """Return a signal by its canonical name."""
+        return self.recording.signals[name]
 
 
 class _Signals(Mapping[str, Signal]):

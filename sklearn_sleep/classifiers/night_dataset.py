@@ -166,7 +166,8 @@ class NightDataset(Dataset[NightSample]):
         return [night.recording.subject or night.recording.path for night in self._nights]
 
     def _read(self, night: Night) -> NightSample:
-        x, present, mapped = {}, {}, {}
+        x, present = {}, {}
+        mapped: dict[str, tuple[str, int]] = {}
         for name in self.signals:
             if name not in night.recording.signals:
                 continue
@@ -183,7 +184,8 @@ class NightDataset(Dataset[NightSample]):
                 x[name] = torch.from_numpy(np.require(samples, requirements=["C", "W"]))
                 present[name] = torch.from_numpy(usable)
                 # A view of a part has another base.
-                if isinstance(samples, np.memmap) and isinstance(samples.base, mmap):
+                base: object = samples.base
+                if isinstance(samples, np.memmap) and isinstance(base, mmap):
                     mapped[name] = (str(samples.filename), x[name].data_ptr())
         n = len(night.rows)
         y = np.zeros(n, np.int64) if self.y is None else self.y[night.rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from sklearn_sleep.epochs import Epochs, Night, as_mask
 from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-from sklearn_sleep.recording import FloatArray, Recording, Signal
+from sklearn_sleep.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.signals import EPOCH_DURATION, INSTANTANEOUS_HEART_RATE
 
 __all__ = ["InstantaneousHeartRate"]
@@ -140,50 +139,30 @@ class InstantaneousHeartRate(TakesEpochsMixin, EpochsTransformer):
         return np.asarray([*before, INSTANTANEOUS_HEART_RATE.name], dtype=object)
 
 
-class _WithHeartRate:
-    """A recording as the source of another one, which has the heart rate too."""
+class _WithHeartRate(DerivedSource):
+    """The recording with the heart rate too."""
 
     def __init__(self, recording: Recording, beats_from: str, detector: HeartbeatDetector) -> None:
-        self._recording = recording
+        super().__init__(recording)
         self._beats_from = beats_from
         self._detector = detector
 
     @property
-    def path(self) -> str:
-        return self._recording.path
-
-    @property
-    def n_epochs(self) -> int:
-        return self._recording.n_epochs
-
-    @property
-    def subject(self) -> str:
-        return self._recording.subject
-
-    @property
-    def dataset(self) -> str:
-        return self._recording.dataset
-
-    @property
-    def start(self) -> datetime | None:
-        return self._recording.start
-
-    @property
     def names(self) -> tuple[str, ...]:
-        return (*self._recording.signals, INSTANTANEOUS_HEART_RATE.name)
+        return (*self.recording.signals, INSTANTANEOUS_HEART_RATE.name)
 
     @property
     def identity(self) -> Mapping[str, Any]:
         return {
-            "recording": self._recording.fingerprint,
+            "recording": self.recording.fingerprint,
             "beats_from": self._beats_from,
             "detector": self._detector.get_params(),
         }
 
     def signal(self, name: str) -> Signal:
         if name != INSTANTANEOUS_HEART_RATE.name:
-            return self._recording.signals[name]
-        waveform = self._recording.signals[self._beats_from]
+            return self.recording.signals[name]
+        waveform = self.recording.signals[self._beats_from]
         detector = self._detector
         return Signal(
             INSTANTANEOUS_HEART_RATE,

@@ -110,7 +110,9 @@ def resample_linear(
     n_outputs = n_epochs * samples_per_epoch
     filled, gap = _fill_gaps(samples)
     if filled.size == 0:
-        return np.full(n_outputs, 0.0 if bridge_gaps else np.nan, dtype=np.float32)
+        # Of a signal that is missing altogether there is nothing to bridge.
+        nothing = 0.0 if bridge_gaps and not samples.size else np.nan
+        return np.full(n_outputs, nothing, dtype=np.float32)
     positions = np.arange(1, n_outputs + 1) / ratio
     left = np.minimum(positions.astype(np.intp), filled.size - 1)
     right = np.minimum(left + 1, filled.size - 1)

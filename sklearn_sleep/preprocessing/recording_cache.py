@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from datetime import datetime
 from functools import cached_property, partial
 from numbers import Integral
 from typing import Any, ClassVar
@@ -19,7 +17,7 @@ from sklearn_sleep.captured_warnings import Heard, capture_warnings, warn_again
 from sklearn_sleep.epochs import Epochs
 from sklearn_sleep.preprocessing._cache_store import CacheStore
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-from sklearn_sleep.recording import FloatArray, Recording, Signal
+from sklearn_sleep.recording import DerivedSource, FloatArray, Recording, Signal
 
 __all__ = ["RecordingCache"]
 
@@ -158,8 +156,8 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
             warn_again(heard)
 
 
-class CachedSource:
-    """A processed recording as the source of another one, which reads the cache.
+class CachedSource(DerivedSource):
+    """A processed recording whose samples are kept in a cache.
 
     Parameters
     ----------
@@ -170,53 +168,18 @@ class CachedSource:
     """
 
     def __init__(self, recording: Recording, store: CacheStore) -> None:
-        self._recording = recording
+        super().__init__(recording)
         self._store = store
-
-    @property
-    def path(self) -> str:
-        """The file."""
-        return self._recording.path
-
-    @property
-    def n_epochs(self) -> int:
-        """Whole 30-second epochs."""
-        return self._recording.n_epochs
-
-    @property
-    def subject(self) -> str:
-        """The person; empty where not known."""
-        return self._recording.subject
-
-    @property
-    def dataset(self) -> str:
-        """The cohort; empty where not known."""
-        return self._recording.dataset
-
-    @property
-    def start(self) -> datetime | None:
-        """Local time of the first sample."""
-        return self._recording.start
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Canonical names of the signals that are there."""
-        return tuple(self._recording.signals)
 
     @cached_property
     def key(self) -> str:
         """What names the night in the cache."""
-        text = f"{sklearn_sleep.__version__} {self._recording.fingerprint}"
+        text = f"{sklearn_sleep.__version__} {self.recording.fingerprint}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """That of the recording, whose samples these are."""
-        return {"recording": self._recording.fingerprint}
 
     def signal(self, name: str) -> Signal:
         """Return a signal by its canonical name; its samples are read when asked for."""
-        signal = self._recording.signals[name]
+        signal = self.recording.signals[name]
         return Signal(
             signal.definition,
             partial(self._read, name),
@@ -231,7 +194,7 @@ class CachedSource:
         return all(self._store.has(self.key, name) for name in self.names)
 
     def _read(self, name: str) -> FloatArray:
-        return self._store.get(self.key, name, lambda: self._recording.signals[name].data)
+        return self._store.get(self.key, name, lambda: self.recording.signals[name].data)
 
 
 def _keep(source: CachedSource) -> list[Heard]:

@@ -170,9 +170,11 @@ def test_a_signal_without_samples_is_missing_throughout(method, samples):
     assert np.isnan(resampled).all()
 
 
-def test_linear_bridging_gives_zeros_for_a_signal_without_samples():
-    resampled = resample_linear(np.full(500, np.nan), 10.0, 256, 2, bridge_gaps=True)
-    np.testing.assert_array_equal(resampled, np.zeros(512))
+def test_linear_bridging_gives_zeros_after_the_end_but_not_for_a_missing_signal():
+    ended = resample_linear(np.empty(0), 10.0, 256, 2, bridge_gaps=True)
+    np.testing.assert_array_equal(ended, np.zeros(512))
+    missing = resample_linear(np.full(500, np.nan), 10.0, 256, 2, bridge_gaps=True)
+    assert np.isnan(missing).all()
 
 
 @pytest.mark.parametrize("method", METHODS)

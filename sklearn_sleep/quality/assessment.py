@@ -1,0 +1,228 @@
+"""SignalAssessment: what is wrong with one signal of one night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_sleep.features.heartbeats import HeartbeatDetector
+from sklearn_sleep.features.signal_quality import signal_quality
+from sklearn_sleep.quality.measures import (
+    band_power_share,
+    clipped_share,
+    constant_share,
+    epoch_range,
+    is_upside_down,
+    split_epochs,
+)
+from sklearn_sleep.recording import FloatArray, Signal
+from sklearn_sleep.signals import EPOCH_DURATION
+
+__all__ = ["EPOCH_FAULTS", "NIGHT_FAULTS", "SignalAssessment", "assess_signal"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+EPOCH_FAULTS = ("flat", "clipped", "noisy")
+"""What can be wrong with an epoch."""
+NIGHT_FAULTS = ("inverted", "wrong unit")
+"""What can be wrong with a whole night."""
+
+_HALF = 0.5
+# A breath may be held for half an epoch, in a central apnoea.
+_FLAT_SHARE = {"ABD": 0.9, "THX": 0.9}
+_FLAT_STANDARD_DEVIATION = 1e-3  # of a range from -1 to 1, as the published wav2sleep drops PPG
+_CLIPPED_SHARE = 0.02
+# Orphanidou et al. 2015, IEEE J Biomed Health Inform 19:832-838.
+_LEAST_QUALITY = {"ECG": 0.66, "PPG": 0.86}
+# Breaths of 3 to 60 a minute; eye movements and brain waves of sleep, from the high pass of the AASM
+# manual to its fastest spindles. White noise of twice the bandwidth has half of its power there.
+_RESPIRATORY_BAND, _RESPIRATORY_LOWEST = (0.05, 1.0), 0.05
+_SCALP_BAND, _SCALP_LOWEST = (0.3, 16.0), 0.3
+# Ranges of an epoch that are no mistake in the unit: factors of 1,000 lie between neighbouring
+# units. QRS complexes of 0.5 to 3 mV; EEG of 10 to 200 uV, EOG up to 500 uV, chin EMG of 2 to
+# 200 uV (AASM manual; Surawicz & Knilans, Chou's Electrocardiography in Clinical Practice).
+_PLAUSIBLE_RANGE = {"ECG": (0.05, 20.0), "EMG": (0.2, 5_000.0), "EOG": (2.0, 5_000.0)}
+_PLAUSIBLE_EEG = (2.0, 2_000.0)
+
+
+@dataclass(frozen=True)
+class SignalAssessment:
+    """What is wrong with one signal of one night.
+
+    Attributes
+    ----------
+    name : str
+        Canonical name of the signal.
+    missing : ndarray of bool, shape (n_epochs,)
+        More than half of the epoch is not there.
+    flat : ndarray of bool, shape (n_epochs,)
+        The signal stands still for more than half of the epoch (nine tenths of a belt's).
+    clipped : ndarray of bool, shape (n_epochs,)
+        More than 2% of the epoch lies at the limit of the recorder.
+    noisy : ndarray of bool, shape (n_epochs,)
+        The beats of an ECG or a PPG are too different to be beats (Orphanidou et al. 2015), or less
+        than half of the power of another signal lies where breathing, or brain and eyes, have it.
+        An EMG is not judged.
+    inverted : bool
+        An ECG whose R waves, or a PPG whose upstrokes, go down in most epochs.
+    wrong_unit : bool
+        The usual amplitude of a voltage is not within what the body makes.
+    """
+
+    name: str
+    missing: BoolArray
+    flat: BoolArray
+    clipped: BoolArray
+    noisy: BoolArray
+    inverted: bool
+    wrong_unit: bool
+
+    def unusable(self, faults: Sequence[str]) -> BoolArray:
+        """Return the epochs that have any of some faults.
+
+        Parameters
+        ----------
+        faults : sequence of str
+            Of `EPOCH_FAULTS` and `NIGHT_FAULTS`.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_epochs,)
+            Missing epochs are not counted.
+        """
+        unusable = np.zeros_like(self.missing)
+        for fault in EPOCH_FAULTS:
+            if fault in faults:
+                unusable |= getattr(self, fault)
+        if ("inverted" in faults and self.inverted) or ("wrong unit" in faults and self.wrong_unit):
+            unusable[:] = True
+        return unusable & ~self.missing
+
+    def share_unusable(self, faults: Sequence[str]) -> float:
+        """Return the share of unusable epochs among those that are there.
+
+        Parameters
+        ----------
+        faults : sequence of str
+            As in `unusable`.
+
+        Returns
+        -------
+        float
+            0 if none is there.
+        """
+        there = int((~self.missing).sum())
+        return float(self.unusable(faults).sum() / there) if there else 0.0
+
+    def describe(self, faults: Sequence[str]) -> str:
+        """Return in words what is wrong.
+
+        Parameters
+        ----------
+        faults : sequence of str
+            Which faults to tell of.
+
+        Returns
+        -------
+        str
+        """
+        n_epochs = max(int((~self.missing).sum()), 1)
+        told = [
+            f"{fault} in {getattr(self, fault).sum() / n_epochs:.0%} of its epochs"
+            for fault in EPOCH_FAULTS
+            if fault in faults and getattr(self, fault).any()
+        ]
+        if "inverted" in faults and self.inverted:
+            told.append("upside down")
+        if "wrong unit" in faults and self.wrong_unit:
+            told.append("of an amplitude that suggests a wrong unit")
+        return " and ".join(told)
+
+
+def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAssessment:
+    """Look for what is wrong with a signal.
+
+    Parameters
+    ----------
+    signal : Signal
+        As it was read: not normalized, not cut into epochs.
+    samples : ndarray of float32, shape (n_samples,), optional
+        Its samples, if they have been read.
+
+    Returns
+    -------
+    SignalAssessment
+
+    Examples
+    --------
+    >>> from sklearn_sleep.signals import SIGNALS
+    >>> beats = np.tile(np.exp(-0.5 * ((np.arange(100) - 50) / 2) ** 2), 60).astype(np.float32)
+    >>> ecg = Signal(SIGNALS["ECG"], lambda: beats, 100.0, "mV", n_epochs=2)
+    >>> assess_signal(ecg).noisy
+    array([False, False])
+    """
+    if samples is None:
+        samples = signal.data
+    frequency = signal.sampling_frequency
+    per_epoch = max(round(frequency * EPOCH_DURATION), 1)
+    epochs = split_epochs(samples, per_epoch, signal.n_epochs)
+    missing = np.isnan(epochs).mean(axis=1) > _HALF
+    flat = constant_share(epochs, frequency) > _FLAT_SHARE.get(signal.name, _HALF)
+    if not signal.unit:
+        # NaN has no standard deviation, and is not below.
+        flat |= epochs.std(axis=1) < _FLAT_STANDARD_DEVIATION
+    flat &= ~missing
+    clipped = (clipped_share(epochs) > _CLIPPED_SHARE) & ~flat & ~missing
+    noisy = _noisy(signal, samples, epochs) & ~flat & ~missing
+    sound = ~(missing | flat | clipped | noisy)
+    return SignalAssessment(
+        signal.name,
+        missing,
+        flat,
+        clipped,
+        noisy,
+        _is_inverted(signal.name, epochs[sound]),
+        _is_of_wrong_unit(signal, epochs[~(missing | flat)]),
+    )
+
+
+def _noisy(signal: Signal, samples: FloatArray, epochs: FloatArray) -> BoolArray:
+    frequency = signal.sampling_frequency
+    if signal.name in _LEAST_QUALITY:
+        read = Signal(signal.definition, lambda: samples, frequency, "", n_epochs=signal.n_epochs)
+        beats = HeartbeatDetector((signal.name,), correct=False).detect(read).detected
+        quality = signal_quality(samples, frequency, beats, n_epochs=signal.n_epochs)
+        return np.nan_to_num(quality, nan=1.0) < _LEAST_QUALITY[signal.name]
+    if signal.name in ("ABD", "THX"):
+        share = band_power_share(epochs, frequency, _RESPIRATORY_BAND, _RESPIRATORY_LOWEST)
+    elif signal.name != "EMG" and signal.unit and frequency > 4 * _SCALP_BAND[1]:
+        share = band_power_share(epochs, frequency, _SCALP_BAND, _SCALP_LOWEST)
+    else:
+        return np.zeros(len(epochs), dtype=bool)
+    return np.nan_to_num(share, nan=1.0) < _HALF
+
+
+def _is_inverted(name: str, epochs: FloatArray) -> bool:
+    if name == "ECG":
+        return is_upside_down(epochs)
+    if name == "PPG":
+        return is_upside_down(np.diff(epochs, axis=1))
+    return False
+
+
+def _is_of_wrong_unit(signal: Signal, epochs: FloatArray) -> bool:
+    if signal.unit not in ("mV", "uV"):
+        return False
+    ranges = epoch_range(epochs)
+    ranges = ranges[np.isfinite(ranges)]
+    if not len(ranges):
+        return False
+    # In the unit of the table, whatever the reader was told to convert to.
+    kind = signal.name.partition("-")[0]
+    expected = "mV" if kind == "ECG" else "uV"
+    factor = {("mV", "uV"): 1e3, ("uV", "mV"): 1e-3}.get((signal.unit, expected), 1.0)
+    low, high = _PLAUSIBLE_RANGE.get(kind, _PLAUSIBLE_EEG)
+    return not low <= factor * float(np.median(ranges)) <= high

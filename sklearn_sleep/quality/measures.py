@@ -1,0 +1,205 @@
+"""What can be wrong with a signal: measures by epoch and by night."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from sklearn_sleep.features.samples import bridge_gaps
+
+__all__ = [
+    "band_power_share",
+    "clipped_share",
+    "constant_share",
+    "epoch_range",
+    "is_upside_down",
+    "split_epochs",
+]
+
+FloatArray = npt.NDArray[np.floating]
+# Equal samples in a row that are no chance: a second, and at low rates five of them.
+_RUN_SECONDS, _RUN_SAMPLES = 1.0, 5
+_CLIPPED_RUN = 3
+# Deflections to the wrong side that are larger by this factor turn the signal.
+_TURNED_FACTOR = 1.5
+_EXTREME = (0.5, 99.5)  # percentiles that a few wild samples do not move
+
+
+def split_epochs(samples: FloatArray, per_epoch: int, n_epochs: int) -> FloatArray:
+    """Return samples by epoch, NaN where there are none.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n_samples,)
+        From the recording's start.
+    per_epoch : int
+        Samples of an epoch.
+    n_epochs : int
+        Number of epochs.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_epochs, per_epoch)
+
+    Examples
+    --------
+    >>> split_epochs(np.arange(3, dtype=np.float32), 2, 2)
+    array([[ 0.,  1.],
+           [ 2., nan]], dtype=float32)
+    """
+    wanted = per_epoch * n_epochs
+    if len(samples) < wanted:
+        samples = np.append(samples, np.full(wanted - len(samples), np.nan, np.float32))
+    return samples[:wanted].reshape(n_epochs, per_epoch)
+
+
+def constant_share(epochs: FloatArray, sampling_frequency: float) -> FloatArray:
+    """Return the share of each epoch in which the signal stands still for a second or longer.
+
+    Parameters
+    ----------
+    epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples.
+    sampling_frequency : float
+        In Hz.
+
+    Returns
+    -------
+    ndarray of float, shape (n_epochs,)
+
+    Examples
+    --------
+    >>> epochs = np.array([np.r_[np.zeros(15), np.arange(1, 16)]], np.float32)
+    >>> constant_share(epochs, 1.0)
+    array([0.5])
+    """
+    least = max(round(_RUN_SECONDS * sampling_frequency), _RUN_SAMPLES)
+    return _long_runs(epochs.ravel(), least).reshape(epochs.shape).mean(axis=1)
+
+
+def clipped_share(epochs: FloatArray) -> FloatArray:
+    """Return the share of each epoch that stays at the night's lowest or highest value.
+
+    Parameters
+    ----------
+    epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples of a night.
+
+    Returns
+    -------
+    ndarray of float, shape (n_epochs,)
+
+    Examples
+    --------
+    >>> wave = np.clip(np.sin(np.arange(60) / 3), -0.5, 2).astype(np.float32)
+    >>> clipped_share(wave.reshape(2, 30)).round(1)
+    array([0.2, 0.4])
+    """
+    samples = epochs.ravel()
+    present = samples[~np.isnan(samples)]
+    if not len(present):
+        return np.zeros(len(epochs))
+    extreme = (samples == present.min()) | (samples == present.max())
+    clipped = extreme & _long_runs(samples, _CLIPPED_RUN)
+    return clipped.reshape(epochs.shape).mean(axis=1)
+
+
+def band_power_share(
+    epochs: FloatArray, sampling_frequency: float, band: tuple[float, float], lowest: float
+) -> FloatArray:
+    """Return the share of the power of each epoch that lies in a band.
+
+    Parameters
+    ----------
+    epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples; gaps are bridged.
+    sampling_frequency : float
+        In Hz.
+    band : tuple of float
+        In Hz, both ends included.
+    lowest : float
+        Power below this frequency, in Hz, does not count: baseline wander.
+
+    Returns
+    -------
+    ndarray of float, shape (n_epochs,)
+        NaN where there is no power.
+
+    Examples
+    --------
+    >>> time = np.arange(300) / 10
+    >>> wave = np.sin(2 * np.pi * 0.3 * time) + 0.5 * np.sin(2 * np.pi * 3 * time)
+    >>> band_power_share(wave[None].astype(np.float32), 10, (0.1, 1), 0.05).round(2)
+    array([0.8])
+    """
+    frequency = fft.rfftfreq(epochs.shape[1], 1 / sampling_frequency)
+    within = (frequency >= band[0]) & (frequency <= band[1])
+    shares = np.full(len(epochs), np.nan)
+    for number, epoch in enumerate(epochs):
+        filled, missing = bridge_gaps(epoch)
+        if missing.all():
+            continue
+        power = np.abs(fft.rfft(filled - filled.mean())) ** 2
+        total = float(power[frequency >= lowest].sum())
+        if total > 0:
+            shares[number] = float(power[within].sum()) / total
+    return shares
+
+
+def epoch_range(epochs: FloatArray) -> FloatArray:
+    """Return the range of each epoch without its most extreme hundredth.
+
+    Parameters
+    ----------
+    epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples.
+
+    Returns
+    -------
+    ndarray of float, shape (n_epochs,)
+        NaN where samples are missing.
+
+    Examples
+    --------
+    >>> epoch_range(np.arange(1001, dtype=np.float32)[None])
+    array([990.], dtype=float32)
+    """
+    low, high = np.percentile(epochs, _EXTREME, axis=1)
+    return (high - low).astype(epochs.dtype)
+
+
+def is_upside_down(epochs: FloatArray) -> bool:
+    """Return whether the larger deflections go down in most epochs.
+
+    Of an ECG these are the R waves; of the slope of a PPG, the upstrokes.
+
+    Parameters
+    ----------
+    epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> pulses = np.tile((np.arange(100) < 5).astype(np.float32), (4, 10))
+    >>> is_upside_down(pulses), is_upside_down(-pulses)
+    (False, True)
+    """
+    low, middle, high = np.percentile(epochs, (_EXTREME[0], 50, _EXTREME[1]), axis=1)
+    with np.errstate(invalid="ignore"):
+        turned = (middle - low) > _TURNED_FACTOR * (high - middle)
+    known = np.isfinite(low)
+    return bool(known.any() and turned[known].mean() > 0.5)
+
+
+def _long_runs(samples: FloatArray, least: int) -> npt.NDArray[np.bool_]:
+    """Return which samples are among so many equal ones in a row."""
+    if not len(samples):
+        return np.zeros(0, dtype=bool)
+    begins = np.flatnonzero(np.append(True, samples[1:] != samples[:-1]))
+    lengths = np.diff(np.append(begins, len(samples)))
+    return np.repeat(lengths >= least, lengths)
