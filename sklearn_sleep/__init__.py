@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TemporalContext,
     )
     from sklearn_sleep.imaging import WaveformImageRenderer, WaveformImages
+    from sklearn_sleep.ingestion import ingest, read_parquet_night
     from sklearn_sleep.io.hypnogram import read_hypnogram
     from sklearn_sleep.metrics import recording_scorer, recording_scores, sleep_statistics
     from sklearn_sleep.plotting import (
@@ -109,6 +110,7 @@ _MODULES = {
     "epoch_table": "tables",
     "fetch_sleep_edf": "datasets",
     "hrv_baseline": "baselines",
+    "ingest": "ingestion",
     "load_ccshs": "datasets",
     "load_cfs": "datasets",
     "load_chat": "datasets",
@@ -126,6 +128,7 @@ _MODULES = {
     "merge_stages": "stages",
     "pretrained_pipeline": "pretrained",
     "read_hypnogram": "io.hypnogram",
+    "read_parquet_night": "ingestion",
     "recording_scorer": "metrics",
     "recording_scores": "metrics",
     "save_pretrained": "pretrained",
@@ -174,6 +177,7 @@ __all__ = [
     "epoch_table",
     "fetch_sleep_edf",
     "hrv_baseline",
+    "ingest",
     "load_ccshs",
     "load_cfs",
     "load_chat",
@@ -191,6 +195,7 @@ __all__ = [
     "merge_stages",
     "pretrained_pipeline",
     "read_hypnogram",
+    "read_parquet_night",
     "recording_scorer",
     "recording_scores",
     "save_pretrained",

@@ -63,6 +63,21 @@ def _make_parser() -> argparse.ArgumentParser:
     predict.add_argument("nights", type=Path, nargs="+", metavar="NIGHT.edf")
     predict.add_argument("--out", type=Path, required=True, metavar="DIR")
     predict.set_defaults(run=_predict)
+
+    ingest = commands.add_parser(
+        "ingest", help="process a cohort's folder once, and report on every night"
+    )
+    ingest.add_argument("cohort", type=Path, metavar="COHORT_FOLDER")
+    ingest.add_argument("--out", type=Path, required=True, metavar="STORE")
+    ingest.add_argument(
+        "--dataset", help="the public cohort whose layout the folder has, such as shhs"
+    )
+    ingest.add_argument("--signals", nargs="+", default=["ECG", "PPG", "ABD", "THX"])
+    ingest.add_argument("--format", choices=("cache", "parquet"), default="cache")
+    ingest.add_argument(
+        "--jobs", type=int, default=1, help="nights at the same time; -1: all cores"
+    )
+    ingest.set_defaults(run=_ingest)
     return parser
 
 
@@ -92,6 +107,19 @@ def _train(options: argparse.Namespace) -> None:
         max_epochs=options.epochs,
         n_folds=options.folds,
         random_state=options.seed,
+    )
+
+
+def _ingest(options: argparse.Namespace) -> None:
+    from sklearn_sleep.commands.ingest import run_ingest
+
+    run_ingest(
+        options.cohort,
+        options.out,
+        dataset=options.dataset,
+        signals=options.signals,
+        format=options.format,
+        n_jobs=options.jobs,
     )
 
 

@@ -300,6 +300,11 @@ class Recording:
         return self._source.start
 
     @property
+    def source(self) -> RecordingSource:
+        """Where the samples come from, before the steps."""
+        return self._source
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """What is done to the samples when they are read, in order."""
         return self._steps

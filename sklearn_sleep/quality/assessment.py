@@ -37,8 +37,8 @@ _FLAT_STANDARD_DEVIATION = 1e-3  # of a range from -1 to 1, as the published wav
 _CLIPPED_SHARE = 0.02
 # Orphanidou et al. 2015, IEEE J Biomed Health Inform 19:832-838.
 _LEAST_QUALITY = {"ECG": 0.66, "PPG": 0.86}
-# Breaths of 3 to 60 a minute; eye movements and brain waves of sleep, from the high pass of the AASM
-# manual to its fastest spindles. White noise of twice the bandwidth has half of its power there.
+# Breaths of 3 to 60 a minute; eye movements and brain waves of sleep, from the AASM manual's high
+# pass to its fastest spindles. White noise of twice the bandwidth has half of its power there.
 _RESPIRATORY_BAND, _RESPIRATORY_LOWEST = (0.05, 1.0), 0.05
 _SCALP_BAND, _SCALP_LOWEST = (0.3, 16.0), 0.3
 # Ranges of an epoch that are no mistake in the unit: factors of 1,000 lie between neighbouring
