@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -26,7 +27,9 @@ IntArray = npt.NDArray[np.intp]
 _EPOCHS_AT_A_TIME = 64
 
 
-def write_folder(images: WaveformImages, folder: Path, *, verbose: bool) -> Path:
+def write_folder(
+    images: WaveformImages, folder: Path, *, n_jobs: int | None, verbose: bool
+) -> Path:
     """Write images as PNG files, and the index of their rows.
 
     Parameters
@@ -35,6 +38,8 @@ def write_folder(images: WaveformImages, folder: Path, *, verbose: bool) -> Path
         What to write.
     folder : Path
         Made if need be.
+    n_jobs : int or None
+        Nights that are written at the same time.
     verbose : bool
         Show progress.
 
@@ -48,8 +53,14 @@ def write_folder(images: WaveformImages, folder: Path, *, verbose: bool) -> Path
     index = images.epochs.table[["recording", "epoch"]].reset_index(drop=True)
     files = np.full((len(images), len(columns)), "", dtype=object)
     nights = list(images.nights())
-    for night, rows, wanted in tqdm(nights, desc="Images", unit="night", disable=not verbose):
-        files[rows] = _write_night(images, night, wanted, folder)
+    # What draws goes to the workers, and not all the rows with each night.
+    drawer = images[:0]
+    writing = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_write_night)(drawer, night, wanted, folder) for night, _, wanted in nights
+    )
+    progress = tqdm(writing, desc="Images", total=len(nights), unit="night", disable=not verbose)
+    for (_, rows, _), written in zip(nights, progress, strict=True):
+        files[rows] = written
     for position, column in enumerate(columns):
         index[column] = files[:, position]
     path = folder / "index.csv"

@@ -204,7 +204,13 @@ class WaveformImages(Sequence[Any]):
         image = self[row]
         return [Image.fromarray(part) for part in (image if image.ndim == 4 else [image])]
 
-    def save(self, folder: str | os.PathLike[str], *, verbose: bool = False) -> Path:
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> Path:
         """Write the images as PNG files, each epoch once.
 
         Files that are there already are not drawn again, so that it can be cut off and go on.
@@ -213,6 +219,8 @@ class WaveformImages(Sequence[Any]):
         ----------
         folder : path
             Made if need be.
+        n_jobs : int, optional
+            Nights that are written at the same time; see joblib.
         verbose : bool, default=False
             Show progress.
 
@@ -223,7 +231,7 @@ class WaveformImages(Sequence[Any]):
             epoch of the context its file, relative to the folder, or nothing where the night has
             no such epoch.
         """
-        return write_folder(self, Path(folder), verbose=verbose)
+        return write_folder(self, Path(folder), n_jobs=n_jobs, verbose=verbose)
 
     def nights(self, rows: IntArray | None = None) -> Iterator[tuple[Night, IntArray, IntArray]]:
         """Yield the rows recording by recording.
@@ -297,6 +305,9 @@ class WaveformImages(Sequence[Any]):
         # Samples are read anew where it is unpickled.
         state = {**vars(self), "_cache": NightSamplesCache(self._cache.kept_bytes)}
         state.pop("_known_nights", None)
+        if not len(self):
+            # Nothing to draw of its own; `draw_night` is given its nights.
+            state["_all"] = self._all[:0]
         return state
 
     def __repr__(self) -> str:

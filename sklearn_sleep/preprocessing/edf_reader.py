@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.utils._param_validation import StrOptions
 from tqdm import tqdm
 
@@ -48,6 +50,9 @@ class EDFReader(EpochsTransformer):
     on_error : {"raise", "warn"}, default="raise"
         What to do with a file that cannot be read. ``"warn"`` keeps its rows, as a recording
         without signals, and says so in an `EDFWarning`.
+    n_jobs : int, optional
+        Headers that are read at the same time, by threads, since it is the disk or the network
+        that takes the time; see joblib.
     verbose : bool, default=False
         Show progress.
 
@@ -73,6 +78,7 @@ class EDFReader(EpochsTransformer):
         "channels": [Mapping, None],
         "units": [Mapping, None],
         "on_error": [StrOptions({"raise", "warn"})],
+        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
 
@@ -83,12 +89,14 @@ class EDFReader(EpochsTransformer):
         channels: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
         on_error: Literal["raise", "warn"] = "raise",
+        n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
         self.signals = signals
         self.channels = channels
         self.units = units
         self.on_error = on_error
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -138,17 +146,20 @@ class EDFReader(EpochsTransformer):
         paths = [str(path) for path in table["recording"].cat.categories[used]]
         subjects = _column(table, "subject", first)
         datasets = _column(table, "dataset", first)
-        recordings = []
-        for path, n_epochs, subject, dataset in tqdm(
-            zip(paths, last + 1, subjects, datasets, strict=True),
+        opening = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(
+            delayed(self._open)(path, definitions, int(n_epochs), subject, dataset)
+            for path, n_epochs, subject, dataset in zip(
+                paths, last + 1, subjects, datasets, strict=True
+            )
+        )
+        progress = tqdm(
+            opening,
             desc="Reading headers",
             total=len(paths),
             unit="night",
             disable=not self.verbose,
-        ):
-            source = self._open(path, definitions, int(n_epochs), subject, dataset)
-            recordings.append(Recording(source))
-        return Epochs(table, recordings, index)
+        )
+        return Epochs(table, [Recording(source) for source in progress], index)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
         """Return the canonical names of the signals.

@@ -238,6 +238,16 @@ def test_pictures_and_pickles(images):
     assert "3 images of 150 x 96 pixels each" in repr(images)
 
 
+def test_processes_write_the_files_that_one_process_writes(images, tmp_path):
+    some = images[np.r_[5:20, 60:70]]
+    one, two = (some.save(tmp_path / str(n), n_jobs=n) for n in (1, 2))
+    assert one.read_text() == two.read_text()
+    files = sorted(path.relative_to(one.parent) for path in one.parent.glob("*/*.png"))
+    assert len(files) > 20
+    for file in files:
+        assert (one.parent / file).read_bytes() == (two.parent / file).read_bytes()
+
+
 def test_folder_of_images(epochs, images, drawn, tmp_path, monkeypatch):
     rows = np.r_[5:40, 60:70]
     some = images[rows]

@@ -10,9 +10,11 @@ import sys
 import time
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import Client, LocalCluster, get_task_stream
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.__main__ import main
@@ -194,6 +196,19 @@ def test_result_does_not_depend_on_the_number_of_processes(trees, tmp_path, kind
     for n_jobs, name in ((1, "one"), (2, "two")):
         ingest(trees / "mesa", tmp_path / name, dataset="mesa", format=kind, n_jobs=n_jobs)
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+
+
+def test_dask_cluster_gives_the_same_files(trees, tmp_path):
+    ingest(trees / "mesa", tmp_path / "here", dataset="mesa")
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        get_task_stream(client) as tasks,
+        joblib.parallel_config(backend="dask"),
+    ):
+        ingest(trees / "mesa", tmp_path / "there", dataset="mesa")
+    assert len({task["worker"] for task in tasks.data}) == 2
+    assert snapshot(tmp_path / "there") == snapshot(tmp_path / "here")
 
 
 def test_repeated_call_reads_no_samples_again(trees, tmp_path, monkeypatch):

@@ -143,6 +143,14 @@ def test_channel_without_a_scale_is_missing_or_gives_way_to_another(tmp_path, wr
         assert_same(read(flat, "ABD")["ABD"], by_pyedflib(good, 3), 2 / 65535)
 
 
+def test_threads_read_the_headers_that_one_thread_reads(cohort, capsys):
+    one = EDFReader(["ECG"]).fit_transform(cohort.X)
+    two = EDFReader(["ECG"], n_jobs=2, verbose=True).fit_transform(cohort.X)
+    assert "Reading headers" in capsys.readouterr().err
+    for found, expected in zip(two.recordings, one.recordings, strict=True):
+        assert found.fingerprint == expected.fingerprint
+
+
 def test_derivation_is_the_channel_of_its_name(write_edf):
     path = write_edf(
         "night.edf",
