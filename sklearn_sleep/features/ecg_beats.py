@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sleepecg.heartbeats import detect_heartbeats
 
 from sklearn_sleep.features.peaks import vertex
 
@@ -57,6 +56,9 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
             "better 200. Leave out the Resampler before the feature step."
         )
         raise ValueError(msg)
+    # sleepecg brings numba, 70 MB that processes without an ECG to look at need not have.
+    from sleepecg.heartbeats import detect_heartbeats  # noqa: PLC0415
+
     values = np.ascontiguousarray(samples, dtype=np.float64)
     if len(values) < 2 * sampling_frequency or np.ptp(values) == 0:
         return np.empty(0)

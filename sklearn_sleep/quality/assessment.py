@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.features.heartbeats import HeartbeatDetector
 from sklearn_sleep.features.signal_quality import signal_quality
+from sklearn_sleep.preprocessing._resampling import resample_polyphase
 from sklearn_sleep.quality.measures import (
     band_power_share,
     clipped_share,
     constant_share,
     epoch_range,
-    is_upside_down,
+    is_turned,
     split_epochs,
 )
 from sklearn_sleep.recording import FloatArray, Signal
@@ -39,8 +41,13 @@ _CLIPPED_SHARE = 0.02
 _LEAST_QUALITY = {"ECG": 0.66, "PPG": 0.86}
 # Breaths of 3 to 60 a minute; eye movements and brain waves of sleep, from the AASM manual's high
 # pass to its fastest spindles. White noise of twice the bandwidth has half of its power there.
-_RESPIRATORY_BAND, _RESPIRATORY_LOWEST = (0.05, 1.0), 0.05
-_SCALP_BAND, _SCALP_LOWEST = (0.3, 16.0), 0.3
+_RESPIRATORY_BAND = (0.05, 1.0)
+_SCALP_BAND = (0.3, 16.0)
+# Beats are compared at these rates in Hz if there are more, since QRS complexes have little power
+# beyond 50 Hz and pulses beyond 15; and not found at all at lower ones than the least.
+_ENOUGH_FREQUENCY = {"ECG": 128.0, "PPG": 64.0}
+_LEAST_FREQUENCY = {"ECG": 50.0, "PPG": 20.0}
+_EPOCHS_AT_A_TIME, _EPOCHS_OF_BEATS = 60, 240
 # Ranges of an epoch that are no mistake in the unit: factors of 1,000 lie between neighbouring
 # units. QRS complexes of 0.5 to 3 mV; EEG of 10 to 200 uV, EOG up to 500 uV, chin EMG of 2 to
 # 200 uV (AASM manual; Surawicz & Knilans, Chou's Electrocardiography in Clinical Practice).
@@ -65,7 +72,8 @@ class SignalAssessment:
     noisy : ndarray of bool, shape (n_epochs,)
         The beats of an ECG or a PPG are too different to be beats (Orphanidou et al. 2015), or less
         than half of the power of another signal lies where breathing, or brain and eyes, have it.
-        An EMG is not judged.
+        An EMG is not judged, nor is a signal of which too few samples per second are there: ECG
+        50, PPG 20, EEG and EOG 64.
     inverted : bool
         An ECG whose R waves, or a PPG whose upstrokes, go down in most epochs.
     wrong_unit : bool
@@ -169,54 +177,98 @@ def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAs
     frequency = signal.sampling_frequency
     per_epoch = max(round(frequency * EPOCH_DURATION), 1)
     epochs = split_epochs(samples, per_epoch, signal.n_epochs)
-    missing = np.isnan(epochs).mean(axis=1) > _HALF
-    flat = constant_share(epochs, frequency) > _FLAT_SHARE.get(signal.name, _HALF)
+    measured = _measure(signal, epochs)
+    missing = measured["missing"] > _HALF
+    flat = measured["constant"] > _FLAT_SHARE.get(signal.name, _HALF)
     if not signal.unit:
         # NaN has no standard deviation, and is not below.
-        flat |= epochs.std(axis=1) < _FLAT_STANDARD_DEVIATION
+        flat |= measured["standard deviation"] < _FLAT_STANDARD_DEVIATION
     flat &= ~missing
-    clipped = (clipped_share(epochs) > _CLIPPED_SHARE) & ~flat & ~missing
-    noisy = _noisy(signal, samples, epochs) & ~flat & ~missing
+    clipped = (measured["clipped"] > _CLIPPED_SHARE) & ~flat & ~missing
+    if signal.name in _LEAST_FREQUENCY and frequency >= _LEAST_FREQUENCY[signal.name]:
+        alike = _likeness_of_beats(signal, epochs)
+        noisy = np.nan_to_num(alike, nan=1.0) < _LEAST_QUALITY[signal.name]
+    else:
+        noisy = np.nan_to_num(measured["band"], nan=1.0) < _HALF
+    noisy &= ~flat & ~missing
     sound = ~(missing | flat | clipped | noisy)
+    turned = measured["turned"][sound & np.isfinite(measured["turned"])]
     return SignalAssessment(
         signal.name,
         missing,
         flat,
         clipped,
         noisy,
-        _is_inverted(signal.name, epochs[sound]),
-        _is_of_wrong_unit(signal, epochs[~(missing | flat)]),
+        bool(len(turned) and turned.mean() > _HALF),
+        _is_of_wrong_unit(signal, measured["range"][~(missing | flat)]),
     )
 
 
-def _noisy(signal: Signal, samples: FloatArray, epochs: FloatArray) -> BoolArray:
+def _measure(signal: Signal, epochs: FloatArray) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the measures of each epoch, from a few of them at a time: nights are long."""
     frequency = signal.sampling_frequency
-    if signal.name in _LEAST_QUALITY:
-        read = Signal(signal.definition, lambda: samples, frequency, "", n_epochs=signal.n_epochs)
-        beats = HeartbeatDetector((signal.name,), correct=False).detect(read).detected
-        quality = signal_quality(samples, frequency, beats, n_epochs=signal.n_epochs)
-        return np.nan_to_num(quality, nan=1.0) < _LEAST_QUALITY[signal.name]
+    names = ("missing", "constant", "standard deviation", "clipped", "band", "range", "turned")
+    measured = {name: np.full(len(epochs), np.nan) for name in names}
+    lowest, highest = _limits(epochs)
+    band = _band(signal)
+    for start in range(0, len(epochs), _EPOCHS_AT_A_TIME):
+        here = slice(start, start + _EPOCHS_AT_A_TIME)
+        some = epochs[here]
+        measured["missing"][here] = np.isnan(some).mean(axis=1)
+        measured["constant"][here] = constant_share(some, frequency)
+        measured["standard deviation"][here] = some.std(axis=1)
+        measured["clipped"][here] = clipped_share(some, lowest, highest)
+        if band is not None:
+            measured["band"][here] = band_power_share(some, frequency, band, band[0])
+        if signal.unit in ("mV", "uV"):
+            measured["range"][here] = epoch_range(some)
+        if signal.name == "ECG":
+            measured["turned"][here] = is_turned(some)
+        elif signal.name == "PPG":
+            measured["turned"][here] = is_turned(np.diff(some, axis=1))
+    return measured
+
+
+def _limits(epochs: FloatArray) -> tuple[float, float]:
+    if not epochs.size or np.isnan(epochs).all():
+        return np.nan, np.nan
+    return float(np.nanmin(epochs)), float(np.nanmax(epochs))
+
+
+def _band(signal: Signal) -> tuple[float, float] | None:
+    """Return where a signal should have most of its power, if that can be told from noise."""
     if signal.name in ("ABD", "THX"):
-        share = band_power_share(epochs, frequency, _RESPIRATORY_BAND, _RESPIRATORY_LOWEST)
-    elif signal.name != "EMG" and signal.unit and frequency > 4 * _SCALP_BAND[1]:
-        share = band_power_share(epochs, frequency, _SCALP_BAND, _SCALP_LOWEST)
-    else:
-        return np.zeros(len(epochs), dtype=bool)
-    return np.nan_to_num(share, nan=1.0) < _HALF
+        return _RESPIRATORY_BAND
+    is_judged = signal.name not in (*_LEAST_QUALITY, "EMG") and bool(signal.unit)
+    return _SCALP_BAND if is_judged and signal.sampling_frequency > 4 * _SCALP_BAND[1] else None
 
 
-def _is_inverted(name: str, epochs: FloatArray) -> bool:
-    if name == "ECG":
-        return is_upside_down(epochs)
-    if name == "PPG":
-        return is_upside_down(np.diff(epochs, axis=1))
-    return False
+def _likeness_of_beats(signal: Signal, epochs: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the index of each epoch, from some hours at a time: detectors copy what they get."""
+    likeness = np.full(len(epochs), np.nan)
+    enough = _ENOUGH_FREQUENCY[signal.name]
+    detector = HeartbeatDetector((signal.name,), correct=False)
+    for start in range(0, len(epochs), _EPOCHS_OF_BEATS):
+        samples, frequency = (
+            epochs[start : start + _EPOCHS_OF_BEATS].ravel(),
+            signal.sampling_frequency,
+        )
+        n_epochs = min(_EPOCHS_OF_BEATS, len(epochs) - start)
+        if frequency > enough:
+            per_epoch = round(enough * EPOCH_DURATION)
+            samples = resample_polyphase(samples, frequency, per_epoch, n_epochs)
+            frequency = enough
+        part = Signal(
+            signal.definition, partial(np.asarray, samples), frequency, "", n_epochs=n_epochs
+        )
+        beats = detector.detect(part).detected
+        likeness[start : start + n_epochs] = signal_quality(
+            samples, frequency, beats, n_epochs=n_epochs
+        )
+    return likeness
 
 
-def _is_of_wrong_unit(signal: Signal, epochs: FloatArray) -> bool:
-    if signal.unit not in ("mV", "uV"):
-        return False
-    ranges = epoch_range(epochs)
+def _is_of_wrong_unit(signal: Signal, ranges: npt.NDArray[np.float64]) -> bool:
     ranges = ranges[np.isfinite(ranges)]
     if not len(ranges):
         return False

@@ -13,7 +13,7 @@ __all__ = [
     "clipped_share",
     "constant_share",
     "epoch_range",
-    "is_upside_down",
+    "is_turned",
     "split_epochs",
 ]
 
@@ -78,13 +78,15 @@ def constant_share(epochs: FloatArray, sampling_frequency: float) -> FloatArray:
     return _long_runs(epochs.ravel(), least).reshape(epochs.shape).mean(axis=1)
 
 
-def clipped_share(epochs: FloatArray) -> FloatArray:
-    """Return the share of each epoch that stays at the night's lowest or highest value.
+def clipped_share(epochs: FloatArray, lowest: float, highest: float) -> FloatArray:
+    """Return the share of each epoch that stays at the limits of what was recorded.
 
     Parameters
     ----------
     epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
-        Samples of a night.
+        Samples.
+    lowest, highest : float
+        Of the night.
 
     Returns
     -------
@@ -93,14 +95,13 @@ def clipped_share(epochs: FloatArray) -> FloatArray:
     Examples
     --------
     >>> wave = np.clip(np.sin(np.arange(60) / 3), -0.5, 2).astype(np.float32)
-    >>> clipped_share(wave.reshape(2, 30)).round(1)
+    >>> clipped_share(wave.reshape(2, 30), wave.min(), wave.max()).round(1)
     array([0.2, 0.4])
     """
     samples = epochs.ravel()
-    present = samples[~np.isnan(samples)]
-    if not len(present):
+    extreme = (samples == lowest) | (samples == highest)
+    if not extreme.any():
         return np.zeros(len(epochs))
-    extreme = (samples == present.min()) | (samples == present.max())
     clipped = extreme & _long_runs(samples, _CLIPPED_RUN)
     return clipped.reshape(epochs.shape).mean(axis=1)
 
@@ -169,8 +170,8 @@ def epoch_range(epochs: FloatArray) -> FloatArray:
     return (high - low).astype(epochs.dtype)
 
 
-def is_upside_down(epochs: FloatArray) -> bool:
-    """Return whether the larger deflections go down in most epochs.
+def is_turned(epochs: FloatArray) -> FloatArray:
+    """Return for each epoch whether the larger deflections go down.
 
     Of an ECG these are the R waves; of the slope of a PPG, the upstrokes.
 
@@ -181,19 +182,19 @@ def is_upside_down(epochs: FloatArray) -> bool:
 
     Returns
     -------
-    bool
+    ndarray of float, shape (n_epochs,)
+        1 or 0; NaN where samples are missing.
 
     Examples
     --------
-    >>> pulses = np.tile((np.arange(100) < 5).astype(np.float32), (4, 10))
-    >>> is_upside_down(pulses), is_upside_down(-pulses)
-    (False, True)
+    >>> pulses = np.tile((np.arange(100) < 5).astype(np.float32), (2, 10))
+    >>> is_turned(pulses), is_turned(-pulses)
+    (array([0., 0.]), array([1., 1.]))
     """
     low, middle, high = np.percentile(epochs, (_EXTREME[0], 50, _EXTREME[1]), axis=1)
     with np.errstate(invalid="ignore"):
         turned = (middle - low) > _TURNED_FACTOR * (high - middle)
-    known = np.isfinite(low)
-    return bool(known.any() and turned[known].mean() > 0.5)
+    return np.where(np.isfinite(low), turned.astype(np.float64), np.nan)
 
 
 def _long_runs(samples: FloatArray, least: int) -> npt.NDArray[np.bool_]:

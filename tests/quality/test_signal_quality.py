@@ -229,6 +229,13 @@ def test_white_noise_of_a_low_rate_is_no_brain():
     assert assess_signal(make_signal("EEG", noise, 200.0, "uV")).noisy.all()
 
 
+@pytest.mark.parametrize(("name", "rate"), [("ECG", 40), ("PPG", 10)])
+def test_beats_are_not_judged_at_rates_that_do_not_show_them(name, rate):
+    noise = 0.3 * np.random.default_rng(0).standard_normal(N_EPOCHS * 30 * rate)
+    unit = SOUND[name][2]
+    assert not assess_signal(make_signal(name, noise, float(rate), unit)).noisy.any()
+
+
 def test_signal_without_samples():
     nothing = assess_signal(make_signal("ECG", np.full(N_EPOCHS * 3000, np.nan), 100.0, "mV"))
     assert nothing.missing.all()

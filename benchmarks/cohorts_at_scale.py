@@ -1,0 +1,331 @@
+"""Cohorts larger than memory: ingestion and training, in bytes, seconds and nights.
+
+    python benchmarks/cohorts_at_scale.py --work WORK [--nights 200] [--peer WAV2SLEEP]
+
+Makes synthetic eight-hour nights at all sites in WORK (what is there is kept), and measures
+
+- ingestion with one and two processes: seconds a night, bytes, and the memory of all processes
+  together (proportional set sizes, ten times a second);
+- ingestion that is killed again and again: whether its files are those of an uninterrupted one;
+- with --peer, a checkout of github.com/joncarter1/wav2sleep: its processing of the same nights,
+  night by night in turn with ours;
+- training from memory, and from a RecordingCache under a limit of a tenth of the samples' size, in
+  turn. On Linux, as root, the limit holds for all memory, files in it included (control group).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+SIGNALS = ["ECG", "PPG", "ABD", "THX"]
+_GROUPS = Path("/sys/fs/cgroup/memory")
+
+
+def main() -> None:
+    """Measure what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--links", type=int, default=4, help="names of each night in training")
+    parser.add_argument("--peer", type=Path)
+    parser.add_argument("--only", choices=("ingest", "kill", "peer", "train"))
+    parser.add_argument("--train", choices=("memory", "cache"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.work = options.work.resolve()
+    if options.train:
+        train(options.work, options.train)
+        return
+    make_nights(options.work, options.nights)
+    if options.only in (None, "ingest"):
+        measure_ingestion(options.work)
+    if options.only in (None, "kill"):
+        measure_interruptions(options.work, options.kills)
+    if options.peer and options.only in (None, "peer"):
+        measure_peer(options.work, options.peer)
+    if options.only in (None, "train"):
+        measure_training(options.work, options.links)
+
+
+def make_nights(work: Path, n_nights: int) -> None:
+    """Make the synthetic cohort."""
+    from sklearn_sleep.datasets import make_cohort
+
+    started = time.perf_counter()
+    make_cohort(
+        work / "cohort",
+        n_subjects=n_nights,
+        hours=8.0,
+        second_visit_probability=0.0,
+        n_jobs=-1,
+        verbose=True,
+    )
+    size = sum(path.stat().st_size for path in (work / "cohort").rglob("*.edf"))
+    print(
+        f"{n_nights} nights of eight hours, {size / 1e9:.1f} GB of EDF, "
+        f"made in {time.perf_counter() - started:.0f} s"
+    )
+
+
+def measure_ingestion(work: Path) -> None:
+    """Ingest with one and with two processes."""
+    print("\n| processes | s | nights/s | peak of all memory, MB | GB written |")
+    print("| --- | --- | --- | --- | --- |")
+    for n_jobs in (1, 2):
+        store = work / f"store-{n_jobs}"
+        shutil.rmtree(store, ignore_errors=True)
+        started = time.perf_counter()
+        process = subprocess.Popen(command(work, store, n_jobs), **quiet())
+        peak = watch_memory(process)
+        seconds = time.perf_counter() - started
+        n_nights = len(list((store / "nights").iterdir()))
+        size = sum(path.stat().st_size for path in (store / "recordings").rglob("*.npy"))
+        print(
+            f"| {n_jobs} | {seconds:.0f} | {n_nights / seconds:.2f} | {peak / 1e6:.0f} | "
+            f"{size / 1e9:.2f} |",
+            flush=True,
+        )
+
+
+def command(work: Path, store: Path, n_jobs: int) -> list[str]:
+    """Return the command that ingests."""
+    return [
+        *(sys.executable, "-m", "sklearn_sleep", "ingest", str(work / "cohort")),
+        *("--out", str(store), "--jobs", str(n_jobs)),
+    ]
+
+
+def quiet() -> dict[str, object]:
+    """Return what a process is started with: no output, a group of its own, one thread each."""
+    return {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "start_new_session": True,
+    }
+
+
+def watch_memory(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process and return the largest memory of it and its children, in bytes."""
+    peak = 0
+    family = psutil.Process(process.pid)
+    while process.poll() is None:
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            for member in [family, *family.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    total += member.memory_full_info().pss
+        peak = max(peak, total)
+        time.sleep(0.1)
+    if process.returncode:
+        sys.exit(f"The ingestion ended with {process.returncode}.")
+    return peak
+
+
+def measure_interruptions(work: Path, n_kills: int) -> None:
+    """Kill an ingestion again and again, let it finish, and compare."""
+    store = work / "store-killed"
+    shutil.rmtree(store, ignore_errors=True)
+    rng = np.random.default_rng(0)
+    for _ in range(n_kills):
+        process = subprocess.Popen(command(work, store, 2), **quiet())
+        time.sleep(rng.uniform(8, 20))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    partials = len(list(store.rglob(".*.partial")))
+    subprocess.run(command(work, store, 2), check=True, **quiet())
+    same = hashes(store) == hashes(work / "store-2")
+    print(f"\n{n_kills} kills, {partials} half-written files left by them; same files: {same}")
+
+
+def hashes(store: Path) -> dict[str, str]:
+    """Return the hash of each file of a store that is not half-written."""
+    return {
+        str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in store.rglob("*")
+        if path.is_file() and path.suffix not in (".lock", ".partial")
+    }
+
+
+def measure_peer(work: Path, peer: Path, n_nights: int = 20) -> None:
+    """Process nights with the published code and with ours, in turn."""
+    sys.path.insert(0, str(peer / "src"))
+    from wav2sleep.data.edf import load_edf_data
+    from wav2sleep.data.preprocessing import process_waveform_dataframe
+
+    from sklearn_sleep.datasets import load_cohort
+    from sklearn_sleep.ingestion import ingest
+
+    cohort = load_cohort(work / "cohort")
+    paths = list(cohort.recordings["path"][:: max(len(cohort.recordings) // n_nights, 1)])[
+        :n_nights
+    ]
+    seconds = {"published": 0.0, "sklearn_sleep": 0.0}
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        for number, path in enumerate(paths):
+            started = time.perf_counter()
+            frame, _ = load_edf_data(path, columns=SIGNALS, raise_on_missing=False)
+            table = process_waveform_dataframe(frame, columns=SIGNALS)
+            table.to_parquet(Path(folder, "night.parquet"))
+            seconds["published"] += time.perf_counter() - started
+            one = type(cohort)(**cohort)
+            rows = (cohort.X["recording"] == path).to_numpy()
+            one.X, one.y = cohort.X[rows], cohort.y[rows]
+            one.recordings = cohort.recordings[cohort.recordings["path"] == path]
+            one.problems = cohort.problems.iloc[:0]
+            started = time.perf_counter()
+            ingest(one, Path(folder, f"store-{number}"), signals=SIGNALS)
+            seconds["sklearn_sleep"] += time.perf_counter() - started
+            gc.collect()
+    for name, total in seconds.items():
+        print(f"{name}: {total / len(paths):.2f} s a night, one process")
+    print(f"{seconds['published'] / seconds['sklearn_sleep']:.1f} times as fast")
+
+
+def measure_training(work: Path, n_links: int) -> None:
+    """Train from memory, and from a cache under a limit of memory."""
+    linked = work / "linked"
+    for path in (work / "cohort" / "polysomnography").rglob("*.*"):
+        for number in range(n_links):
+            # Other subjects by name, the same bytes on disk.
+            name = re.sub(r"1(?=\d{5}[.-])", str(number + 1), path.name)
+            link = linked / path.parent.relative_to(work / "cohort") / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                os.link(path, link)
+    store = work / "store-linked"
+    ingest = [sys.executable, "-m", "sklearn_sleep", "ingest", str(linked)]
+    subprocess.run([*ingest, "--out", str(store), "--jobs", "2"], check=True, **quiet())
+    samples = work / "store-linked" / "recordings"
+    size = sum(path.stat().st_size for path in samples.rglob("*.npy"))
+    print(f"\nTraining on {size / 1e9:.2f} GB of samples; the limit is {size / 1e10:.2f} GB")
+    me = [sys.executable, __file__, "--work", str(work), "--train"]
+    for kind in ("memory", "cache", "memory", "cache"):
+        drop_caches()
+        with limited(size // 10 if kind == "cache" else None) as enter:
+            subprocess.run([*me, kind], check=True, preexec_fn=enter)
+
+
+def drop_caches() -> None:
+    """Forget files that are in memory, where that is allowed."""
+    with contextlib.suppress(OSError):
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
+@contextlib.contextmanager
+def limited(n_bytes: int | None) -> Iterator[object]:
+    """Yield what a process calls to come under a limit of memory."""
+    group = _GROUPS / f"sklearn-sleep-{os.getpid()}"
+    if n_bytes is None:
+        yield None
+        return
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(n_bytes))
+    except OSError as error:
+        print(f"(no control group: {error}; the limit holds for kept nights only)")
+        yield None
+        return
+    try:
+        yield lambda: (group / "tasks").write_text(str(os.getpid()))
+    finally:
+        peak = int((group / "memory.max_usage_in_bytes").read_text())
+        print(f"  largest memory of the group: {peak / 1e6:.0f} MB", flush=True)
+        with contextlib.suppress(OSError):
+            group.rmdir()
+
+
+def train(work: Path, kind: str) -> None:
+    """Train two passes and print the seconds of the second one."""
+    from sklearn.pipeline import make_pipeline
+    from skorch.callbacks import EpochTimer
+
+    from sklearn_sleep.classifiers import Wav2SleepClassifier
+    from sklearn_sleep.datasets import load_cohort
+    from sklearn_sleep.preprocessing import (
+        EDFReader,
+        Epocher,
+        Normalizer,
+        RecordingCache,
+        Resampler,
+    )
+    from sklearn_sleep.stages import merge_stages
+
+    X, y, _ = load_cohort(work / "linked", return_X_y_groups=True)
+    classifier = Wav2SleepClassifier(
+        module__feature_dim=64,
+        module__initial_channels=8,
+        module__max_channels=64,
+        module__mixer_heads=4,
+        module__mixer_feedforward_dim=128,
+        max_epochs=2,
+        batch_size=4,
+        train_split=None,
+        random_state=0,
+        kept_bytes=2**40 if kind == "memory" else 0,
+        callbacks=[("timer", EpochTimer())],
+        verbose=0,
+    )
+    pipeline = make_pipeline(
+        EDFReader(SIGNALS),
+        Resampler(),
+        Normalizer(),
+        Epocher(),
+        RecordingCache(work / "store-linked" / "recordings"),
+        classifier,
+    )
+    peak = [0]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            peak[0] = max(peak[0], psutil.Process().memory_info().rss - shared())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    pipeline.fit(X, merge_stages(y, 4))
+    done.set()
+    watcher.join()
+    passes = [f"{seconds:.0f}" for seconds in classifier_history(pipeline)]
+    n_nights = X["recording"].nunique()
+    speed = n_nights / classifier_history(pipeline)[-1]
+    print(
+        f"from {kind}: passes of {' and '.join(passes)} s, {speed:.2f} nights/s in the last, "
+        f"{peak[0] / 1e6:.0f} MB of its own",
+        flush=True,
+    )
+
+
+def shared() -> int:
+    """Return the bytes of this process that are files in memory."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssFile:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def classifier_history(pipeline: object) -> list[float]:
+    """Return the seconds of each pass."""
+    return list(pipeline[-1].history[:, "dur"])  # type: ignore[index]
+
+
+if __name__ == "__main__":
+    main()
