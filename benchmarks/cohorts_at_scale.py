@@ -86,19 +86,20 @@ def make_nights(work: Path, n_nights: int) -> None:
 
 def measure_ingestion(work: Path) -> None:
     """Ingest with one and with two processes."""
-    print("\n| processes | s | nights/s | peak of all memory, MB | GB written |")
+    print("\n| processes | s | nights/s | peak in both halves, MB | GB written |")
     print("| --- | --- | --- | --- | --- |")
     for n_jobs in (1, 2):
         store = work / f"store-{n_jobs}"
         shutil.rmtree(store, ignore_errors=True)
         started = time.perf_counter()
         process = subprocess.Popen(command(work, store, n_jobs), **quiet())
-        peak = watch_memory(process)
+        first, second = watch_memory(process)
         seconds = time.perf_counter() - started
         n_nights = len(list((store / "nights").iterdir()))
         size = sum(path.stat().st_size for path in (store / "recordings").rglob("*.npy"))
         print(
-            f"| {n_jobs} | {seconds:.0f} | {n_nights / seconds:.2f} | {peak / 1e6:.0f} | "
+            f"| {n_jobs} | {seconds:.0f} | {n_nights / seconds:.2f} | "
+            f"{first / 1e6:.0f}, {second / 1e6:.0f} | "
             f"{size / 1e9:.2f} |",
             flush=True,
         )
@@ -121,9 +122,9 @@ def quiet() -> dict[str, object]:
     }
 
 
-def watch_memory(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a process and return the largest memory of it and its children, in bytes."""
-    peak = 0
+def watch_memory(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Return the largest memory of a process and its children in both halves of its time."""
+    totals = []
     family = psutil.Process(process.pid)
     while process.poll() is None:
         total = 0
@@ -131,11 +132,12 @@ def watch_memory(process: subprocess.Popen[bytes]) -> int:
             for member in [family, *family.children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):
                     total += member.memory_full_info().pss
-        peak = max(peak, total)
+        totals.append(total)
         time.sleep(0.1)
     if process.returncode:
         sys.exit(f"The ingestion ended with {process.returncode}.")
-    return peak
+    half = len(totals) // 2
+    return max(totals[:half]), max(totals[half:])
 
 
 def measure_interruptions(work: Path, n_kills: int) -> None:

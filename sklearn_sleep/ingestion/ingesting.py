@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -313,7 +314,8 @@ class _Job:
         # Names of files may be the same in several folders, as in ISRUC.
         place = hashlib.sha256(night["path"].encode()).hexdigest()[:8]
         stem = f"{Path(night['path']).stem}-{place}"
-        return self.store / "parquet" / (night["dataset"] or "cohort") / f"{stem}.parquet"
+        folder = re.sub(r"\W+", "_", night["dataset"]) or "cohort"  # stays in the store
+        return self.store / "parquet" / folder / f"{stem}.parquet"
 
 
 class _ReadOnce(DerivedSource):

@@ -150,11 +150,6 @@ class CacheStore:
         """
         return self._find(key, signal) is not None
 
-    @property
-    def n_bytes(self) -> int:
-        """What the arrays take on disk."""
-        return sum(status.st_size for _, status in self._files())
-
     def _entry(self, key: str) -> Path:
         # Two levels, since folders of ten thousands of names are slow.
         return Path(self.folder) / key[:2] / key[2:]

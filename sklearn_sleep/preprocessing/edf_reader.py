@@ -63,7 +63,9 @@ class EDFReader(EpochsTransformer):
 
     The dataset of a recording is the value of the table's column ``dataset``, or else the NSRR
     dataset that the file's name starts with (``shhs``, ``mesa``, ``wsc``, ``chat``, ``cfs``,
-    ``ccshs``, ``mros``).
+    ``ccshs``, ``mros``). Labels that mean something in that dataset only go before the known
+    aliases (``"EEG3"`` of MESA is its C4-M1). A channel whose header gives no scale is passed over,
+    with an `EDFWarning`.
 
     Examples
     --------

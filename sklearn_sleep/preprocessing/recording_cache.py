@@ -123,20 +123,6 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
         recordings = [Recording(source) for source in sources]
         return Epochs(X.table, recordings, X.recording_index)
 
-    def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Return the names of the signals that come out: those that go in.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Names of the signals that go in.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        return super().get_feature_names_out(input_features)
-
     def _store(self) -> CacheStore:
         return CacheStore(os.path.abspath(self.folder), self.max_bytes)  # noqa: PTH100 - no links
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Any
-
 from sklearn_sleep.datasets.cohort import Cohort
+from sklearn_sleep.datasets.cohorts.loader import make_loader
 
 __all__ = ["MASS", "load_mass"]
 
@@ -32,62 +29,9 @@ instrument benchmarking and exploratory research", J Sleep Res 23:628-635.
 )
 
 
-def load_mass(
-    folder: str | os.PathLike[str],
-    *,
-    visits: Sequence[str] | None = None,
-    return_X_y_groups: bool = False,
-    n_jobs: int | None = None,
-    verbose: bool = False,
-) -> Any:
-    """Load the Montreal Archive of Sleep Studies (MASS).
-
-    Parameters
-    ----------
-    folder : path
-        The folder with the files ``01-01-0001 PSG.edf`` and ``01-01-0001 Base.edf``, in any
-        subfolders.
-    visits : sequence of str, optional
-        Which of a person's nights to load, only ``"1"`` here; all of them by default.
-    return_X_y_groups : bool, default=False
-        Return ``(X, y, groups)`` instead of a Bunch.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
-
-    Returns
-    -------
-    Bunch or tuple
-        As `load_shhs` returns it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    ValueError
-        If it holds no night of the cohort that can be read, or a visit is not there.
-
-    Warns
-    -----
-    CohortWarning, EDFWarning, HypnogramWarning
-        Names files of no known name, and nights that are left out since a file of theirs is
-        missing or cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = make_cohort(folder, layout="mass", n_subjects=1, hours=0.5)
-    ...     mass = load_mass(folder)
-    >>> mass.recordings["subject"].unique().tolist()
-    ['mass-01-01-0001']
-    """
-    return MASS.load(
-        folder,
-        visits=visits,
-        return_X_y_groups=return_X_y_groups,
-        n_jobs=n_jobs,
-        verbose=verbose,
-    )
+load_mass = make_loader(
+    MASS,
+    folder="The folder of files such as ``01-01-0001 PSG.edf`` and ``01-01-0001 Base.edf``.",
+    visits='only ``"1"`` here',
+    subject="mass-01-01-0001",
+)

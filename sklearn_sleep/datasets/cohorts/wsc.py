@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Any
-
 from sklearn_sleep.datasets.cohort import Cohort
+from sklearn_sleep.datasets.cohorts.loader import make_loader
 from sklearn_sleep.datasets.cohorts.nsrr import describe_nsrr
 from sklearn_sleep.datasets.demographics import Demographics
 
@@ -46,61 +43,9 @@ Wisconsin Sleep Cohort study", WMJ 108:246-249.
 )
 
 
-def load_wsc(
-    folder: str | os.PathLike[str],
-    *,
-    visits: Sequence[str] | None = None,
-    return_X_y_groups: bool = False,
-    n_jobs: int | None = None,
-    verbose: bool = False,
-) -> Any:
-    """Load the Wisconsin Sleep Cohort (WSC).
-
-    Parameters
-    ----------
-    folder : path
-        The folder ``wsc`` that ``nsrr download wsc`` makes: polysomnography.
-    visits : sequence of str, optional
-        Which of a person's nights to load, ``"1"`` to ``"5"``; all of them by default.
-    return_X_y_groups : bool, default=False
-        Return ``(X, y, groups)`` instead of a Bunch.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
-
-    Returns
-    -------
-    Bunch or tuple
-        As `load_shhs` returns it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    ValueError
-        If it holds no night of the cohort that can be read, or a visit is not there.
-
-    Warns
-    -----
-    CohortWarning, EDFWarning, HypnogramWarning
-        Names files of no known name, and nights that are left out since a file of theirs is
-        missing or cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = make_cohort(folder, layout="wsc", n_subjects=1, hours=0.5)
-    ...     wsc = load_wsc(folder)
-    >>> wsc.recordings["subject"].unique().tolist()
-    ['wsc-10101']
-    """
-    return WSC.load(
-        folder,
-        visits=visits,
-        return_X_y_groups=return_X_y_groups,
-        n_jobs=n_jobs,
-        verbose=verbose,
-    )
+load_wsc = make_loader(
+    WSC,
+    folder="The folder ``wsc`` that ``nsrr download wsc`` makes: polysomnography.",
+    visits='``"1"`` to ``"5"``',
+    subject="wsc-10101",
+)
