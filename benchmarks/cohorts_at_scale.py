@@ -9,8 +9,9 @@ Makes synthetic eight-hour nights at all sites in WORK (what is there is kept), 
 - ingestion that is killed again and again: whether its files are those of an uninterrupted one;
 - with --peer, a checkout of github.com/joncarter1/wav2sleep: its processing of the same nights,
   night by night in turn with ours;
-- training from memory, and from a RecordingCache under a limit of a tenth of the samples' size, in
-  turn. On Linux, as root, the limit holds for all memory, files in it included (control group).
+- training with all samples in memory, and from a RecordingCache under a limit of memory. On Linux,
+  as root, the limit holds for all that the process takes, torch and files in memory included (a
+  control group); files that were in memory are forgotten before.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--nights", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--links", type=int, default=4, help="names of each night in training")
+    parser.add_argument("--links", type=int, default=7, help="names of each night in training")
+    parser.add_argument("--limit", type=float, default=1.0, help="GB that training may take")
     parser.add_argument("--peer", type=Path)
     parser.add_argument("--only", choices=("ingest", "kill", "peer", "train"))
     parser.add_argument("--train", choices=("memory", "cache"), help=argparse.SUPPRESS)
@@ -61,7 +63,7 @@ def main() -> None:
     if options.peer and options.only in (None, "peer"):
         measure_peer(options.work, options.peer)
     if options.only in (None, "train"):
-        measure_training(options.work, options.links)
+        measure_training(options.work, options.links, options.limit)
 
 
 def make_nights(work: Path, n_nights: int) -> None:
@@ -201,7 +203,7 @@ def measure_peer(work: Path, peer: Path, n_nights: int = 20) -> None:
     print(f"{seconds['published'] / seconds['sklearn_sleep']:.1f} times as fast")
 
 
-def measure_training(work: Path, n_links: int) -> None:
+def measure_training(work: Path, n_links: int, limit: float) -> None:
     """Train from memory, and from a cache under a limit of memory."""
     linked = work / "linked"
     for path in (work / "cohort" / "polysomnography").rglob("*.*"):
@@ -217,11 +219,11 @@ def measure_training(work: Path, n_links: int) -> None:
     subprocess.run([*ingest, "--out", str(store), "--jobs", "2"], check=True, **quiet())
     samples = work / "store-linked" / "recordings"
     size = sum(path.stat().st_size for path in samples.rglob("*.npy"))
-    print(f"\nTraining on {size / 1e9:.2f} GB of samples; the limit is {size / 1e10:.2f} GB")
+    print(f"\nTraining on {size / 1e9:.2f} GB of samples; the limit is {limit:g} GB", flush=True)
     me = [sys.executable, __file__, "--work", str(work), "--train"]
-    for kind in ("memory", "cache", "memory", "cache"):
+    for kind in ("cache", "memory"):
         drop_caches()
-        with limited(size // 10 if kind == "cache" else None) as enter:
+        with limited(round(limit * 1e9) if kind == "cache" else None) as enter:
             subprocess.run([*me, kind], check=True, preexec_fn=enter)
 
 
@@ -256,7 +258,7 @@ def limited(n_bytes: int | None) -> Iterator[object]:
 
 
 def train(work: Path, kind: str) -> None:
-    """Train two passes and print the seconds of the second one."""
+    """Train two passes and print the seconds of each."""
     from sklearn.pipeline import make_pipeline
     from skorch.callbacks import EpochTimer
 
@@ -273,13 +275,13 @@ def train(work: Path, kind: str) -> None:
 
     X, y, _ = load_cohort(work / "linked", return_X_y_groups=True)
     classifier = Wav2SleepClassifier(
-        module__feature_dim=64,
-        module__initial_channels=8,
-        module__max_channels=64,
+        module__feature_dim=32,
+        module__initial_channels=4,
+        module__max_channels=32,
         module__mixer_heads=4,
-        module__mixer_feedforward_dim=128,
+        module__mixer_feedforward_dim=64,
         max_epochs=2,
-        batch_size=4,
+        batch_size=2,
         train_split=None,
         random_state=0,
         kept_bytes=2**40 if kind == "memory" else 0,
