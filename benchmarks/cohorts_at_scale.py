@@ -31,11 +31,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import psutil
+from sklearn.pipeline import Pipeline, make_pipeline
 
 SIGNALS = ["ECG", "PPG", "ABD", "THX"]
+IN_MEMORY = 600  # nights
 _GROUPS = Path("/sys/fs/cgroup/memory")
 
 
@@ -45,8 +50,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--nights", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--links", type=int, default=7, help="names of each night in training")
-    parser.add_argument("--limit", type=float, default=1.0, help="GB that training may take")
+    parser.add_argument("--limit", type=float, default=0.9, help="GB that training may take")
     parser.add_argument("--peer", type=Path)
     parser.add_argument("--only", choices=("ingest", "kill", "peer", "train"))
     parser.add_argument("--train", choices=("memory", "cache"), help=argparse.SUPPRESS)
@@ -55,7 +59,8 @@ def main() -> None:
     if options.train:
         train(options.work, options.train)
         return
-    make_nights(options.work, options.nights)
+    if options.only != "train":
+        make_nights(options.work, options.nights)
     if options.only in (None, "ingest"):
         measure_ingestion(options.work)
     if options.only in (None, "kill"):
@@ -63,7 +68,7 @@ def main() -> None:
     if options.peer and options.only in (None, "peer"):
         measure_peer(options.work, options.peer)
     if options.only in (None, "train"):
-        measure_training(options.work, options.links, options.limit)
+        measure_training(options.work, options.limit)
 
 
 def make_nights(work: Path, n_nights: int) -> None:
@@ -203,28 +208,74 @@ def measure_peer(work: Path, peer: Path, n_nights: int = 20) -> None:
     print(f"{seconds['published'] / seconds['sklearn_sleep']:.1f} times as fast")
 
 
-def measure_training(work: Path, n_links: int, limit: float) -> None:
-    """Train from memory, and from a cache under a limit of memory."""
-    linked = work / "linked"
-    for path in (work / "cohort" / "polysomnography").rglob("*.*"):
-        for number in range(n_links):
-            # Other subjects by name, the same bytes on disk.
-            name = re.sub(r"1(?=\d{5}[.-])", str(number + 1), path.name)
-            link = linked / path.parent.relative_to(work / "cohort") / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.exists():
-                os.link(path, link)
-    store = work / "store-linked"
-    ingest = [sys.executable, "-m", "sklearn_sleep", "ingest", str(linked)]
-    subprocess.run([*ingest, "--out", str(store), "--jobs", "2"], check=True, **quiet())
-    samples = work / "store-linked" / "recordings"
-    size = sum(path.stat().st_size for path in samples.rglob("*.npy"))
-    print(f"\nTraining on {size / 1e9:.2f} GB of samples; the limit is {limit:g} GB", flush=True)
+def measure_training(work: Path, limit: float) -> None:
+    """Train on ten times the limit, from a cache under it and from memory."""
+    from sklearn_sleep.datasets import make_cohort
+
+    # Nights of two hours: what one of them takes while it is learnt stays below the limit.
+    made = make_cohort(work / "short", n_subjects=64, hours=2.0, n_jobs=-1)
+    one_name = cache_of(work, made.X, "measure")
+    n_names = int(np.ceil(10 * limit * 1e9 / one_name))
+    link_cohort(work / "short", work / "linked", n_names)
+    cache_of(work, load(work / "linked")[0], "linked")
+    print(
+        f"\nTraining on {n_names * one_name / 1e9:.2f} GB of samples, {n_names} names of "
+        f"{len(made.nights)} nights of two hours; the limit is {limit:g} GB",
+        flush=True,
+    )
     me = [sys.executable, __file__, "--work", str(work), "--train"]
+    # oneDNN keeps what it prepares for each length of night, up to a gigabyte of it.
+    environment = {**os.environ, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
     for kind in ("cache", "memory"):
         drop_caches()
         with limited(round(limit * 1e9) if kind == "cache" else None) as enter:
-            subprocess.run([*me, kind], check=True, preexec_fn=enter)
+            subprocess.run([*me, kind], check=True, preexec_fn=enter, env=environment)
+
+
+def load(folder: Path) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
+    """Return the scored epochs of a cohort and their stages."""
+    from sklearn_sleep.datasets import load_cohort
+
+    # In this process: idle workers would take part of the limit.
+    X, y, _ = load_cohort(folder, return_X_y_groups=True)
+    return X, y
+
+
+def cache_of(work: Path, X: pd.DataFrame, name: str) -> int:
+    """Process nights into a cache and return its bytes."""
+    folder = work / f"cache-{name}"
+    make_steps(folder, n_jobs=-1).fit_transform(X)
+    return sum(path.stat().st_size for path in folder.rglob("*.npy"))
+
+
+def make_steps(folder: Path, n_jobs: int | None = None) -> Pipeline:
+    """Return the steps from EDF files to a cache."""
+    from sklearn_sleep.preprocessing import (
+        EDFReader,
+        Epocher,
+        Normalizer,
+        RecordingCache,
+        Resampler,
+    )
+
+    return make_pipeline(
+        EDFReader(SIGNALS),
+        Resampler(),
+        Normalizer(),
+        Epocher(),
+        RecordingCache(folder, n_jobs=n_jobs),
+    )
+
+
+def link_cohort(folder: Path, linked: Path, n_names: int) -> None:
+    """Give the files of a cohort further names: other subjects, the same bytes on disk."""
+    for path in (folder / "polysomnography").rglob("*.*"):
+        for number in range(n_names):
+            name = re.sub(r"1(?=\d{5}[.-])", str(number + 1), path.name)
+            link = linked / path.parent.relative_to(folder) / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                os.link(path, link)
 
 
 def drop_caches() -> None:
@@ -258,44 +309,30 @@ def limited(n_bytes: int | None) -> Iterator[object]:
 
 
 def train(work: Path, kind: str) -> None:
-    """Train two passes and print the seconds of each."""
-    from sklearn.pipeline import make_pipeline
-    from skorch.callbacks import EpochTimer
-
+    """Train and print the seconds of each pass."""
     from sklearn_sleep.classifiers import Wav2SleepClassifier
-    from sklearn_sleep.datasets import load_cohort
-    from sklearn_sleep.preprocessing import (
-        EDFReader,
-        Epocher,
-        Normalizer,
-        RecordingCache,
-        Resampler,
-    )
     from sklearn_sleep.stages import merge_stages
 
-    X, y, _ = load_cohort(work / "linked", return_X_y_groups=True)
+    X, y = load(work / "linked")
+    if kind == "memory":
+        # All of them would take an hour, and a night takes what it takes.
+        some = X["recording"].cat.codes.to_numpy() < IN_MEMORY
+        X, y = X[some].reset_index(drop=True), y[some]
     classifier = Wav2SleepClassifier(
-        module__feature_dim=32,
-        module__initial_channels=4,
-        module__max_channels=32,
+        module__feature_dim=16,
+        module__initial_channels=2,
+        module__max_channels=16,
         module__mixer_heads=4,
         module__mixer_feedforward_dim=64,
-        max_epochs=2,
+        # The first pass from memory reads.
+        max_epochs=2 if kind == "memory" else 1,
         batch_size=2,
         train_split=None,
         random_state=0,
         kept_bytes=2**40 if kind == "memory" else 0,
-        callbacks=[("timer", EpochTimer())],
         verbose=0,
     )
-    pipeline = make_pipeline(
-        EDFReader(SIGNALS),
-        Resampler(),
-        Normalizer(),
-        Epocher(),
-        RecordingCache(work / "store-linked" / "recordings"),
-        classifier,
-    )
+    pipeline = make_pipeline(*make_steps(work / "cache-linked").named_steps.values(), classifier)
     peak = [0]
     done = threading.Event()
 
@@ -308,14 +345,20 @@ def train(work: Path, kind: str) -> None:
     pipeline.fit(X, merge_stages(y, 4))
     done.set()
     watcher.join()
-    passes = [f"{seconds:.0f}" for seconds in classifier_history(pipeline)]
+    seconds = list(classifier_of(pipeline).history[:, "dur"])
     n_nights = X["recording"].nunique()
-    speed = n_nights / classifier_history(pipeline)[-1]
+    speed = n_nights / seconds[-1]
+    passes = " and ".join(f"{one:.0f}" for one in seconds)
     print(
-        f"from {kind}: passes of {' and '.join(passes)} s, {speed:.2f} nights/s in the last, "
+        f"from {kind}, {n_nights} nights: {passes} s a pass, {speed:.2f} nights/s in the last, "
         f"{peak[0] / 1e6:.0f} MB of its own",
         flush=True,
     )
+
+
+def classifier_of(pipeline: Pipeline) -> Any:
+    """Return the last step."""
+    return pipeline[-1]
 
 
 def shared() -> int:
@@ -324,11 +367,6 @@ def shared() -> int:
         if line.startswith("RssFile:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def classifier_history(pipeline: object) -> list[float]:
-    """Return the seconds of each pass."""
-    return list(pipeline[-1].history[:, "dur"])  # type: ignore[index]
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def ingest(
     found = list(
         tqdm(processing, desc="Ingesting", total=len(nights), unit="night", disable=not verbose)
     )
-    report = make_report([*found, *_left_out(loaded)])
+    report = make_report([*_with_problems(found, loaded), *_left_out(loaded)])
     write_report(report, store)
     done = [one["path"] for one in found if one["status"] == "done"]
     rows = loaded.X["recording"].isin(done).to_numpy()
@@ -195,6 +195,15 @@ def _nights(loaded: Bunch) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.int6
         stages = np.full(int(night["n_epochs"]), int(Stage.UNSCORED), dtype=np.int64)
         stages[loaded.X["epoch"].to_numpy()[rows]] = loaded.y[rows]
         yield {str(name): value for name, value in night.items()}, stages
+
+
+def _with_problems(found: Sequence[dict[str, Any]], loaded: Bunch) -> Iterator[dict[str, Any]]:
+    """Yield the rows with what was said of the nights when their hypnograms were loaded."""
+    said_of = loaded.problems.groupby("path")["problem"].agg(list).to_dict()
+    for row in found:
+        known = [row.get("problems", ""), *row.get("repairs", "").splitlines()]
+        new = [text for text in said_of.get(row["path"], ()) if text not in known]
+        yield {**row, "problems": "\n".join(filter(None, [row.get("problems", ""), *new]))}
 
 
 def _left_out(loaded: Bunch) -> Iterator[dict[str, Any]]:
@@ -293,9 +302,12 @@ class _Job:
             self._parquet(night).is_file() if self.cache is None else source.is_kept()  # type: ignore[attr-defined]  # of the cache, the last step
         )
         path = self._path(recording, night, stages)
-        if not there or not path.is_file():
+        if not there:
             return None
-        return json.loads(path.read_text(encoding="utf-8"))
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
 
     def _path(
         self, recording: Recording, night: Mapping[str, Any], stages: npt.NDArray[np.int64]

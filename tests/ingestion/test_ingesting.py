@@ -149,6 +149,34 @@ def test_report_has_a_row_for_every_night(damaged, tmp_path):
         assert row[f"{name} inverted"] == expected["inverted"]
 
 
+def test_problems_of_a_hypnogram_are_in_the_report(trees, tmp_path):
+    folder = tmp_path / "shhs"
+    shutil.copytree(trees / "shhs", folder)
+    annotation = next((folder / "polysomnography/annotations-events-nsrr/shhs1").iterdir())
+    edf = folder / "polysomnography/edfs/shhs1" / annotation.name.replace("-nsrr.xml", ".edf")
+    text = annotation.read_text()
+    # The last stage goes on for ten minutes after the recording.
+    start = text.rindex("<Duration>") + len("<Duration>")
+    stop = text.index("</Duration>", start)
+    longer = text[:start] + str(float(text[start:stop]) + 600) + text[stop:]
+    annotation.write_text(longer)
+    with pytest.warns(HypnogramWarning, match="scored epochs after"):
+        ingested = ingest(folder, tmp_path / "store", dataset="shhs", signals=["THX"])
+    row = ingested.report.set_index("path").loc[str(edf)]
+    assert row["status"] == "done"
+    assert "scored epochs after" in row["problems"]
+    assert (ingested.report.set_index("path")["problems"].drop(str(edf)) == "").all()
+
+
+def test_row_of_a_night_that_cannot_be_read_is_made_again(trees, tmp_path):
+    first = ingest(trees / "mesa", tmp_path / "store", dataset="mesa", signals=["THX"])
+    before = snapshot(tmp_path / "store")
+    next((tmp_path / "store" / "nights").iterdir()).write_text("{")
+    again = ingest(trees / "mesa", tmp_path / "store", dataset="mesa", signals=["THX"])
+    pd.testing.assert_frame_equal(again.report, first.report)
+    assert snapshot(tmp_path / "store") == before
+
+
 def test_report_is_written_as_csv_and_html(damaged, tmp_path):
     strange = damaged / "polysomnography/edfs/shhs1/<script>alert(1)&.edf"
     strange.write_bytes(b"")
