@@ -1,14 +1,12 @@
 """Cohorts larger than memory: ingestion and training, in bytes, seconds and nights.
 
-    python benchmarks/cohorts_at_scale.py --work WORK [--nights 200] [--peer WAV2SLEEP]
+    python benchmarks/cohorts_at_scale.py --work WORK [--nights 200]
 
 Makes synthetic eight-hour nights at all sites in WORK (what is there is kept), and measures
 
 - ingestion with one and two processes: seconds a night, bytes, and the memory of all processes
   together (proportional set sizes, ten times a second);
 - ingestion that is killed again and again: whether its files are those of an uninterrupted one;
-- with --peer, a checkout of github.com/joncarter1/wav2sleep: its processing of the same nights,
-  night by night in turn with ours;
 - training with all samples in memory, and from a RecordingCache under a limit of memory. On Linux,
   as root, the limit holds for all that the process takes, torch and files in memory included (a
   control group); files that were in memory are forgotten before.
@@ -18,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import hashlib
 import os
 import re
@@ -26,7 +23,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -51,8 +47,7 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--limit", type=float, default=0.9, help="GB that training may take")
-    parser.add_argument("--peer", type=Path)
-    parser.add_argument("--only", choices=("ingest", "kill", "peer", "train"))
+    parser.add_argument("--only", choices=("ingest", "kill", "train"))
     parser.add_argument("--train", choices=("memory", "cache"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.work = options.work.resolve()
@@ -65,8 +60,6 @@ def main() -> None:
         measure_ingestion(options.work)
     if options.only in (None, "kill"):
         measure_interruptions(options.work, options.kills)
-    if options.peer and options.only in (None, "peer"):
-        measure_peer(options.work, options.peer)
     if options.only in (None, "train"):
         measure_training(options.work, options.limit)
 
@@ -171,41 +164,6 @@ def hashes(store: Path) -> dict[str, str]:
         for path in store.rglob("*")
         if path.is_file() and path.suffix not in (".lock", ".partial")
     }
-
-
-def measure_peer(work: Path, peer: Path, n_nights: int = 20) -> None:
-    """Process nights with the published code and with ours, in turn."""
-    sys.path.insert(0, str(peer / "src"))
-    from wav2sleep.data.edf import load_edf_data
-    from wav2sleep.data.preprocessing import process_waveform_dataframe
-
-    from sklearn_sleep.datasets import load_cohort
-    from sklearn_sleep.ingestion import ingest
-
-    cohort = load_cohort(work / "cohort")
-    paths = list(cohort.recordings["path"][:: max(len(cohort.recordings) // n_nights, 1)])[
-        :n_nights
-    ]
-    seconds = {"published": 0.0, "sklearn_sleep": 0.0}
-    with tempfile.TemporaryDirectory(dir=work) as folder:
-        for number, path in enumerate(paths):
-            started = time.perf_counter()
-            frame, _ = load_edf_data(path, columns=SIGNALS, raise_on_missing=False)
-            table = process_waveform_dataframe(frame, columns=SIGNALS)
-            table.to_parquet(Path(folder, "night.parquet"))
-            seconds["published"] += time.perf_counter() - started
-            one = type(cohort)(**cohort)
-            rows = (cohort.X["recording"] == path).to_numpy()
-            one.X, one.y = cohort.X[rows], cohort.y[rows]
-            one.recordings = cohort.recordings[cohort.recordings["path"] == path]
-            one.problems = cohort.problems.iloc[:0]
-            started = time.perf_counter()
-            ingest(one, Path(folder, f"store-{number}"), signals=SIGNALS)
-            seconds["sklearn_sleep"] += time.perf_counter() - started
-            gc.collect()
-    for name, total in seconds.items():
-        print(f"{name}: {total / len(paths):.2f} s a night, one process")
-    print(f"{seconds['published'] / seconds['sklearn_sleep']:.1f} times as fast")
 
 
 def measure_training(work: Path, limit: float) -> None:
