@@ -73,13 +73,24 @@ class NightSample:
         for name, samples in state["x"].items():
             x[name] = samples
             if isinstance(samples, str):
-                x[name] = torch.from_numpy(np.load(samples, mmap_mode="c", allow_pickle=False))
+                x[name] = _map(samples)
                 mapped[name] = (samples, x[name].data_ptr())
         self.__dict__.update({**state, "x": x, "mapped": mapped})
 
     def _is_mapped(self, name: str) -> bool:
         """Whether a signal is a file still, and not what something has made of it."""
         return name in self.mapped and self.mapped[name][1] == self.x[name].data_ptr()
+
+
+def _map(path: str) -> Tensor:
+    try:
+        return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    except FileNotFoundError as error:
+        msg = (
+            f"{path} was evicted from its RecordingCache before it was used. Raise max_bytes, so "
+            "that the nights which workers read ahead have room."
+        )
+        raise FileNotFoundError(msg) from error
 
 
 @dataclass(frozen=True)

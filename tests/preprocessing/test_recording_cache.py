@@ -408,6 +408,15 @@ def test_workers_of_a_data_loader_pass_mapped_nights_on_without_copying(cohort, 
     assert n_mapped > len(epochs.recordings)
 
 
+def test_file_that_was_evicted_on_the_way_is_named(cohort, folders):
+    epochs = steps(*folders, signals=["ECG"]).fit_transform(cohort.X)
+    content = pickle.dumps(NightDataset(epochs, ["ECG"])[0])
+    for path in files_of(folders[0]):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"ECG.*was evicted.*Raise max_bytes"):
+        pickle.loads(content)  # noqa: S301
+
+
 def test_changed_samples_are_passed_on_as_they_are(cohort, folders):
     from dataclasses import replace
 
