@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from sklearn_sleep.preprocessing._normalization import causal_normalize, zscore
 
@@ -199,3 +200,16 @@ def test_causal_does_not_look_ahead():
 def test_causal_names_wrong_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         causal_normalize(**({"samples": np.ones(100), "sampling_frequency": 10.0} | parameters))
+
+
+# With sums by BLAS, a sample of each of these depends on the number of threads.
+@pytest.mark.parametrize("seed", [160, 270, 397, 444])
+def test_number_of_threads_does_not_change_a_bit(seed):
+    rng = np.random.default_rng(seed)
+    n_samples = int(rng.integers(400_000, 1_000_000))
+    samples = (rng.standard_normal(n_samples) * rng.uniform(0.1, 3)).astype(np.float32)
+    results = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            results.append(zscore(samples))
+    np.testing.assert_array_equal(results[1], results[0])
