@@ -25,16 +25,25 @@ COHORT_CHANNELS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "Cz-Oz": ("EEG2",),
             "C4-M1": ("EEG3",),
         },
-        "wsc": {"EMG": ("chin",)},
-        "chat": {**_MASTOIDS, "EMG": ("Lchin-Cchin", "Lchin-Rchin", "Chin1-Chin2")},
+        # Of the two systems that recorded it, both have C3; https://sleepdata.org/datasets/wsc,
+        # montage.
+        "wsc": {"EEG": ("C3-M2",), "EMG": ("chin", "cchin_l")},
+        # The montage of https://sleepdata.org/datasets/chat has ECG1 against ECG3.
+        "chat": {
+            **_MASTOIDS,
+            "ECG": ("ECG1-ECG3",),
+            "EMG": ("Lchin-Cchin", "Lchin-Rchin", "Chin1-Chin2"),
+        },
         "cfs": {**_MASTOIDS, "EMG": ("EMG1-EMG2",)},
         "ccshs": {**_MASTOIDS, "EMG": ("EMG1-EMG2",)},
         "mros": {**_MASTOIDS, "EMG": ("L Chin-R Chin",)},
-        # Table 2 of Khalighi et al. 2016, Comput Methods Programs Biomed 124:180-192.
-        "isruc": {"EMG": ("X1",), "ECG": ("X2",), **_MASTOIDS},
+        # Table 2 of Khalighi et al. 2016, Comput Methods Programs Biomed 124:180-192: the ninth and
+        # tenth channel, which some files name by a number.
+        "isruc": {"EMG": ("X1", "24"), "ECG": ("X2", "25"), **_MASTOIDS},
         # O'Reilly et al. 2014, J Sleep Res 23:628-635.
         "mass": {
             "EMG": ("EMG Chin", "EMG Chin1-EMG Chin2"),
+            "EEG": ("C4-CLE", "C4-LER", "C3-CLE", "C3-LER"),
             "THX": ("Resp Belt Thor",),
             "ABD": ("Resp Belt Abdo",),
         },

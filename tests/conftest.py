@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import edfio
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
@@ -67,6 +70,26 @@ def cohort(tmp_path_factory) -> Bunch:
     made = make_cohort(tmp_path_factory.mktemp("cohort"), n_subjects=6, hours=0.5, random_state=1)
     made.y = merge_stages(made.y, 4)
     return made
+
+
+@pytest.fixture(scope="session")
+def public_tree(tmp_path_factory):
+    """Make, once for all processes, four subjects with all their visits as a public cohort lies."""
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+    root = root / "public"
+    root.mkdir(exist_ok=True)
+
+    @functools.cache
+    def make(name: str) -> Bunch:
+        with FileLock(root / f"{name}.lock"):
+            # What another process made before is kept.
+            return make_cohort(
+                root / name, layout=name, n_subjects=4, hours=0.5, second_visit_probability=1.0
+            )
+
+    return make
 
 
 @pytest.fixture(scope="session")

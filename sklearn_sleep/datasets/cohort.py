@@ -53,6 +53,8 @@ class Cohort:
         How groups make the person's identifier.
     other : tuple of str, default=()
         Patterns of files that are known and hold neither.
+    wrong_stages : str, default=""
+        Pattern of recordings whose stages the provider knows to be wrong; they are left out.
     demographics : tuple of Demographics, default=()
         Tables of the cohort that tell age, sex and body mass index.
     resample_epochs : {"warn", "majority", "error"}, default="warn"
@@ -77,6 +79,7 @@ class Cohort:
     description: str
     subject: str = "{dataset}-{subject}"
     other: tuple[str, ...] = ()
+    wrong_stages: str = ""
     demographics: tuple[Demographics, ...] = ()
     resample_epochs: ResampleEpochs = "warn"
 
@@ -122,8 +125,8 @@ class Cohort:
         Warns
         -----
         CohortWarning
-            If the folder holds files of no known name, annotations without a recording, or a
-            night twice.
+            If the folder holds files of no known name, annotations without a recording, a night
+            twice, or one whose stages are known to be wrong.
         HypnogramWarning
             If a recording has no annotation, or one that cannot be read; it is left out.
         EDFWarning
@@ -173,47 +176,58 @@ class Cohort:
         nights : list of NightFiles
             In the order of the paths.
         problems : list of Problem
-            Files of no known name, annotations without a recording, and nights that are there
-            twice.
+            Files of no known name, annotations without a recording, nights that are there twice,
+            and nights whose stages are known to be wrong.
         """
-        recordings: dict[tuple[str, ...], Path] = {}
+        recordings: dict[tuple[str, ...], re.Match[str]] = {}
         annotations: dict[tuple[str, ...], dict[int, Path]] = {}
-        groups: dict[tuple[str, ...], dict[str, str]] = {}
+        paths: dict[tuple[str, ...], Path] = {}
         problems: list[Problem] = []
+
+        def report(path: Path, what: str) -> None:
+            problems.append(Problem(str(path), f"{path} {what}", CohortWarning))
+
         for path, name in _files(folder):
             match = _match(self.recording, name)
-            if match:
-                key = _key(match)
-                if key in recordings:
-                    msg = f"{path} is the same night as {recordings[key]} and is left out."
-                    problems.append(Problem(str(path), msg, CohortWarning))
-                    continue
-                recordings[key] = path
-                groups[key] = {name: value or "" for name, value in match.groupdict().items()}
-                continue
-            for rank, pattern in enumerate(self.annotations):
-                match = _match(pattern, name)
-                if match:
-                    annotations.setdefault(_key(match), {}).setdefault(rank, path)
-                    break
-            else:
-                if not any(_match(pattern, name) for pattern in (*self.other, *_NEVER_NIGHTS)):
-                    msg = f"{path} is not a file of {self.name} that is known; it is left out."
-                    problems.append(Problem(str(path), msg, CohortWarning))
-        for key, found in annotations.items():
+            if match and _key(match) in paths:
+                report(path, f"is the same night as {paths[_key(match)]} and is left out.")
+            elif match:
+                recordings[_key(match)] = match
+                paths[_key(match)] = path
+            elif found := self._match_annotation(name):
+                rank, key = found
+                annotations.setdefault(key, {}).setdefault(rank, path)
+            elif not any(_match(pattern, name) for pattern in (*self.other, *_NEVER_NIGHTS)):
+                report(path, f"is not a file of {self.name} that is known; it is left out.")
+        for key, ranked in annotations.items():
             if key not in recordings:
-                path = found[min(found)]
-                msg = f"{path} has no recording and is left out."
-                problems.append(Problem(str(path), msg, CohortWarning))
+                report(ranked[min(ranked)], "has no recording and is left out.")
         nights = []
-        for key, path in recordings.items():
-            found = annotations.get(key, {})
-            annotation = found[min(found)] if found else None
-            subject = self.subject.format(dataset=self.name, **groups[key]).casefold()
-            subject = subject.replace("--", "-")  # a group that is not there
-            visit = groups[key].get("visit", "") or "1"
-            nights.append(NightFiles(path, annotation, subject, visit.casefold()))
+        for key, match in recordings.items():
+            if self.wrong_stages and _match(self.wrong_stages, match.string):
+                report(
+                    paths[key],
+                    f"has wrong stages, as the provider of {self.name} says, and is left out.",
+                )
+                continue
+            ranked = annotations.get(key, {})
+            nights.append(self._night(paths[key], ranked[min(ranked)] if ranked else None, match))
         return nights, problems
+
+    def _match_annotation(self, name: str) -> tuple[int, tuple[str, ...]] | None:
+        """Return the rank of the pattern that a path matches, and the night's key."""
+        for rank, pattern in enumerate(self.annotations):
+            match = _match(pattern, name)
+            if match:
+                return rank, _key(match)
+        return None
+
+    def _night(self, path: Path, annotation: Path | None, match: re.Match[str]) -> NightFiles:
+        groups = {name: value or "" for name, value in match.groupdict().items()}
+        subject = self.subject.format(dataset=self.name, **groups).casefold()
+        subject = subject.replace("--", "-")  # a group that is not there
+        visit = groups.get("visit", "") or "1"
+        return NightFiles(path, annotation, subject, visit.casefold())
 
     def with_annotations(self, *patterns: str) -> Cohort:
         """Return the cohort with other annotations: those of another scorer.

@@ -16,14 +16,17 @@ FloatArray = npt.NDArray[np.float64]
 _DETECTION_FREQUENCY, _LOWEST_DETECTION_FREQUENCY = 100.0, 62.0
 # Half of a QRS complex, which lasts up to 0.1 s (Surawicz et al. 2009, J Am Coll Cardiol 53:976).
 _REFINEMENT_SECONDS = 0.05
+# No heart pauses for so long and goes on: the detector has lost the beats.
+_SILENCE_SECONDS = 10.0
 
 
 def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatArray:
     """Return the times of the R peaks.
 
-    Beats are found by sleepecg (Pan & Tompkins 1985, with its changes). Each is then placed,
-    between samples, where the signal is farthest from what is 50 ms away, so that an ECG that is
-    upside down gives the same R-R intervals.
+    Beats are found by sleepecg (Pan & Tompkins 1985, with its changes), and once more after a
+    silence of 10 s, since one saturation of the amplifier can raise its thresholds above all beats
+    that follow. Each is then placed, between samples, where the signal is farthest from what is
+    50 ms away, so that an ECG that is upside down gives the same R-R intervals.
 
     Parameters
     ----------
@@ -56,12 +59,7 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
             "better 200. Leave out the Resampler before the feature step."
         )
         raise ValueError(msg)
-    # sleepecg brings numba, 70 MB that processes without an ECG to look at need not have.
-    from sleepecg.heartbeats import detect_heartbeats  # noqa: PLC0415
-
     values = np.ascontiguousarray(samples, dtype=np.float64)
-    if len(values) < 2 * sampling_frequency or np.ptp(values) == 0:
-        return np.empty(0)
     step = int(sampling_frequency / _DETECTION_FREQUENCY)
     if step < 2:
         step = 2 if sampling_frequency >= 2 * _LOWEST_DETECTION_FREQUENCY else 1
@@ -70,7 +68,7 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
         whole = values[: len(values) // step * step]
         # Means of a few values each; along the last axis they would take ten times as long.
         coarse = sum((whole[k::step] for k in range(1, step)), whole[::step]) / step
-    found = detect_heartbeats(coarse, sampling_frequency / step)
+    found = _detect(coarse, sampling_frequency / step)
     middle = np.round((found + 0.5) * step - 0.5).astype(np.intp)
     reach = max(round(_REFINEMENT_SECONDS * sampling_frequency), step) + 1
     middle = middle[(middle >= reach) & (middle < len(values) - reach)]
@@ -80,3 +78,39 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
     offset, _ = vertex(height, highest)
     times = (middle - reach + highest + offset) / sampling_frequency
     return times[np.diff(times, prepend=-np.inf) > 0]
+
+
+def _detect(samples: FloatArray, sampling_frequency: float) -> npt.NDArray[np.intp]:
+    """Return the samples of beats; where none are found for long, the rest is searched anew."""
+    found = [_detect_from_scratch(samples, sampling_frequency)]
+    to_search = [(0, len(samples), found[0])]
+    while to_search:
+        start, stop, beats = to_search.pop()
+        edges = np.concatenate([[start], beats, [stop]])
+        for index in np.flatnonzero(np.diff(edges) > _SILENCE_SECONDS * sampling_frequency):
+            after = int(edges[index] + sampling_frequency)
+            before = int(edges[index + 1])
+            if _seconds_of_signal(samples[after:before], sampling_frequency) < _SILENCE_SECONDS:
+                continue
+            again = after + _detect_from_scratch(samples[after:before], sampling_frequency)
+            if len(again):
+                found.append(again)
+                to_search.append((after, before, again))
+    return np.sort(np.concatenate(found))
+
+
+def _seconds_of_signal(samples: FloatArray, sampling_frequency: float) -> float:
+    """Return for how long a signal is more than a straight line, as across a gap."""
+    bend = np.abs(np.diff(samples, 2))
+    return np.count_nonzero(bend > 1e-6 * np.ptp(samples)) / sampling_frequency
+
+
+def _detect_from_scratch(samples: FloatArray, sampling_frequency: float) -> npt.NDArray[np.intp]:
+    # sleepecg brings numba, 70 MB that processes without an ECG to look at need not have.
+    from sleepecg.heartbeats import detect_heartbeats  # noqa: PLC0415
+
+    changes = np.flatnonzero(samples[1:] != samples[:-1])
+    # Its thresholds are learnt from 2 s, and what is flat at first tells nothing.
+    if not len(changes) or len(samples) - changes[0] < 2 * sampling_frequency:
+        return np.empty(0, np.intp)
+    return np.asarray(detect_heartbeats(np.ascontiguousarray(samples), sampling_frequency), np.intp)

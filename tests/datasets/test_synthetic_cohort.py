@@ -396,3 +396,21 @@ def test_impossible_sites_are_named(parameters, message):
     channel = Channel("ECG", "ECG", 100.0, "mV", (-5.0, 5.0))
     with pytest.raises(ValueError, match=message):
         Site(**({"name": "attic", "channels": (channel,)} | parameters))
+
+
+def test_layout_and_sites_exclude_each_other(tmp_path):
+    with pytest.raises(ValueError, match="not both"):
+        make_cohort(tmp_path, layout="shhs", sites=["north"])
+    with pytest.raises(ValueError, match="layout='attic' is not known; use one of shhs"):
+        make_cohort(tmp_path, layout="attic")
+
+
+def test_layouts_are_made_again_or_kept(tmp_path):
+    first = make_cohort(tmp_path / "a", layout="isruc", n_subjects=2, hours=0.5)
+    before = first.nights[0].recording.read_bytes()
+    with pytest.raises(ValueError, match="layout=isruc there, layout=None asked"):
+        make_cohort(tmp_path / "a", n_subjects=2, hours=0.5)
+    again = make_cohort(tmp_path / "a", layout="isruc", n_subjects=2, hours=0.5, overwrite=True)
+    assert again.nights[0].recording.read_bytes() == before
+    make_cohort(tmp_path / "a", n_subjects=1, hours=0.5, overwrite=True)
+    assert not list((tmp_path / "a").rglob("*.rec"))

@@ -52,6 +52,8 @@ def damaged(trees, tmp_path):
     cut.write_bytes(cut.read_bytes()[:300])
     annotations = folder / "polysomnography/annotations-events-nsrr/shhs1"
     (annotations / "shhs1-200002-nsrr.xml").unlink()
+    profusion = folder / "polysomnography/annotations-events-profusion/shhs1"
+    (profusion / "shhs1-200002-profusion.xml").unlink()
     content = bytearray((edfs / "shhs1-200003.edf").read_bytes())
     content[168:176] = b"31.02.85"
     (edfs / "shhs1-200003.edf").write_bytes(bytes(content))

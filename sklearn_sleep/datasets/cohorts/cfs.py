@@ -14,9 +14,10 @@ CFS = nsrr_cohort(
     about="""\
 Cleveland Family Study (CFS)
 
-730 members of families, of 6 to 88 years, in the laboratory (visit 5): single electrodes, ECG,
-respiration and a plethysmogram. Relatives are alike: the subject is the person, and whoever wants
-families apart needs the family numbers, which the NSRR gives on request.
+735 members of families, of 6 to 88 years, in the laboratory (visit 5): single electrodes, ECG,
+respiration and, with one of its two montages, a plethysmogram. Relatives are alike: the subject is
+the person, and whoever wants families apart needs the family numbers, which the NSRR gives on
+request.
 """,
     citation="""\
 Redline et al. 1995, "The familial aggregation of obstructive sleep apnea", Am J Respir Crit

@@ -14,7 +14,7 @@ CHAT = nsrr_cohort(
     about="""\
 Childhood Adenotonsillectomy Trial (CHAT)
 
-Children of 5 to 10 years in the laboratory: 464 before (baseline) and most of them seven months
+Children of 5 to 10 years in the laboratory: 453 before (baseline) and most of them seven months
 after (followup) randomization to surgery or waiting, and 779 who were not randomized. Some headers
 have a physical maximum of 0, so that the channel has no scale and counts as missing, and the
 plethysmogram has several spellings (PlethMasimo, PletMasimo, PlethMasino).

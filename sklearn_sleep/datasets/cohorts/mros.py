@@ -15,12 +15,15 @@ MROS = nsrr_cohort(
 Osteoporotic Fractures in Men Study (MrOS) Sleep
 
 2,907 men of 65 and more years at home, 1,026 of them again: single electrodes, ECG and respiration.
+Of eight first visits the provider says that the stages are wrong; they are left out.
 """,
     citation="""\
 Blackwell et al. 2011, "Associations between sleep architecture and sleep-disordered
 breathing and cognition in older community-dwelling men: the Osteoporotic Fractures in Men Sleep
 Study", J Am Geriatr Soc 59:2217-2225.
 """,
+    # https://sleepdata.org/datasets/mros, polysomnography introduction, known issues.
+    wrong_stages=r"/mros-visit1-(aa2033|aa3905|aa4225|aa4398|aa4928|aa5622|aa5660|aa5781)\.edf",
     demographics=tuple(
         Demographics(
             rf"mros-visit{visit}-(harmonized|dataset)-.*\.csv",

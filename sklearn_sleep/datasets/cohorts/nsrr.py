@@ -38,7 +38,13 @@ def describe_nsrr(name: str, about: str, citation: str) -> str:
 
 
 def nsrr_cohort(
-    name: str, night: str, *, about: str, citation: str, demographics: tuple[Demographics, ...]
+    name: str,
+    night: str,
+    *,
+    about: str,
+    citation: str,
+    demographics: tuple[Demographics, ...],
+    wrong_stages: str = "",
 ) -> Cohort:
     """Return a cohort whose recordings and NSRR or Profusion XML have the same name.
 
@@ -52,6 +58,8 @@ def nsrr_cohort(
         As in `describe_nsrr`.
     demographics : tuple of Demographics
         The cohort's tables.
+    wrong_stages : str, default=""
+        As in `Cohort`.
 
     Returns
     -------
@@ -63,4 +71,5 @@ def nsrr_cohort(
         annotations=(rf"{night}-nsrr\.xml", rf"{night}-profusion\.xml"),
         description=describe_nsrr(name, about, citation),
         demographics=demographics,
+        wrong_stages=wrong_stages,
     )

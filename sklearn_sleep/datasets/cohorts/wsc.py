@@ -15,7 +15,9 @@ WSC = Cohort(
     annotations=(
         r"/wsc-visit(?P<visit>\d)-(?P<subject>\d{5})-nsrr\.stg\.txt",
         r"/wsc-visit(?P<visit>\d)-(?P<subject>\d{5})-nsrr\.allscore\.txt",
+        r"/wsc-visit(?P<visit>\d)-(?P<subject>\d{5})-nsrr\.eannot",
     ),
+    other=(r"/wsc-visit\d-\d{5}-nsrr\.(?:sco|log)\.txt",),
     demographics=(
         Demographics(
             r"wsc-(harmonized-)?dataset-.*\.csv",
@@ -31,9 +33,12 @@ WSC = Cohort(
         about="""\
 Wisconsin Sleep Cohort (WSC)
 
-2,570 nights of 1,123 employees of the state, up to five visits each. Stages are listed by epoch in
-a ``.stg.txt``, or noted by the time of day in the log of the recorder, an ``.allscore.txt``. A log
-that tells of a power failure does not tell where its stages belong; such a night is left out.
+2,570 nights of 1,123 employees of the state, up to five visits each. Studies of the Gamma system
+(100 Hz) have their stages by epoch in a ``.stg.txt``, with a ``.sco.txt`` of respiratory events and
+a ``.log.txt`` beside it; those of the Twin system (200 Hz) in the recorder's log by the time of
+day, an ``.allscore.txt``. A log that tells of a power failure does not tell where its stages
+belong; such a night is left out. The ``.eannot`` that the NSRR made of them is read where neither
+is there.
 """,
         citation="""\
 Young et al. 2009, "Burden of sleep apnea: rationale, design, and major findings of the

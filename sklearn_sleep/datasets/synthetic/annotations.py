@@ -20,6 +20,14 @@ __all__ = ["WRITERS"]
 # Rechtschaffen & Kales 1968; NSRR and Sleep-EDF keep their codes.
 _CODES = {Stage.W: 0, Stage.N1: 1, Stage.N2: 2, Stage.N3: 3, Stage.R: 5, Stage.UNSCORED: 7}
 _AASM_NAMES = {Stage.W: "W", Stage.N1: "N1", Stage.N2: "N2", Stage.N3: "N3", Stage.R: "R"}
+_LUNA_NAMES = {
+    Stage.W: "wake",
+    Stage.N1: "N1",
+    Stage.N2: "N2",
+    Stage.N3: "N3",
+    Stage.R: "REM",
+    Stage.UNSCORED: "?",
+}
 _EDF_NAMES = {
     Stage.W: "W",
     Stage.N1: "1",
@@ -35,6 +43,22 @@ _SHORT_PAGE_OFFSET, _PAGE_OFFSET = 2.0, 3.0
 
 def _nsrr(path: Path, stages: StageArray, start: datetime) -> None:
     write_nsrr_xml(path, stages, start_time=start)
+
+
+def _profusion(path: Path, stages: StageArray, start: datetime) -> None:
+    """Write what Compumedics Profusion exports, in which 9 is an epoch that is not scored."""
+    codes = {**_CODES, Stage.UNSCORED: 9}
+    lines = [f"<SleepStage>{codes[Stage(stage)]}</SleepStage>" for stage in stages]
+    path.write_text(
+        "\n".join(
+            [
+                '<?xml version="1.0" encoding="utf-8"?>',
+                f"<CMPStudyConfig><EpochLength>{EPOCH_DURATION:g}</EpochLength><SleepStages>",
+                *lines,
+                "</SleepStages></CMPStudyConfig>\n",
+            ]
+        )
+    )
 
 
 def _wsc_stg(path: Path, stages: StageArray, start: datetime) -> None:
@@ -62,6 +86,24 @@ def _allscore_lines(stages: StageArray, start: datetime) -> list[str]:
         name = _AASM_NAMES.get(Stage(stages[epoch]), "NO STAGE")
         lines.append(f"{_clock(time)}\tSTAGE - {name}")
     return lines
+
+
+def _wsc_sco(path: Path, stages: StageArray, start: datetime) -> None:
+    """Write one apnea, as the list of respiratory events of a Gamma study has it."""
+    time = start + timedelta(seconds=10 * EPOCH_DURATION)
+    path.write_text(f"11\t3000\t30\tObst Apnea\t1500\t{time:%H:%M:%S}\t92.0\t4.0\t15.0\n")
+
+
+def _wsc_log(path: Path, stages: StageArray, start: datetime) -> None:
+    """Write what a technician notes in a Gamma study."""
+    end = start + timedelta(seconds=len(stages) * EPOCH_DURATION)
+    notes = ((start, 1, "Lights Out"), (end, len(stages), "Lights On"))
+    path.write_text("".join(f"{time:%H:%M:%S}\t{note}\t{epoch}\n" for time, epoch, note in notes))
+
+
+def _luna_eannot(path: Path, stages: StageArray, start: datetime) -> None:
+    """Write a stage a line; https://zzz.bwh.harvard.edu/luna/ref/annotations, eannot files."""
+    path.write_text("".join(f"{_LUNA_NAMES[Stage(stage)]}\n" for stage in stages))
 
 
 def _clock(time: datetime) -> str:
@@ -133,9 +175,13 @@ Writer = Callable[[Path, StageArray, datetime], None]
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {
         "NSRR": _nsrr,
+        "Profusion": _profusion,
         "WSC stg": _wsc_stg,
+        "WSC sco": _wsc_sco,
+        "WSC log": _wsc_log,
         "WSC allscore": _wsc_allscore,
         "WSC power failure": _wsc_power_failure,
+        "Luna eannot": _luna_eannot,
         "ISRUC txt": _isruc_txt,
         "ISRUC xlsx": _isruc_xlsx,
         "Sleep-EDF": _sleep_edf,
@@ -143,4 +189,4 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
         "MASS 20 s": _mass_short_pages,
     }
 )
-"""Functions that write stages to a file, by format."""
+"""Functions that write stages, or what lies beside them, to a file, by format."""

@@ -29,7 +29,7 @@ from sklearn_sleep.exceptions import CohortWarning, EDFWarning, HypnogramWarning
 
 __all__ = ["make_cohort"]
 
-GENERATOR_VERSION = 1  # raise it whenever the same parameters begin to give other files
+GENERATOR_VERSION = 2  # raise it whenever the same parameters begin to give other files
 FIRST_NUMBER = 100_001
 HOURS_RANGE = (0.5, 24.0)
 YEARS_BETWEEN_VISITS = 5
@@ -88,9 +88,9 @@ def make_cohort(
         Name of a public cohort (``shhs mesa wsc chat cfs ccshs mros isruc mass sleep_edf``), whose
         folders, file names, channels, rates, units, annotation formats and known defects the
         cohort is to have, so that its ``load_`` function reads it: headers without a scale and
-        misspelt labels in CHAT, logs with power failures in WSC, second visits with other rates in
-        SHHS, pages of 20 s in MASS, two scorers in ISRUC, recordings far longer than the night in
-        Sleep-EDF. Instead of `sites`.
+        misspelt labels in CHAT, two recorders and logs with power failures in WSC, second visits
+        with other rates in SHHS, pages of 20 s in MASS, two scorers and four ways of naming
+        channels in ISRUC, recordings far longer than the night in Sleep-EDF. Instead of `sites`.
     second_visit_probability : float, default=0.25
         Probability that a subject comes back for a second night, where the layout knows one.
     difficulty : float, default=1.0

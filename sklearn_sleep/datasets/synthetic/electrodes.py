@@ -154,6 +154,9 @@ def electromyogram(
     twitches = np.flatnonzero(twitching) / TIMELINE_FREQUENCY
     add_gaussian_waves(tone, TIMELINE_FREQUENCY, twitches, 0.15, 12.0)
     tone = subject.emg_gain * _resample_track(tone, sampling_frequency)
+    if sampling_frequency <= 2 * CHIN_BAND[0]:
+        # Of a recorder that stores the envelope only, as that of the Sleep-EDF cassettes.
+        return tone * np.abs(1 + 0.1 * rng.standard_normal(len(tone)))
     return tone * band_noise(rng, len(tone), sampling_frequency, CHIN_BAND)
 
 

@@ -42,7 +42,7 @@ __all__ = ["Body", "record_channel", "simulate_body", "truth_arrays"]
 
 LENGTH_SPREAD = 0.15  # nights last 85% to 115% of the nominal hours
 # The share of the upper half of a channel's physical range that a breath or a pulse takes.
-ARBITRARY_SCALE = {"THX": 0.3, "ABD": 0.3, "PPG": 0.4}
+ARBITRARY_SCALE = {"THX": 0.3, "ABD": 0.3, "PPG": 0.4, "OTHER": 1.0}
 DIGITAL_MINIMUM, DIGITAL_MAXIMUM = -32768, 32767  # EDF samples are 16-bit (Kemp 1992)
 
 
@@ -164,6 +164,8 @@ def record_channel(
         reference = np.random.default_rng(parent)
         signal += common_reference(reference, body.timeline, channel.sampling_frequency)
     add_mains_hum(rng, signal, channel, site, body.subject)
+    if channel.signal == "OTHER":
+        return _digitize(signal, channel), []
     artefacts = add_artefacts(rng, signal, channel, body.timeline, body.subject, difficulty)
     return _digitize(signal, channel), artefacts
 
@@ -188,8 +190,12 @@ def _sensor(
             return electrooculogram(rng, body.brain, subject, channel.signal, frequency)
         case "EMG":
             return electromyogram(rng, timeline, subject, difficulty, frequency)
-        case "M1":
+        case "M1" | "REFERENCE":
             return np.zeros(round(timeline.duration * frequency))
+        case "OTHER":
+            return 0.1 * rng.standard_normal(round(timeline.duration * frequency))
+        case "C3":
+            derivation = "C3-M2"
         case "C4" | "F4" | "O2":
             derivation = f"{channel.signal}-M1"
         case _:

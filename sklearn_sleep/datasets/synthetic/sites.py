@@ -8,8 +8,11 @@ from dataclasses import dataclass
 __all__ = ["SITES", "Channel", "Site"]
 
 _SCALED_SIGNALS = {"ECG": "uV", "EOG-L": "uV", "EOG-R": "uV", "EMG": "uV"}
-_ARBITRARY_SIGNALS = ("PPG", "THX", "ABD")
-_EEG_SIGNALS = ("C4-M1", "C3-M2", "O2-M1", "F4-M1", "Fz-Cz", "Cz-Oz", "C4", "O2", "F4", "M1")
+_ARBITRARY_SIGNALS = ("PPG", "THX", "ABD", "OTHER")
+_EEG_SIGNALS = (
+    *("C4-M1", "C3-M2", "O2-M1", "F4-M1", "Fz-Cz", "Cz-Oz"),
+    *("C3", "C4", "O2", "F4", "M1", "REFERENCE"),
+)
 _MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0}
 
 
@@ -23,7 +26,9 @@ class Channel:
         Channel label in the file, at most 16 ASCII characters (EDF, Kemp 1992).
     signal : str
         What it holds: ``ECG``, ``PPG``, ``THX``, ``ABD``, ``EOG-L``, ``EOG-R``, ``EMG`` or an
-        EEG derivation (``C4-M1 C3-M2 O2-M1 F4-M1 Fz-Cz Cz-Oz``) or electrode (``C4 O2 F4 M1``).
+        EEG derivation (``C4-M1 C3-M2 O2-M1 F4-M1 Fz-Cz Cz-Oz``) or electrode (``C3 C4 O2 F4``),
+        ``M1`` or ``REFERENCE``, which record nothing of their own, or ``OTHER``: noise, as of a
+        channel that no signal is taken from.
     sampling_frequency : float
         In Hz, a whole number.
     unit : {"uV", "mV", "V", ""}
@@ -67,7 +72,8 @@ class Channel:
             msg = f"signal={self.signal!r} {where} cannot be synthesized; use one of {known}."
             raise ValueError(msg)
         if (self.signal in _ARBITRARY_SIGNALS) != (self.unit == ""):
-            msg = f"unit={self.unit!r} {where} must be empty for PPG, THX, ABD, and only for them."
+            arbitrary = ", ".join(_ARBITRARY_SIGNALS)
+            msg = f"unit={self.unit!r} {where} must be empty for {arbitrary}, and only for them."
             raise ValueError(msg)
         if self.unit and self.unit not in _MICROVOLTS:
             msg = f"unit={self.unit!r} {where} must be one of {', '.join(_MICROVOLTS)}."
