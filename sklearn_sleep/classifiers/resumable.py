@@ -16,6 +16,8 @@ from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor
 
+from sklearn_sleep.whole_files import written_whole
+
 __all__ = ["ResumableCheckpoint", "ResumesMixin"]
 
 _FORMAT_VERSION = 1
@@ -128,12 +130,10 @@ class ResumableCheckpoint(Callback):
             return
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / (_FILE + ".partial")
-        with partial.open("wb") as file:
+        with written_whole(folder / _FILE) as partial, partial.open("wb") as file:
             torch.save({"identity": self._identity, **_capture(net)}, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(folder / _FILE)
 
 
 class ResumesMixin:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.metaestimators import available_if
+
+from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["FoldResult", "fit_and_predict", "result_path", "take"]
 
@@ -73,10 +74,8 @@ class FoldResult:
         if self.probability is not None:
             arrays["probability"] = self.probability
         seconds = [self.fit_seconds, self.predict_seconds]
-        unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-        with unfinished.open("wb") as file:
+        with written_whole(path) as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, seconds=np.array(seconds), **arrays)
-        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

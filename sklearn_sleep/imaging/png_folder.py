@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from sklearn_sleep.epochs import Night
+from sklearn_sleep.whole_files import written_whole
 
 if TYPE_CHECKING:
     from sklearn_sleep.imaging.waveform_images import WaveformImages
@@ -64,9 +64,8 @@ def write_folder(
     for position, column in enumerate(columns):
         index[column] = files[:, position]
     path = folder / "index.csv"
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    index.to_csv(unfinished, index=False)
-    unfinished.replace(path)
+    with written_whole(path) as partial:
+        index.to_csv(partial, index=False)
     return path
 
 
@@ -106,7 +105,6 @@ def _names(
 
 def _write_png(image: npt.NDArray[np.uint8], path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    # Stronger compression takes twice as long and saves a sixth.
-    Image.fromarray(image).save(unfinished, format="png", compress_level=1)
-    unfinished.replace(path)
+    with written_whole(path) as partial:
+        # Stronger compression takes twice as long and saves a sixth.
+        Image.fromarray(image).save(partial, format="png", compress_level=1)

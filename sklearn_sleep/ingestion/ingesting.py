@@ -28,12 +28,13 @@ from sklearn_sleep.datasets import COHORTS, load_cohort
 from sklearn_sleep.epochs import Epochs
 from sklearn_sleep.exceptions import EDFRepairWarning
 from sklearn_sleep.ingestion.parquet import write_parquet_night
-from sklearn_sleep.ingestion.report import make_report, write_atomically, write_report
+from sklearn_sleep.ingestion.report import make_report, write_report
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, RecordingCache, Resampler
 from sklearn_sleep.quality.assessment import assess_signal
 from sklearn_sleep.quality.signal_quality import SignalQuality, summarize
 from sklearn_sleep.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.stages import Stage
+from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["ingest"]
 
@@ -248,7 +249,8 @@ class _Job:
             }
         row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
         path = self._path(processed.recordings[0], night, stages)
-        write_atomically(path, json.dumps(row, indent=1))
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(row, indent=1), encoding="utf-8")
         return row
 
     def _open(self, night: Mapping[str, Any], n_epochs: int) -> tuple[Epochs, Epochs]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sklearn_sleep.recording import FloatArray
 from sklearn_sleep.stages import Stage
+from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["read_parquet_night", "write_parquet_night"]
 
@@ -56,9 +57,8 @@ def write_parquet_night(
         columns[name] = arrow.FixedSizeListArray.from_arrays(values, whole.shape[1], mask=missing)
     table = arrow.table(columns).replace_schema_metadata(dict(attributes))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    parquet.write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    with written_whole(path) as partial:
+        parquet.write_table(table, partial, compression="zstd")
 
 
 def read_parquet_night(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["make_report", "write_atomically", "write_report"]
+from sklearn_sleep.whole_files import written_whole
+
+__all__ = ["make_report", "write_report"]
 
 _FIRST_COLUMNS = (
     *("path", "status", "dataset", "subject", "visit", "start", "hours", "epochs"),
@@ -59,23 +60,10 @@ def write_report(table: pd.DataFrame, folder: Path) -> None:
     folder : Path
         Where they go.
     """
-    write_atomically(folder / "report.csv", table.to_csv(index=False))
-    write_atomically(folder / "report.html", _to_html(table))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that appears under its name when it is whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    text : str
-        What it is to hold.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with written_whole(folder / "report.csv") as partial:
+        table.to_csv(partial, index=False)
+    with written_whole(folder / "report.html") as partial:
+        partial.write_text(_to_html(table), encoding="utf-8")
 
 
 def _to_html(table: pd.DataFrame) -> str:

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from sklearn_sleep.exceptions import CacheWarning
 from sklearn_sleep.recording import FloatArray
+from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["CacheStore"]
 
@@ -32,9 +33,10 @@ _LOOK_AFTER = 0.05
 # What is evicted is a little more than the excess, so that not every file that follows evicts.
 _EVICT_TO = 0.95
 
-# Files whose checksum this process has compared, and what each writer wrote since it last looked.
+# Files whose checksum this process has compared, and the bytes that it has written to each folder
+# since it looked for what to evict there.
 _verified: dict[str, tuple[int, int]] = {}
-_written: dict[str, int] = {}
+_written_since: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,14 @@ class CacheStore:
         folder = Path(self.folder)
         mark = folder / _MARK
         if not mark.is_file():
-            if folder.is_dir() and any(path.name != _MARK for path in folder.iterdir()):
-                # Another process may have made the mark, and more, in between.
-                if not mark.is_file():
-                    msg = f"{folder} is not empty and not a cache. Give a new or an empty folder."
-                    raise ValueError(msg)
-                return
             folder.mkdir(parents=True, exist_ok=True)
-            partial = folder / f".{_MARK}.{os.getpid()}.partial"
-            partial.write_text(json.dumps(_FORMAT), encoding="utf-8")
-            partial.replace(mark)
+            # Other processes may be about to make the mark, or have made it, and more, by now.
+            others = [path for path in folder.iterdir() if not path.name.startswith(f".{_MARK}.")]
+            if others and not mark.is_file():
+                msg = f"{folder} is not empty and not a cache. Give a new or an empty folder."
+                raise ValueError(msg)
+            with written_whole(mark) as partial:
+                partial.write_text(json.dumps(_FORMAT), encoding="utf-8")
             return
         try:
             found = json.loads(mark.read_text(encoding="utf-8"))
@@ -215,7 +215,8 @@ class CacheStore:
                 partial.unlink(missing_ok=True)
             raise
         _verified[str(path)] = (status.st_size, status.st_mtime_ns)
-        _written[self.folder] = _written.get(self.folder, 0) + status.st_size
+        if self.folder in _written_since:
+            _written_since[self.folder] += status.st_size
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in Path(self.folder).glob("??/*/*.npy"):
@@ -226,9 +227,7 @@ class CacheStore:
         """Remove files that were used least lately, if there is more than the limit allows."""
         if self.max_bytes is None:
             return
-        looked = _written.get(f"{self.folder} looked", -1)
-        written = _written[self.folder]
-        if looked >= 0 and written - looked < _LOOK_AFTER * self.max_bytes:
+        if _written_since.get(self.folder, self.max_bytes) < _LOOK_AFTER * self.max_bytes:
             return
         with FileLock(Path(self.folder) / "eviction.lock"):
             files = sorted(self._files(), key=lambda item: item[1].st_atime_ns)
@@ -241,7 +240,7 @@ class CacheStore:
                     with contextlib.suppress(PermissionError):  # open in Windows
                         path.unlink(missing_ok=True)
                         total -= status.st_size
-        _written[f"{self.folder} looked"] = written
+        _written_since[self.folder] = 0
 
 
 def _map(path: Path, n_bytes: int) -> FloatArray:

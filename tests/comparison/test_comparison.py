@@ -189,7 +189,7 @@ def test_it_goes_on_where_it_stopped(data, tmp_path):
     compare({"a": Counting("a")}, X, y[::-1].copy(), groups, folder=tmp_path, verbose=False)
     compare({"a": Counting("a")}, X.assign(ECG=False), y, groups, folder=tmp_path, verbose=False)
     assert len(FITS) == 10
-    assert not list(tmp_path.glob("*.unfinished"))
+    assert not list(tmp_path.glob("*.partial"))
 
 
 RESUME = """

@@ -268,7 +268,7 @@ def test_folder_of_images(epochs, images, drawn, tmp_path, monkeypatch):
     path = some.save(tmp_path)
     n_files = len(list(tmp_path.glob("*/*.png")))
     assert sum(drawn) == n_files - 20
-    assert not list(tmp_path.rglob("*.unfinished"))
+    assert not list(tmp_path.rglob("*.partial"))
     index = pd.read_csv(path, keep_default_na=False)
     assert list(index.columns) == ["recording", "epoch", "image-1", "image", "image+1"]
     assert index["recording"].tolist() == epochs.table["recording"].iloc[rows].astype(str).tolist()

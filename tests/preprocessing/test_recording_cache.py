@@ -6,7 +6,9 @@ import pickle
 import signal as signals_of_the_system
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -29,6 +31,7 @@ from sklearn_sleep.preprocessing import (
     RecordingTransformer,
     Resampler,
 )
+from sklearn_sleep.preprocessing._cache_store import CacheStore
 from sklearn_sleep.pretrained import load_pretrained, save_pretrained
 
 RATES = {"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64}
@@ -321,6 +324,26 @@ def test_folder_that_cannot_be_written(cohort, folders, monkeypatch):
         found = read_all(pipeline.transform(path))[path, "ECG"]
     np.testing.assert_array_equal(found, read_all(pipeline[:-1].transform(path))[path, "ECG"])
     assert not list(folders[0].rglob("*.partial"))
+
+
+def test_folder_that_many_claim_at_once(tmp_path):
+    # What another process has begun to write is not something else.
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".recording-cache.json.0.partial").write_text("{")
+    CacheStore(str(tmp_path / "begun")).claim()
+
+    def claim(folder, barrier):
+        barrier.wait()
+        CacheStore(str(folder)).claim()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            barrier = threading.Barrier(8)
+            claims = [pool.submit(claim, tmp_path / str(number), barrier) for _ in range(8)]
+            assert [one.result() for one in claims] == [None] * 8
+            assert [path.name for path in (tmp_path / str(number)).iterdir()] == [
+                "recording-cache.json"
+            ]
 
 
 def test_folder_of_something_else_is_refused(tmp_path, cohort):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from edfio import Edf, EdfSignal, Patient, Recording
 from sklearn_sleep.datasets.synthetic.annotations import WRITERS
 from sklearn_sleep.datasets.synthetic.layouts import LAYOUTS, AnnotationFile, Visit
 from sklearn_sleep.datasets.synthetic.sites import Site
+from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["SyntheticNight", "write_night"]
 
@@ -159,18 +160,17 @@ def write_night(
     """
     for path in night.paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-    partials = [_partial(path) for path in night.paths]
-    recording, *annotations, archive = partials
-    _edf(night, site, samples, start).write(recording)
-    for label in night.files.without_scale:
-        _take_scale(recording, [channel.label for channel in site.channels].index(label))
-    for file, path in zip(night.files.annotations, annotations, strict=True):
-        stages = truth["stages"] if file.scorer == 1 else truth["physiological_stages"]
-        WRITERS[file.format](path, stages.astype(np.int8), start)
-    with archive.open("wb") as opened:
-        np.savez_compressed(opened, allow_pickle=False, **truth)
-    for partial, path in zip(partials, night.paths, strict=True):
-        partial.replace(path)
+    with contextlib.ExitStack() as stack:
+        partials = [stack.enter_context(written_whole(path)) for path in night.paths]
+        recording, *annotations, archive = partials
+        _edf(night, site, samples, start).write(recording)
+        for label in night.files.without_scale:
+            _take_scale(recording, [channel.label for channel in site.channels].index(label))
+        for file, path in zip(night.files.annotations, annotations, strict=True):
+            stages = truth["stages"] if file.scorer == 1 else truth["physiological_stages"]
+            WRITERS[file.format](path, stages.astype(np.int8), start)
+        with archive.open("wb") as opened:
+            np.savez_compressed(opened, allow_pickle=False, **truth)
 
 
 def _take_scale(path: Path, index: int) -> None:
@@ -182,11 +182,6 @@ def _take_scale(path: Path, index: int) -> None:
         for before in (104, 112):
             file.seek(256 + before * n_channels + 8 * index)
             file.write(b"0       ")
-
-
-def _partial(path: Path) -> Path:
-    """Return a name beside the file that no other process and no loader takes."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
 def _edf(

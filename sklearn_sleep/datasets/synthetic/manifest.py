@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_sleep.datasets.synthetic.files import SyntheticNight
+from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["claim_folder"]
 
@@ -67,9 +68,8 @@ def claim_folder(
         "parameters": wanted,
         "nights": [[night.site, night.number, night.visit] for night in nights],
     }
-    partial = manifest.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(manifest)
+    with written_whole(manifest) as partial:
+        partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def _read(manifest: Path) -> dict[str, Any]:

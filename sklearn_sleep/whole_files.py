@@ -1,0 +1,48 @@
+"""Files that are whole or not there, whatever happens to the process that writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["written_whole"]
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a place to write a file to, which goes under its name when the block has ended.
+
+    Parameters
+    ----------
+    path : path
+        The file; what it holds stays until it is replaced.
+
+    Yields
+    ------
+    Path
+        A hidden name beside it that ends in ``.partial`` and that no other thread, process or
+        machine takes. It is removed if the block fails; only a killed process leaves it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "night.txt"
+    >>> with written_whole(path) as partial:
+    ...     _ = partial.write_text("W")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    'W'
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
