@@ -1,12 +1,18 @@
-"""Stochastic masking: which signals of a night the network sees in training."""
+"""Masking: signals that the network does not see in training, and epochs that are not used."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["check_mask_probability", "draw_kept_signals"]
+from sklearn_sleep.signals import EPOCH_DURATION
+
+__all__ = ["check_mask_probability", "draw_kept_signals", "mask_epochs"]
+
+Float = TypeVar("Float", bound=np.floating[Any])
 
 
 def check_mask_probability(mask_probability: Mapping[str, float]) -> None:
@@ -71,3 +77,35 @@ def draw_kept_signals(
             weight = np.ones(len(available))
         kept[rng.choice(len(available), p=weight / weight.sum())] = True
     return tuple(name for name, keep in zip(available, kept, strict=True) if keep)
+
+
+def mask_epochs(
+    samples: npt.NDArray[Float], masked: npt.NDArray[np.bool_], sampling_frequency: float
+) -> npt.NDArray[Float]:
+    """Return a night's samples, NaN in masked epochs.
+
+    Parameters
+    ----------
+    samples : ndarray of float, shape (n_samples,)
+        From the start of the first epoch; what follows the last epoch belongs to it.
+    masked : ndarray of bool, shape (n_epochs,)
+        Which epochs are masked.
+    sampling_frequency : float
+        In Hz.
+
+    Returns
+    -------
+    ndarray of float, shape (n_samples,)
+        The same array if nothing is masked, else a copy.
+
+    Examples
+    --------
+    >>> mask_epochs(np.ones(7), np.array([False, True]), sampling_frequency=0.1)
+    array([ 1.,  1.,  1., nan, nan, nan, nan])
+    """
+    if not masked.any():
+        return samples
+    epoch = (np.arange(len(samples)) / (sampling_frequency * EPOCH_DURATION)).astype(np.intp)
+    samples = samples.copy()
+    samples[masked[epoch.clip(max=len(masked) - 1)]] = np.nan
+    return samples

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import Parallel, delayed
 
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf_header import read_edf_header
@@ -60,7 +61,10 @@ def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike])
 
 
 def epoch_table(
-    paths: PathLike | Sequence[PathLike], *, on_error: Literal["raise", "warn"] = "raise"
+    paths: PathLike | Sequence[PathLike],
+    *,
+    on_error: Literal["raise", "warn"] = "raise",
+    n_jobs: int | None = None,
 ) -> pd.DataFrame:
     """Name every epoch of some EDF or BDF files, from their headers alone.
 
@@ -71,6 +75,8 @@ def epoch_table(
     on_error : {"raise", "warn"}, default="raise"
         What to do with a file that cannot be read. ``"warn"`` gives it no rows and says so in an
         `EDFWarning`.
+    n_jobs : int, optional
+        Headers that are read at the same time, by threads; see joblib.
 
     Returns
     -------
@@ -98,20 +104,26 @@ def epoch_table(
     if repeated:
         msg = f"Each recording may be given once; given more often: {', '.join(repeated)}."
         raise ValueError(msg)
-    counts = []
-    for name in names:
-        try:
-            counts.append(count_epochs(read_edf_header(name).duration))
-        except (EDFError, OSError) as error:
-            if on_error == "raise":
-                raise
-            msg = f"{error} Its epochs cannot be counted, so that X has no rows for {name}."
-            warnings.warn(msg, EDFWarning, stacklevel=2)
-            counts.append(0)
+    counts = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(_count_epochs_of)(name, on_error) for name in names
+    )
     return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
 
 
-def as_epoch_table(X: Any, *, on_error: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
+def _count_epochs_of(path: str, on_error: Literal["raise", "warn"]) -> int:
+    try:
+        return count_epochs(read_edf_header(path).duration)
+    except (EDFError, OSError) as error:
+        if on_error == "raise":
+            raise
+        msg = f"{error} Its epochs cannot be counted, so that X has no rows for {path}."
+        warnings.warn(msg, EDFWarning, stacklevel=2)
+        return 0
+
+
+def as_epoch_table(
+    X: Any, *, on_error: Literal["raise", "warn"] = "raise", n_jobs: int | None = None
+) -> pd.DataFrame:
     """Return X as a checked epoch table.
 
     Parameters
@@ -120,6 +132,8 @@ def as_epoch_table(X: Any, *, on_error: Literal["raise", "warn"] = "raise") -> p
         An epoch table, or files of which every epoch is meant.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a path that cannot be read, as in `epoch_table`.
+    n_jobs : int, optional
+        As in `epoch_table`.
 
     Returns
     -------
@@ -134,9 +148,9 @@ def as_epoch_table(X: Any, *, on_error: Literal["raise", "warn"] = "raise") -> p
         If a column is missing or holds what it cannot.
     """
     if isinstance(X, str | os.PathLike):
-        return epoch_table(X, on_error=on_error)
+        return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
     if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
-        return epoch_table(X, on_error=on_error)
+        return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
     if not isinstance(X, pd.DataFrame):
         msg = (
             f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "

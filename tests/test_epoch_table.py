@@ -32,6 +32,13 @@ def test_epoch_table_counts_whole_epochs(data_folder, write_edf):
     pd.testing.assert_frame_equal(epoch_table(longer), epoch_table([longer]))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.EDFRepairWarning")
+def test_epoch_table_read_by_threads(data_folder, cohort):
+    paths = [*cohort.recordings["path"], data_folder / "sleep-edf-5min.edf"]
+    expected = epoch_table(paths)
+    pd.testing.assert_frame_equal(epoch_table(paths, n_jobs=3), expected)
+
+
 def test_epoch_table_of_a_broken_file(data_folder):
     paths = [data_folder / "zero-data-records.edf", data_folder / "mitdb-100.edf", "nowhere.edf"]
     with pytest.raises(EDFError, match="zero-data-records"):

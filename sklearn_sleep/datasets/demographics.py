@@ -110,7 +110,7 @@ def add_demographics(
         index=recordings.index,
     )
     person = recordings["subject"].str.rpartition("-")[2].map(_number)
-    csv_files = sorted(folder.rglob("*.csv"))
+    csv_files = sorted(folder.rglob("*.csv")) if tables else []
     for table in tables:
         for path in csv_files:
             if re.fullmatch(table.file, path.name, re.IGNORECASE):

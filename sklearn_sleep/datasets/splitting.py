@@ -54,18 +54,18 @@ class LeaveOneCohortOut(BaseCrossValidator):
         -------
         int
         """
-        return len(np.unique(_datasets(X)))
+        return _datasets(X).nunique()
 
     def _iter_test_masks(
         self, X: Any = None, y: Any = None, groups: Any = None
     ) -> Iterator[npt.NDArray[np.bool_]]:
         datasets = _datasets(X)
-        names = np.unique(datasets)
+        names = sorted(datasets.unique())
         if len(names) < 2:
             msg = f"LeaveOneCohortOut needs two cohorts at least; X holds {', '.join(names)} only."
             raise ValueError(msg)
         for name in names:
-            yield datasets == name
+            yield (datasets == name).to_numpy()
 
 
 def split_subjects(
@@ -130,15 +130,25 @@ def split_subjects(
     if on_shared_subject not in ("warn", "drop", "raise"):
         msg = f"on_shared_subject={on_shared_subject!r} must be 'warn', 'drop' or 'raise'."
         raise ValueError(msg)
+    nights, night_of_row = _nights(X)
     if id_lists is None:
-        part = _draw(X, sizes, random_state)
+        part = _draw(nights, sizes, random_state)
     else:
-        part = _look_up(X, id_lists)
-        part = _without_shared(X, part, on_shared_subject)
-    return Bunch(**{name: np.flatnonzero(part == name) for name in PARTS})
+        part = _look_up(nights, id_lists)
+        part = _without_shared(nights, part, on_shared_subject)
+    return Bunch(**{name: np.flatnonzero((part == name)[night_of_row]) for name in PARTS})
 
 
-def _datasets(X: Any) -> npt.NDArray[np.str_]:
+def _nights(X: pd.DataFrame) -> tuple[pd.DataFrame, npt.NDArray[np.integer[Any]]]:
+    """Return a row of strings for each night, and the night of each row of X."""
+    columns = [name for name in ("recording", "subject", "dataset") if name in X.columns]
+    groups = X.groupby(columns, observed=True, sort=False, dropna=False)
+    number = groups.ngroup().to_numpy()
+    _, first = np.unique(number, return_index=True)
+    return X[columns].iloc[first].astype(str), number
+
+
+def _datasets(X: Any) -> pd.Series:
     table = getattr(X, "table", X)
     if not isinstance(table, pd.DataFrame) or "dataset" not in table.columns:
         msg = (
@@ -146,29 +156,28 @@ def _datasets(X: Any) -> npt.NDArray[np.str_]:
             "and load_cohorts make it."
         )
         raise ValueError(msg)
-    return table["dataset"].astype(str).to_numpy(dtype=str)
+    return table["dataset"].astype("category")
 
 
 def _draw(
-    X: pd.DataFrame, sizes: tuple[float, float, float], random_state: int
+    nights: pd.DataFrame, sizes: tuple[float, float, float], random_state: int
 ) -> npt.NDArray[np.str_]:
     if len(sizes) != len(PARTS) or min(sizes) < 0 or not np.isclose(sum(sizes), 1):
         msg = f"sizes={sizes!r} must be three numbers from 0 on that add up to 1."
         raise ValueError(msg)
-    datasets = X["dataset"] if "dataset" in X.columns else pd.Series("", index=X.index)
-    pairs = pd.DataFrame({"dataset": datasets.astype(str), "subject": X["subject"].astype(str)})
+    datasets = nights["dataset"] if "dataset" in nights.columns else np.full(len(nights), "")
     part_of: dict[str, str] = {}
-    for dataset, rows in pairs.drop_duplicates().groupby("dataset"):
-        subjects = np.sort(rows["subject"].to_numpy(dtype=str))
+    for dataset, of_nights in nights["subject"].groupby(datasets):
+        subjects: npt.NDArray[Any] = np.unique(of_nights.to_numpy(dtype=str))
         seed = [random_state, zlib.crc32(str(dataset).encode())]
         np.random.default_rng(seed).shuffle(subjects)
         ends = np.round(np.cumsum(sizes) * len(subjects)).astype(int)
         for name, chosen in zip(PARTS, np.split(subjects, ends[:-1]), strict=True):
             part_of.update(dict.fromkeys(chosen, name))
-    return pairs["subject"].map(part_of).to_numpy(dtype=str)
+    return nights["subject"].map(part_of).to_numpy(dtype=str)
 
 
-def _look_up(X: pd.DataFrame, id_lists: Mapping[str, IdList]) -> npt.NDArray[np.str_]:
+def _look_up(nights: pd.DataFrame, id_lists: Mapping[str, IdList]) -> npt.NDArray[np.str_]:
     unknown = set(id_lists) - set(PARTS)
     if unknown or not id_lists:
         msg = f"id_lists has the keys {sorted(id_lists)}; they must be some of {', '.join(PARTS)}."
@@ -179,8 +188,8 @@ def _look_up(X: pd.DataFrame, id_lists: Mapping[str, IdList]) -> npt.NDArray[np.
             if part_of.setdefault(identifier, name) != name:
                 msg = f"id_lists: {identifier} is in {part_of[identifier]} and in {name}."
                 raise ValueError(msg)
-    stems = X["recording"].astype(str).map(lambda path: Path(path).stem.casefold())
-    subjects = X["subject"].astype(str).str.casefold()
+    stems = nights["recording"].map(lambda path: Path(path).stem.casefold())
+    subjects = nights["subject"].str.casefold()
     part = stems.map(part_of).fillna(subjects.map(part_of))
     absent = sorted(set(part_of) - set(stems) - set(subjects))
     if absent:
@@ -204,9 +213,9 @@ def _read_ids(given: IdList) -> Iterator[str]:
 
 
 def _without_shared(
-    X: pd.DataFrame, part: npt.NDArray[np.str_], on_shared_subject: str
+    nights: pd.DataFrame, part: npt.NDArray[np.str_], on_shared_subject: str
 ) -> npt.NDArray[np.str_]:
-    subjects = X["subject"].astype(str).to_numpy(dtype=str)
+    subjects = nights["subject"].to_numpy(dtype=str)
     order = pd.Series(part).map({"": -1, **{name: i for i, name in enumerate(PARTS)}})
     latest = order.groupby(subjects).transform("max")
     earlier = ((order >= 0) & (order < latest)).to_numpy()

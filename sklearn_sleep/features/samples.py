@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.masking import mask_epochs
 from sklearn_sleep.recording import Signal
-from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["bridge_gaps", "usable_samples"]
 
@@ -37,11 +37,9 @@ def usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
         msg = f"{signal.name} is cut into epochs; beats and breaths are found in whole nights."
         raise ValueError(msg)
     samples = signal.data.astype(np.float64)
-    if may_use is not None and not may_use.all():
-        epoch = np.arange(len(samples)) / (signal.sampling_frequency * EPOCH_DURATION)
-        usable = may_use[epoch.astype(np.intp).clip(max=len(may_use) - 1)]
-        samples[~usable] = np.nan
-    return samples
+    if may_use is None:
+        return samples
+    return mask_epochs(samples, ~may_use, signal.sampling_frequency)
 
 
 def bridge_gaps(samples: FloatArray) -> tuple[FloatArray, BoolArray]:

@@ -140,7 +140,7 @@ class EDFReader(EpochsTransformer):
             If the table is not one, or names an epoch that a recording does not have.
         """
         definitions = self._definitions()
-        table = as_epoch_table(X, on_error=self.on_error)
+        table = as_epoch_table(X, on_error=self.on_error, n_jobs=self.n_jobs)
         codes = table["recording"].cat.codes.to_numpy()
         used, first, index = np.unique(codes, return_index=True, return_inverse=True)
         last = np.zeros(len(used), dtype=np.int64)

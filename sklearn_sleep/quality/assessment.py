@@ -16,8 +16,10 @@ from sklearn_sleep.quality.measures import (
     band_power_share,
     clipped_share,
     constant_share,
+    cutting_limits,
     epoch_range,
     is_turned,
+    share_at,
     split_epochs,
 )
 from sklearn_sleep.recording import FloatArray, Signal
@@ -36,7 +38,8 @@ _HALF = 0.5
 # A breath may be held for half an epoch, in a central apnoea.
 _FLAT_SHARE = {"ABD": 0.9, "THX": 0.9}
 _FLAT_STANDARD_DEVIATION = 1e-3  # of a range from -1 to 1, as the published wav2sleep drops PPG
-_CLIPPED_SHARE = 0.02
+# Of samples that stay at a limit, as slow waves do, and of those that touch it, as noise does.
+_CLIPPED_SHARE, _AT_LIMIT_SHARE = 0.02, 0.05
 # Orphanidou et al. 2015, IEEE J Biomed Health Inform 19:832-838.
 _LEAST_QUALITY = {"ECG": 0.66, "PPG": 0.86}
 # Breaths of 3 to 60 a minute; eye movements and brain waves of sleep, from the AASM manual's high
@@ -184,7 +187,9 @@ def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAs
         # NaN has no standard deviation, and is not below.
         flat |= measured["standard deviation"] < _FLAT_STANDARD_DEVIATION
     flat &= ~missing
-    clipped = (measured["clipped"] > _CLIPPED_SHARE) & ~flat & ~missing
+    clipped = measured["clipped"] > _CLIPPED_SHARE
+    clipped |= measured["at limit"] > _AT_LIMIT_SHARE
+    clipped &= ~flat & ~missing
     if signal.name in _LEAST_FREQUENCY and frequency >= _LEAST_FREQUENCY[signal.name]:
         alike = _likeness_of_beats(signal, epochs)
         noisy = np.nan_to_num(alike, nan=1.0) < _LEAST_QUALITY[signal.name]
@@ -207,9 +212,10 @@ def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAs
 def _measure(signal: Signal, epochs: FloatArray) -> dict[str, npt.NDArray[np.float64]]:
     """Return the measures of each epoch, from a few of them at a time: nights are long."""
     frequency = signal.sampling_frequency
-    names = ("missing", "constant", "standard deviation", "clipped", "band", "range", "turned")
-    measured = {name: np.full(len(epochs), np.nan) for name in names}
-    lowest, highest = _limits(epochs)
+    names = ("missing", "constant", "standard deviation", "clipped", "at limit", "band", "range")
+    measured = {name: np.full(len(epochs), np.nan) for name in (*names, "turned")}
+    lowest, highest = _extremes(epochs)
+    limits = cutting_limits(epochs, lowest, highest)
     band = _band(signal)
     for start in range(0, len(epochs), _EPOCHS_AT_A_TIME):
         here = slice(start, start + _EPOCHS_AT_A_TIME)
@@ -218,6 +224,7 @@ def _measure(signal: Signal, epochs: FloatArray) -> dict[str, npt.NDArray[np.flo
         measured["constant"][here] = constant_share(some, frequency)
         measured["standard deviation"][here] = some.std(axis=1)
         measured["clipped"][here] = clipped_share(some, lowest, highest)
+        measured["at limit"][here] = share_at(some, limits)
         if band is not None:
             measured["band"][here] = band_power_share(some, frequency, band, band[0])
         if signal.unit in ("mV", "uV"):
@@ -229,7 +236,7 @@ def _measure(signal: Signal, epochs: FloatArray) -> dict[str, npt.NDArray[np.flo
     return measured
 
 
-def _limits(epochs: FloatArray) -> tuple[float, float]:
+def _extremes(epochs: FloatArray) -> tuple[float, float]:
     if not epochs.size or np.isnan(epochs).all():
         return np.nan, np.nan
     return float(np.nanmin(epochs)), float(np.nanmax(epochs))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
@@ -12,8 +14,10 @@ __all__ = [
     "band_power_share",
     "clipped_share",
     "constant_share",
+    "cutting_limits",
     "epoch_range",
     "is_turned",
+    "share_at",
     "split_epochs",
 ]
 
@@ -21,6 +25,9 @@ FloatArray = npt.NDArray[np.floating]
 # Equal samples in a row that are no chance: a second, and at low rates five of them.
 _RUN_SECONDS, _RUN_SAMPLES = 1.0, 5
 _CLIPPED_RUN = 3
+# Samples at a limit for each in the hundredth of the range below it: a sine of 256 levels that just
+# reaches its limits has 1.3, noise that a limit cuts 1% off has 8.
+_NEAR_LIMIT, _PILE = 0.01, 3.0
 # Deflections to the wrong side that are larger by this factor turn the signal.
 _TURNED_FACTOR = 1.5
 _EXTREME = (0.5, 99.5)  # percentiles that a few wild samples do not move
@@ -78,12 +85,48 @@ def constant_share(epochs: FloatArray, sampling_frequency: float) -> FloatArray:
     return _long_runs(epochs.ravel(), least).reshape(epochs.shape).mean(axis=1)
 
 
+def cutting_limits(samples: FloatArray, lowest: float, highest: float) -> list[float]:
+    """Return the extremes of a night that cut its waves off.
+
+    Samples pile up at such a limit: more are there than in the hundredth of the range below it. The
+    crests of a wave that just reaches it do not, whatever its resolution.
+
+    Parameters
+    ----------
+    samples : ndarray of float
+        Of a night; NaN where they are missing.
+    lowest, highest : float
+        Of the night.
+
+    Returns
+    -------
+    list of float
+        None, one or both of the extremes.
+
+    Examples
+    --------
+    >>> wave = np.minimum(np.sin(np.arange(6000) / 30), 0.9)
+    >>> cutting_limits(wave, wave.min(), wave.max())
+    [0.9]
+    """
+    near = _NEAR_LIMIT * (highest - lowest)
+    limits = []
+    for limit, is_near in (
+        (lowest, samples <= lowest + near),
+        (highest, samples >= highest - near),
+    ):
+        at_limit = np.count_nonzero(samples == limit)
+        if at_limit > _PILE * (np.count_nonzero(is_near) - at_limit):
+            limits.append(float(limit))
+    return limits
+
+
 def clipped_share(epochs: FloatArray, lowest: float, highest: float) -> FloatArray:
     """Return the share of each epoch that stays at the limits of what was recorded.
 
     Parameters
     ----------
-    epochs : ndarray of float32, shape (n_epochs, samples_per_epoch)
+    epochs : ndarray of float, shape (n_epochs, samples_per_epoch)
         Samples.
     lowest, highest : float
         Of the night.
@@ -104,6 +147,23 @@ def clipped_share(epochs: FloatArray, lowest: float, highest: float) -> FloatArr
         return np.zeros(len(epochs))
     clipped = extreme & _long_runs(samples, _CLIPPED_RUN)
     return clipped.reshape(epochs.shape).mean(axis=1)
+
+
+def share_at(epochs: FloatArray, limits: Sequence[float]) -> FloatArray:
+    """Return the share of each epoch that is at a limit, if only for a sample.
+
+    Parameters
+    ----------
+    epochs : ndarray of float, shape (n_epochs, samples_per_epoch)
+        Samples.
+    limits : sequence of float
+        From `cutting_limits`.
+
+    Returns
+    -------
+    ndarray of float, shape (n_epochs,)
+    """
+    return sum(((epochs == limit).mean(axis=1) for limit in limits), np.zeros(len(epochs)))
 
 
 def band_power_share(

@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,6 +15,7 @@ from tqdm.auto import tqdm
 
 from sklearn_sleep.epochs import Epochs, Night
 from sklearn_sleep.exceptions import SignalQualityWarning
+from sklearn_sleep.masking import mask_epochs
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
 from sklearn_sleep.quality.assessment import (
     EPOCH_FAULTS,
@@ -24,7 +24,6 @@ from sklearn_sleep.quality.assessment import (
     assess_signal,
 )
 from sklearn_sleep.recording import DerivedSource, FloatArray, Recording, Signal
-from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["SignalQuality"]
 
@@ -242,7 +241,7 @@ class _CheckedSource(DerivedSource):
             return np.full_like(samples, np.nan) if drops else samples
         if not (drops and self._rules["mask_epochs"]):
             return samples
-        return _mask(samples, assessment.unusable(faults), signal.sampling_frequency)
+        return mask_epochs(samples, assessment.unusable(faults), signal.sampling_frequency)
 
 
 def summarize(
@@ -276,17 +275,6 @@ def summarize(
         "wrong unit": assessment.wrong_unit,
         "fit": unusable <= maximum_unusable and not bool(assessment.missing.all()),
     }
-
-
-def _mask(
-    samples: FloatArray, unusable: npt.NDArray[np.bool_], sampling_frequency: float
-) -> FloatArray:
-    if not unusable.any():
-        return samples
-    epoch = np.arange(len(samples)) / (sampling_frequency * EPOCH_DURATION)
-    masked = samples.copy()
-    masked[np.append(unusable, False)[epoch.astype(np.intp).clip(max=len(unusable))]] = np.nan
-    return masked
 
 
 def _assess_recording(recording: Recording) -> dict[str, SignalAssessment]:

@@ -1,5 +1,6 @@
 """SignalQuality: faults that were made, in signals whose truth is known."""
 
+import edfio
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,9 +82,14 @@ def test_swapped_leads_are_upside_down(assessed, nights):
     assert assessed["inverted"].sum() == 3  # the nights of the site west
 
 
-def test_dropouts_are_flat_and_saturations_clipped(nights, read):
-    told = SignalQuality().assess_epochs(read)
-    found = {"dropout": [], "saturation": []}
+@pytest.fixture(scope="module")
+def told(read):
+    """The fault of each epoch of each signal."""
+    return SignalQuality().assess_epochs(read)
+
+
+def test_dropouts_are_flat(nights, told):
+    found = []
     for night in nights.nights:
         truth = night.load_truth()
         of_night = told.loc[str(night.recording)]
@@ -92,20 +98,36 @@ def test_dropouts_are_flat_and_saturations_clipped(nights, read):
             # Electrodes that are stored one by one share a reference, which goes on.
             if channel is None or channel.referential:
                 continue
-            for kind, start, stop in zip(
-                truth["artefact_kind"][truth["artefact_label"] == channel.label],
-                truth["artefact_start"][truth["artefact_label"] == channel.label],
-                truth["artefact_stop"][truth["artefact_label"] == channel.label],
-                strict=True,
+            dropouts = (truth["artefact_label"] == channel.label) & (
+                truth["artefact_kind"] == "dropout"
+            )
+            for start, stop in zip(
+                truth["artefact_start"][dropouts], truth["artefact_stop"][dropouts], strict=True
             ):
                 whole = range(int(np.ceil(start / 30)), int(stop // 30))
-                for epoch in whole:
-                    if kind in found and epoch in of_night.index:
-                        found[kind].append(of_night.loc[epoch, name])
-    assert len(found["dropout"]) > 10
-    # Mains hum goes on where an electrode is off.
-    assert np.mean(np.array(found["dropout"]) == "flat") > 0.5
-    assert np.mean(np.array(found["dropout"]) != "") > 0.5
+                found += [of_night.loc[epoch, name] for epoch in whole if epoch in of_night.index]
+    assert len(found) > 20
+    assert set(found) == {"flat"}
+
+
+def test_epochs_at_the_limits_of_the_recorder_are_clipped(nights, told):
+    at_limits, elsewhere = [], []
+    for night in nights.nights:
+        of_night = told.loc[str(night.recording)]
+        for name in of_night.columns:
+            channel = channel_of(night, name)
+            if channel is None or channel.referential:
+                continue
+            digital = edfio.read_edf(night.recording).get_signal(channel.label).digital
+            is_limit = np.abs(digital.astype(np.int64) + 0.5) == 32767.5
+            share = is_limit.reshape(-1, round(30 * channel.sampling_frequency)).mean(axis=1)
+            faults = of_night[name].to_numpy()
+            rows = share[of_night.index.to_numpy()]
+            at_limits += faults[rows > 0.05].tolist()
+            elsewhere += faults[rows == 0].tolist()
+    assert len(at_limits) > 10
+    assert set(at_limits) == {"clipped"}
+    assert "clipped" not in elsewhere
 
 
 def make_signal(name, samples, frequency, unit):
