@@ -214,7 +214,10 @@ def _read_night(
         return leave_out(msg, EDFWarning)
     try:
         hypnogram = read_hypnogram(
-            files.annotation, n_epochs=n_epochs, resample_epochs=resample_epochs
+            files.annotation,
+            n_epochs=n_epochs,
+            recording_start=header.start,
+            resample_epochs=resample_epochs,
         )
     except (HypnogramError, EDFError, OSError) as error:
         return leave_out(f"{error} {path} is left out.", HypnogramWarning)

@@ -7,6 +7,7 @@ import math
 import operator
 import os
 import warnings
+from datetime import datetime
 from pathlib import Path
 from typing import Final, get_args
 from xml.etree.ElementTree import ParseError  # the error only; defusedxml parses
@@ -28,6 +29,7 @@ from sklearn_sleep.io.stage_annotations import (
     stage_per_epoch,
 )
 from sklearn_sleep.io.wsc import (
+    check_stg_start,
     is_wsc_allscore,
     is_wsc_stg,
     read_wsc_allscore,
@@ -46,6 +48,7 @@ def read_hypnogram(
     path: str | os.PathLike[str],
     *,
     n_epochs: int | None = None,
+    recording_start: datetime | None = None,
     epoch_duration: float = 30.0,
     resample_epochs: ResampleEpochs = "warn",
     stage_codes: StageCodes | None = None,
@@ -68,6 +71,9 @@ def read_hypnogram(
     n_epochs : int, default=None
         Number of 30-second epochs of the recording. The result is filled up with -1 or cut to it.
         By default it ends with the last annotation.
+    recording_start : datetime, optional
+        When the recording starts, as its header tells. WSC's scoring is checked against it: the
+        start in an ``.allscore.txt``, or in the ``.log.txt`` beside a ``.stg.txt``.
     epoch_duration : float, default=30.0
         Seconds of the epochs *of the file*, where it does not tell: ISRUC, WSC ``.stg.txt``, a
         stage a line, and CSV without a ``duration``. The result has epochs of 30 s all the same.
@@ -90,8 +96,9 @@ def read_hypnogram(
     Raises
     ------
     HypnogramError
-        The format is not known, there are no stages, a stage has an unknown name, or different
-        stages overlap. The message names the file and the place in it.
+        The format is not known, there are no stages, a stage has an unknown name, different
+        stages overlap, or they start at another time than the recording. The message names the
+        file and the place in it.
     EDFError
         The header of an EDF file cannot be read.
     ValueError
@@ -102,8 +109,9 @@ def read_hypnogram(
     Warns
     -----
     HypnogramWarning
-        There are gaps between stages (they become -1), stages change off the 30-second grid, or
-        more than one scored epoch lies after the end of the recording.
+        There are gaps between stages (they become -1), stages change off the 30-second grid,
+        more than one scored epoch lies after the end of the recording, or no log tells the start of
+        a ``.stg.txt``.
 
     Examples
     --------
@@ -121,7 +129,7 @@ def read_hypnogram(
         n_epochs = operator.index(n_epochs)
         if n_epochs < 1:
             raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}.")
-    annotations = _read_annotations(path, n_epochs, epoch_duration, stage_codes)
+    annotations = _read_annotations(path, n_epochs, recording_start, epoch_duration, stage_codes)
     hypnogram = stage_per_epoch(annotations, path, resample_epochs=resample_epochs)
     return hypnogram if n_epochs is None else _of_length(hypnogram, n_epochs, path)
 
@@ -140,7 +148,11 @@ def _check_parameters(epoch_duration: float, resample_epochs: str, stage_codes: 
 
 
 def _read_annotations(
-    path: Path, n_epochs: int | None, epoch_duration: float, stage_codes: StageCodes | None
+    path: Path,
+    n_epochs: int | None,
+    recording_start: datetime | None,
+    epoch_duration: float,
+    stage_codes: StageCodes | None,
 ) -> StageAnnotations:
     with path.open("rb") as file:
         head = file.read(512)  # an EDF file may be large
@@ -158,8 +170,10 @@ def _read_annotations(
         return _read_xml(content, path)
     lines = text.splitlines()
     if is_wsc_allscore(lines):
-        return read_wsc_allscore(lines, path, n_epochs=n_epochs)
+        return read_wsc_allscore(lines, path, n_epochs=n_epochs, recording_start=recording_start)
     if is_wsc_stg(lines):
+        if recording_start is not None:
+            check_stg_start(path, recording_start)
         return read_wsc_stg(lines, path, epoch_duration=epoch_duration)
     return read_csv_hypnogram(lines, path, epoch_duration=epoch_duration, stage_codes=stage_codes)
 

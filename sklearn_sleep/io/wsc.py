@@ -2,20 +2,25 @@
 
 Facts from the cohort's documentation at NSRR (https://sleepdata.org/datasets/wsc): Gamma studies
 come with a ``.stg.txt`` of 1-based epoch numbers and R&K codes, Twin studies with an
-``.allscore.txt`` that notes the time of day of every event, and a stage only where it changes.
+``.allscore.txt`` that notes the time of day of every event, and a stage only where it changes. The
+``.log.txt`` of a Gamma study notes when the recording started, and started again: its form, and
+that some of its times are of a 12-hour clock, are from public code that reads the cohort
+(github.com/joncarter1/wav2sleep, github.com/LucaCerina/WisconsinSC_cleaner).
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.stage_annotations import (
     EPOCH_DURATION,
     StageAnnotations,
@@ -23,13 +28,25 @@ from sklearn_sleep.io.stage_annotations import (
     parse_stage_at,
 )
 
-__all__ = ["is_wsc_allscore", "is_wsc_stg", "read_wsc_allscore", "read_wsc_stg"]
+__all__ = [
+    "check_stg_start",
+    "is_wsc_allscore",
+    "is_wsc_stg",
+    "read_wsc_allscore",
+    "read_wsc_stg",
+]
 
 _STG_HEADER: Final = re.compile(r"Epoch\tUser-Defined Stage\b")
 _STG_ROW: Final = re.compile(r"(\d+)\t(\d+)(\t\s*\d*)*\s*")
 _EVENT: Final = re.compile(r"\s*(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*\t\s*(.*)")
 
+# A time and, mostly, an epoch number in the first column; a date that was taken out may precede it.
+_LOG_START: Final = re.compile(
+    r"\s*(?:--/--/--\s*)?(\d{1,2}):(\d{2}):(\d{2})[^\t]*\tRecording Started\b.*", re.IGNORECASE
+)
+
 _DAY: Final = 24 * 3600.0
+_START_TOLERANCE: Final = 1.0  # EDF headers tell whole seconds
 _START: Final = "START RECORDING"
 _POWER_FAILURE: Final = "POWER FAILURE RECOVERY"
 
@@ -121,8 +138,63 @@ def is_wsc_allscore(lines: Sequence[str]) -> bool:
     return _EVENT.fullmatch(next(line for line in lines if line.strip())) is not None
 
 
+def check_stg_start(path: Path, recording_start: datetime) -> None:
+    """Make sure that the epochs of a ``.stg.txt`` count from the start of the EDF file.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.stg.txt``; the ``.log.txt`` beside it tells when the recording started.
+    recording_start : datetime
+        When the EDF file starts. Only the time of day counts.
+
+    Raises
+    ------
+    HypnogramError
+        The recording started at another time, or started again later.
+
+    Warns
+    -----
+    HypnogramWarning
+        There is no log that tells.
+    """
+    log = path.with_name(re.sub(r"\.stg\.txt$", ".log.txt", path.name, flags=re.IGNORECASE))
+    starts = []
+    if log != path and log.is_file():
+        lines = log.read_text(encoding="latin-1").splitlines()
+        starts = [match for line in lines if (match := _LOG_START.fullmatch(line))]
+    if not starts:
+        warnings.warn(
+            f"{path}: no .log.txt beside it tells when the recording started, so that its epochs "
+            "are taken to count from the start of the EDF file without a check.",
+            HypnogramWarning,
+            stacklevel=2,
+        )
+        return
+    # After a restart, what came before is not in the EDF file, or what comes after is elsewhere.
+    hour, minute, second = (int(text) for text in starts[-1].groups())
+    _check_start(log, hour * 3600 + minute * 60 + second, recording_start, 12 if hour <= 12 else 24)
+
+
+def _check_start(path: Path, clock: float, recording_start: datetime, clock_hours: int) -> None:
+    """Raise if a recording starts at another time of day than its EDF file."""
+    day = recording_start.replace(hour=0, minute=0, second=0, microsecond=0)
+    period = clock_hours * 3600.0
+    difference = clock - (recording_start - day).total_seconds()
+    if abs((difference + period / 2) % period - period / 2) > _START_TOLERANCE:
+        raise HypnogramError(
+            f"{path}: the recording starts at {clock // 3600:02.0f}:{clock // 60 % 60:02.0f}:"
+            f"{clock % 60:02.0f} here and at {recording_start:%H:%M:%S} in the EDF file, so that "
+            "stages do not tell the place in it. Leave the night out."
+        )
+
+
 def read_wsc_allscore(
-    lines: Sequence[str], path: Path, *, n_epochs: int | None
+    lines: Sequence[str],
+    path: Path,
+    *,
+    n_epochs: int | None,
+    recording_start: datetime | None = None,
 ) -> StageAnnotations:
     r"""Read the stages of an ``.allscore.txt``.
 
@@ -136,6 +208,8 @@ def read_wsc_allscore(
         Number of 30-second epochs of the recording. The last stage lasts until its end, or, if this
         is None, until the last event of any kind, but for one epoch at the least and in whole
         epochs.
+    recording_start : datetime, optional
+        When the EDF file starts. Only the time of day counts.
 
     Returns
     -------
@@ -145,8 +219,8 @@ def read_wsc_allscore(
     Raises
     ------
     HypnogramError
-        The recording was interrupted, it has no or several starts, there are no stages, or events
-        are not in order of time.
+        The recording was interrupted, it has no or several starts, or another one than the EDF
+        file, there are no stages, or events are not in order of time.
 
     Examples
     --------
@@ -154,7 +228,9 @@ def read_wsc_allscore(
     >>> read_wsc_allscore(lines, Path("night.allscore.txt"), n_epochs=None)
     StageAnnotations(onset=array([30.]), duration=array([60.]), stage=array([2]))
     """
-    times, texts, numbers = _events_from_start(lines, path)
+    clock, times, texts, numbers = _events_from_start(lines, path)
+    if recording_start is not None:
+        _check_start(path, clock, recording_start, 24)
     chosen = [index for index, text in enumerate(texts) if text.startswith("STAGE")]
     if not chosen:
         raise HypnogramError(
@@ -175,8 +251,8 @@ def read_wsc_allscore(
 
 def _events_from_start(
     lines: Sequence[str], path: Path
-) -> tuple[NDArray[np.float64], list[str], list[int]]:
-    """Seconds since the start, text and line number of each event from the start on."""
+) -> tuple[float, NDArray[np.float64], list[str], list[int]]:
+    """Time of day of the start; seconds since then, text and line number of events from then on."""
     clock, texts, numbers = [], [], []
     for number, line in enumerate(lines, start=1):
         event = _EVENT.fullmatch(line)
@@ -206,7 +282,8 @@ def _events_from_start(
     time = np.array(clock[first:], dtype=np.float64)
     steps = (np.diff(time, prepend=time[0]) + _DAY / 2) % _DAY - _DAY / 2
     # Rounded, so that equal times are equal whatever was summed before.
-    return np.cumsum(steps, dtype=np.float64).round(3), texts[first:], numbers[first:]
+    times = np.cumsum(steps, dtype=np.float64).round(3)
+    return float(time[0]), times, texts[first:], numbers[first:]
 
 
 def _without_repeats(

@@ -21,7 +21,7 @@ from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
 NAMES = tuple(COHORTS)
 # What the layouts' defects make known by name, in a tree of four subjects with all their visits.
 DEFECTS = {"chat": EDFWarning, "wsc": HypnogramWarning}
-LEFT_OUT = {"wsc": ["wsc-visit3-10102-nsrr", "wsc-visit3-10104-nsrr"]}
+LEFT_OUT = {"wsc": ["wsc-visit3-10102-nsrr", "wsc-visit4-10103-nsrr"]}
 HEAD = {"EOG-L", "EOG-R", "EEG", "EMG"}
 BELTS = {"ABD", "THX"}
 SIGNALS = {
@@ -129,7 +129,10 @@ def test_defects_are_reported_by_name(name, public_tree):
     defective = {
         str(night.recording)
         for night in public_tree(name).nights
-        if night.files.without_scale or "power" in night.files.annotations[0].format
+        if night.files.without_scale
+        or any(
+            "power" in file.format or "restart" in file.format for file in night.files.annotations
+        )
     }
     assert set(cohort.problems["path"]) == defective
 
@@ -182,6 +185,27 @@ def test_staging_of_the_nsrr_stands_in_where_wsc_has_no_scoring(ending, public_t
     replaced = expected.recordings["annotation"].str.endswith(ending)
     assert replaced.any()
     assert (found.recordings["annotation"].str.endswith(".eannot") == replaced).all()
+
+
+def test_logs_of_wsc_that_are_missing_are_told_of(public_tree, tmp_path):
+    shutil.copytree(folder_of(public_tree("wsc")), tmp_path / "wsc")
+    (tmp_path / "wsc/polysomnography/wsc-visit1-10101-nsrr.log.txt").unlink()
+    with pytest.warns(HypnogramWarning, match=r"visit1-10101-nsrr\.stg\.txt: no \.log\.txt beside"):
+        cohort = load("wsc", tmp_path / "wsc", visits=["1"])
+    assert len(cohort.recordings) == 2
+
+
+def test_recording_of_wsc_that_starts_later_than_its_log_is_left_out(public_tree, tmp_path):
+    shutil.copytree(folder_of(public_tree("wsc")), tmp_path / "wsc")
+    for night in ("wsc-visit1-10101-nsrr", "wsc-visit2-10104-nsrr"):
+        path = tmp_path / f"wsc/polysomnography/{night}.edf"
+        content = bytearray(path.read_bytes())
+        content[176:184] = b"23.59.59"
+        path.write_bytes(bytes(content))
+    with pytest.warns(HypnogramWarning, match=r"here and at 23:59:59 in the EDF file"):
+        cohort = load("wsc", tmp_path / "wsc", visits=["1", "2"])
+    left = cohort.recordings[["subject", "visit"]].to_records(index=False).tolist()
+    assert left == [("wsc-10104", "1"), ("wsc-10101", "2")]
 
 
 def test_scorers_of_isruc(public_tree):

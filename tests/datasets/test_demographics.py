@@ -23,7 +23,7 @@ DEMOGRAPHICS = [
     (
         "wsc",
         "wsc-dataset-0.8.0.csv",
-        "wsc_id,wsc_vst,age,sex,bmi\n10103,1,40,M,20\n10103,2,55,F,31.5\n",
+        "wsc_id,wsc_vst,age,sex,bmi\n10104,1,40,M,20\n10104,2,55,F,31.5\n",
         "2",
     ),
     (

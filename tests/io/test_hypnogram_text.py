@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from datetime import datetime
 
 import numpy as np
 import openpyxl
@@ -208,6 +209,65 @@ def test_wsc_allscore_is_latin_1_and_may_repeat_a_stage(write):
 )
 def test_wsc_allscore_errors(write, old, new, message):
     refuses(write(ALLSCORE.replace(old, new)), message)
+
+
+@pytest.mark.parametrize("second", [0, 1])
+def test_wsc_allscore_starts_with_the_recording(write, second):
+    path = write(ALLSCORE)
+    start = datetime.fromisoformat(f"1985-01-01T23:58:{30 + second}")
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), read_hypnogram(path))
+
+
+@pytest.mark.parametrize("clock", ["23:58:33", "11:58:30", "00:00:00"])
+def test_wsc_allscore_that_starts_at_another_time(write, clock):
+    start = datetime.fromisoformat(f"1985-01-01T{clock}")
+    with pytest.raises(HypnogramError, match=f"starts at 23:58:.. here and at {clock} in"):
+        read_hypnogram(write(ALLSCORE), recording_start=start)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "22:10:05 1\tRecording Started\t\n22:30:00 41\tLights Out\t\n",
+        "10:10:05 1\tRecording Started\t\n",
+        "--/--/--\t22:10:05 1\tRecording Started\t\n",
+        "22:00:00 1\tRecording Started\t\n22:10:05 1\tRecording Started\t\n",
+    ],
+)
+def test_wsc_stg_whose_log_agrees(log, tmp_path):
+    path = tmp_path / "wsc-visit1-10119-nsrr.stg.txt"
+    path.write_text(f"{STG_HEADER}\n1\t0\t0\n2\t2\t0\n")
+    path.with_name("wsc-visit1-10119-nsrr.log.txt").write_text(log)
+    start = datetime.fromisoformat("1985-01-01T22:10:05")
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [0, 2])
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "22:10:07 1\tRecording Started\t\n",
+        "22:10:05 1\tRecording Started\t\n23:00:00 101\tRecording Started\t\n",
+    ],
+)
+def test_wsc_stg_whose_log_tells_of_another_start(log, tmp_path):
+    path = tmp_path / "night.stg.txt"
+    path.write_text("1\t0\t0\n2\t2\t0\n")
+    (tmp_path / "night.log.txt").write_text(log)
+    start = datetime.fromisoformat("1985-01-01T22:10:05")
+    with pytest.raises(HypnogramError, match=r"night\.log\.txt: the recording starts at 2"):
+        read_hypnogram(path, recording_start=start)
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
+
+
+@pytest.mark.parametrize("log", [None, "", "22:10:05 1\tLights Out\t\n"])
+def test_wsc_stg_without_a_log_that_tells(log, tmp_path):
+    path = tmp_path / "night.stg.txt"
+    path.write_text("1\t0\t0\n2\t2\t0\n")
+    if log is not None:
+        (tmp_path / "night.log.txt").write_text(log)
+    start = datetime.fromisoformat("1985-01-01T22:10:05")
+    with pytest.warns(HypnogramWarning, match=r"no \.log\.txt beside it tells"):
+        np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [0, 2])
 
 
 # CSV and a stage a line

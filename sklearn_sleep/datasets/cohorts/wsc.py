@@ -36,9 +36,9 @@ Wisconsin Sleep Cohort (WSC)
 2,570 nights of 1,123 employees of the state, up to five visits each. Studies of the Gamma system
 (100 Hz) have their stages by epoch in a ``.stg.txt``, with a ``.sco.txt`` of respiratory events and
 a ``.log.txt`` beside it; those of the Twin system (200 Hz) in the recorder's log by the time of
-day, an ``.allscore.txt``. A log that tells of a power failure does not tell where its stages
-belong; such a night is left out. The ``.eannot`` that the NSRR made of them is read where neither
-is there.
+day, an ``.allscore.txt``. Where these logs tell of a power failure, of a restart, or of another
+start than the EDF file, stages do not tell their place in it; such a night is left out. The
+``.eannot`` that the NSRR made of them is read where neither scoring is there.
 """,
         citation="""\
 Young et al. 2009, "Burden of sleep apnea: rationale, design, and major findings of the

@@ -95,10 +95,23 @@ def _wsc_sco(path: Path, stages: StageArray, start: datetime) -> None:
 
 
 def _wsc_log(path: Path, stages: StageArray, start: datetime) -> None:
-    """Write what a technician notes in a Gamma study."""
-    end = start + timedelta(seconds=len(stages) * EPOCH_DURATION)
-    notes = ((start, 1, "Lights Out"), (end, len(stages), "Lights On"))
-    path.write_text("".join(f"{time:%H:%M:%S}\t{note}\t{epoch}\n" for time, epoch, note in notes))
+    """Write what a Gamma study and its technician note."""
+    notes = {1: ("Recording Started", "Lights Out"), len(stages): ("Lights On",)}
+    _write_log(path, start, notes)
+
+
+def _wsc_log_of_a_restart(path: Path, stages: StageArray, start: datetime) -> None:
+    middle = len(stages) // 2
+    notes = {1: ("Recording Started",), middle: ("Recording Started",), len(stages): ("Lights On",)}
+    _write_log(path, start, notes)
+
+
+def _write_log(path: Path, start: datetime, notes: Mapping[int, Sequence[str]]) -> None:
+    lines = []
+    for epoch, texts in notes.items():
+        time = start + timedelta(seconds=(epoch - 1) * EPOCH_DURATION)
+        lines += [f"{time:%H:%M:%S} {epoch}\t{text}\t\n" for text in texts]
+    path.write_text("".join(lines))
 
 
 def _luna_eannot(path: Path, stages: StageArray, start: datetime) -> None:
@@ -179,6 +192,7 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
         "WSC stg": _wsc_stg,
         "WSC sco": _wsc_sco,
         "WSC log": _wsc_log,
+        "WSC log of a restart": _wsc_log_of_a_restart,
         "WSC allscore": _wsc_allscore,
         "WSC power failure": _wsc_power_failure,
         "Luna eannot": _luna_eannot,

@@ -155,6 +155,7 @@ _WSC_BRANCHES = (
         ),
     ),
     ("wsc-{number}", (_wsc_visit(3, "wsctwin", {"allscore.txt": "WSC power failure"}),)),
+    ("wsc-{number}", (_wsc_visit(4, "wscgamma", {**_GAMMA, "log.txt": "WSC log of a restart"}),)),
 )
 _CHAT_BRANCHES = (
     (

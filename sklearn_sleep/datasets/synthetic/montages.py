@@ -302,7 +302,7 @@ _CHANNELS = {
     "wscgamma": _WSC_GAMMA,
     "wsctwin": _WSC_TWIN,
     "chatmasino": _chat("PlethMasino"),
-    "chatpletmasimo": _chat("PLETMASIMO"),
+    "chatpletmasimo": _chat("PletMasimo"),
     "chatplethmasimo": _chat("plethmasimo"),
     "cfsv1": (*_cfs(256.0, 64.0), _pulse(128.0, "PlethWV")),
     "cfsv2": _cfs(512.0, 128.0),
