@@ -109,8 +109,8 @@ def _detect_from_scratch(samples: FloatArray, sampling_frequency: float) -> npt.
     # sleepecg brings numba, 70 MB that processes without an ECG to look at need not have.
     from sleepecg.heartbeats import detect_heartbeats  # noqa: PLC0415
 
-    changes = np.flatnonzero(samples[1:] != samples[:-1])
+    changes = samples[1:] != samples[:-1]
     # Its thresholds are learnt from 2 s, and what is flat at first tells nothing.
-    if not len(changes) or len(samples) - changes[0] < 2 * sampling_frequency:
+    if not changes.any() or len(samples) - changes.argmax() < 2 * sampling_frequency:
         return np.empty(0, np.intp)
     return np.asarray(detect_heartbeats(np.ascontiguousarray(samples), sampling_frequency), np.intp)
