@@ -6,26 +6,30 @@ The EDF+ specification (Kemp & Olivan 2003, "standard texts") writes stages as `
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf_annotations import read_edf_annotations
+from sklearn_sleep.io.edf_header import read_edf_header
 from sklearn_sleep.io.stage_annotations import (
     EPOCH_DURATION,
     StageAnnotations,
     durations_to_next,
     parse_stage_at,
+    time_of_day_difference,
 )
 from sklearn_sleep.stages import parse_stage
 
 __all__ = ["read_edf_hypnogram"]
 
 
-def read_edf_hypnogram(path: Path) -> StageAnnotations:
+def read_edf_hypnogram(path: Path, *, recording_start: datetime | None = None) -> StageAnnotations:
     """Read the stages of an EDF+ or BDF+ file.
 
     Annotations that are no stages are passed over. In a file with standard texts only these are
@@ -35,6 +39,8 @@ def read_edf_hypnogram(path: Path) -> StageAnnotations:
     ----------
     path : Path
         The file.
+    recording_start : datetime, optional
+        When the recording starts that the stages belong to. Only the time of day counts.
 
     Returns
     -------
@@ -49,6 +55,11 @@ def read_edf_hypnogram(path: Path) -> StageAnnotations:
     EDFError
         The header cannot be read.
 
+    Warns
+    -----
+    HypnogramWarning
+        The file starts at another time of day than the recording.
+
     Examples
     --------
     >>> import tempfile
@@ -59,6 +70,8 @@ def read_edf_hypnogram(path: Path) -> StageAnnotations:
     StageAnnotations(onset=array([30.]), duration=array([60.]), stage=array([3]))
     """
     annotations = read_edf_annotations(path)
+    if recording_start is not None:
+        _compare_starts(path, recording_start)
     chosen = _stage_positions(annotations.text)
     if not chosen:
         commonest = ", ".join(repr(text) for text, _ in Counter(annotations.text).most_common(5))
@@ -74,6 +87,20 @@ def read_edf_hypnogram(path: Path) -> StageAnnotations:
     duration = annotations.duration[chosen]
     to_next = durations_to_next(onset, onset[-1] + EPOCH_DURATION)
     return StageAnnotations.from_lists(onset, np.where(duration > 0, duration, to_next), stage)
+
+
+def _compare_starts(path: Path, recording_start: datetime) -> None:
+    start = read_edf_header(path).start
+    # Dates are changed to protect people; a fraction of a second is in one of the files only.
+    if start is None or abs(time_of_day_difference(start, recording_start)) <= 1.0:
+        return
+    warnings.warn(
+        f"{path} starts at {start:%H:%M:%S} and the recording at {recording_start:%H:%M:%S}. "
+        "Stages are taken to count from the start of the recording; check that the two belong "
+        "together.",
+        HypnogramWarning,
+        stacklevel=2,
+    )
 
 
 def _stage_positions(texts: Sequence[str]) -> list[int]:

@@ -72,8 +72,9 @@ def read_hypnogram(
         Number of 30-second epochs of the recording. The result is filled up with -1 or cut to it.
         By default it ends with the last annotation.
     recording_start : datetime, optional
-        When the recording starts, as its header tells. WSC's scoring is checked against it: the
-        start in an ``.allscore.txt``, or in the ``.log.txt`` beside a ``.stg.txt``.
+        When the recording starts, as its header tells. It is compared with the start that the
+        scoring tells: that of EDF+ files, of an ``.allscore.txt``, or in the ``.log.txt`` beside a
+        ``.stg.txt``.
     epoch_duration : float, default=30.0
         Seconds of the epochs *of the file*, where it does not tell: ISRUC, WSC ``.stg.txt``, a
         stage a line, and CSV without a ``duration``. The result has epochs of 30 s all the same.
@@ -110,8 +111,8 @@ def read_hypnogram(
     -----
     HypnogramWarning
         There are gaps between stages (they become -1), stages change off the 30-second grid,
-        more than one scored epoch lies after the end of the recording, or no log tells the start of
-        a ``.stg.txt``.
+        more than one scored epoch lies after the end of the recording, an EDF+ file starts at
+        another time, or no log tells the start of a ``.stg.txt``.
 
     Examples
     --------
@@ -157,7 +158,7 @@ def _read_annotations(
     with path.open("rb") as file:
         head = file.read(512)  # an EDF file may be large
     if head.startswith(_EDF_MAGIC):
-        return read_edf_hypnogram(path)
+        return read_edf_hypnogram(path, recording_start=recording_start)
     if head.startswith(_ZIP_MAGIC):
         return read_isruc_xlsx(path, epoch_duration=epoch_duration)
     if b"\0" in head and not head.startswith(_UTF16_MARKS):

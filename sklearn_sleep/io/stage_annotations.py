@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,6 +26,7 @@ __all__ = [
     "durations_to_next",
     "parse_stage_at",
     "stage_per_epoch",
+    "time_of_day_difference",
 ]
 
 EPOCH_DURATION: Final = 30.0
@@ -333,3 +335,32 @@ def _warn_of_gaps(start: NDArray[np.float64], end: NDArray[np.float64], path: Pa
         HypnogramWarning,
         stacklevel=4,
     )
+
+
+def time_of_day_difference(first: datetime, second: datetime, *, hours: float = 24.0) -> float:
+    """Return how much later one time of day is than another, whatever their dates.
+
+    Parameters
+    ----------
+    first, second : datetime
+        The times.
+    hours : float, default=24.0
+        Hours of the clock: 12 if afternoon is not told from morning.
+
+    Returns
+    -------
+    float
+        Seconds, from minus to plus half a turn of the clock.
+
+    Examples
+    --------
+    >>> evening, morning = datetime(2000, 1, 1, 23, 59), datetime(1985, 1, 1, 0, 1)
+    >>> time_of_day_difference(evening, morning)
+    -120.0
+    """
+    midnight = datetime.min.time()
+    seconds = [
+        (time - datetime.combine(time.date(), midnight)).total_seconds() for time in (first, second)
+    ]
+    turn = hours * 3600.0
+    return (seconds[0] - seconds[1] + turn / 2) % turn - turn / 2

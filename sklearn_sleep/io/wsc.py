@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from sklearn_sleep.io.stage_annotations import (
     StageAnnotations,
     durations_to_next,
     parse_stage_at,
+    time_of_day_difference,
 )
 
 __all__ = [
@@ -173,19 +174,18 @@ def check_stg_start(path: Path, recording_start: datetime) -> None:
         return
     # After a restart, what came before is not in the EDF file, or what comes after is elsewhere.
     hour, minute, second = (int(text) for text in starts[-1].groups())
-    _check_start(log, hour * 3600 + minute * 60 + second, recording_start, 12 if hour <= 12 else 24)
+    clock = timedelta(hours=hour, minutes=minute, seconds=second)
+    _check_start(log, clock, recording_start, 12.0 if hour <= 12 else 24.0)
 
 
-def _check_start(path: Path, clock: float, recording_start: datetime, clock_hours: int) -> None:
+def _check_start(path: Path, clock: timedelta, recording_start: datetime, hours: float) -> None:
     """Raise if a recording starts at another time of day than its EDF file."""
-    day = recording_start.replace(hour=0, minute=0, second=0, microsecond=0)
-    period = clock_hours * 3600.0
-    difference = clock - (recording_start - day).total_seconds()
-    if abs((difference + period / 2) % period - period / 2) > _START_TOLERANCE:
+    start = datetime.combine(recording_start.date(), datetime.min.time()) + clock
+    if abs(time_of_day_difference(start, recording_start, hours=hours)) > _START_TOLERANCE:
         raise HypnogramError(
-            f"{path}: the recording starts at {clock // 3600:02.0f}:{clock // 60 % 60:02.0f}:"
-            f"{clock % 60:02.0f} here and at {recording_start:%H:%M:%S} in the EDF file, so that "
-            "stages do not tell the place in it. Leave the night out."
+            f"{path}: the recording starts at {start:%H:%M:%S} here and at "
+            f"{recording_start:%H:%M:%S} in the EDF file, so that stages do not tell the place in "
+            "it. Leave the night out."
         )
 
 
@@ -230,7 +230,7 @@ def read_wsc_allscore(
     """
     clock, times, texts, numbers = _events_from_start(lines, path)
     if recording_start is not None:
-        _check_start(path, clock, recording_start, 24)
+        _check_start(path, timedelta(seconds=clock), recording_start, 24.0)
     chosen = [index for index, text in enumerate(texts) if text.startswith("STAGE")]
     if not chosen:
         raise HypnogramError(

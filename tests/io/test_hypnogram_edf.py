@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import edfio
@@ -47,6 +48,19 @@ def test_sleep_edf_cut_to_its_recording():
     hypnogram = read_hypnogram(SLEEP_EDF, n_epochs=2650)
     assert hypnogram.size == 2650
     assert -1 not in hypnogram
+
+
+def test_start_is_compared_with_that_of_the_recording():
+    # That of SC4001E0-PSG.edf, https://physionet.org/content/sleep-edfx.
+    start = datetime.fromisoformat("1985-01-01T16:13:00")
+    expected = read_hypnogram(SLEEP_EDF, n_epochs=2650)
+    np.testing.assert_array_equal(
+        read_hypnogram(SLEEP_EDF, n_epochs=2650, recording_start=start), expected
+    )
+    later = datetime.fromisoformat("1989-04-24T16:13:30")
+    with pytest.warns(HypnogramWarning, match="starts at 16:13:00 and the recording at 16:13:30"):
+        found = read_hypnogram(SLEEP_EDF, n_epochs=2650, recording_start=later)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_mass_pages_of_20_seconds_off_the_grid(write):
