@@ -27,7 +27,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -304,7 +303,7 @@ def train(work: Path, kind: str) -> None:
     pipeline.fit(X, merge_stages(y, 4))
     done.set()
     watcher.join()
-    seconds = list(classifier_of(pipeline).history[:, "dur"])
+    seconds = list(pipeline[-1].history[:, "dur"])
     n_nights = X["recording"].nunique()
     speed = n_nights / seconds[-1]
     passes = " and ".join(f"{one:.0f}" for one in seconds)
@@ -313,11 +312,6 @@ def train(work: Path, kind: str) -> None:
         f"{peak[0] / 1e6:.0f} MB of its own",
         flush=True,
     )
-
-
-def classifier_of(pipeline: Pipeline) -> Any:
-    """Return the last step."""
-    return pipeline[-1]
 
 
 def shared() -> int:

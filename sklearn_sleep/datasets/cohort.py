@@ -179,9 +179,8 @@ class Cohort:
             Files of no known name, annotations without a recording, nights that are there twice,
             and nights whose stages are known to be wrong.
         """
-        recordings: dict[tuple[str, ...], re.Match[str]] = {}
+        recordings: dict[tuple[str, ...], tuple[Path, re.Match[str]]] = {}
         annotations: dict[tuple[str, ...], dict[int, Path]] = {}
-        paths: dict[tuple[str, ...], Path] = {}
         problems: list[Problem] = []
 
         def report(path: Path, what: str) -> None:
@@ -189,11 +188,10 @@ class Cohort:
 
         for path, name in _files(folder):
             match = _match(self.recording, name)
-            if match and _key(match) in paths:
-                report(path, f"is the same night as {paths[_key(match)]} and is left out.")
-            elif match:
-                recordings[_key(match)] = match
-                paths[_key(match)] = path
+            if match:
+                first, _ = recordings.setdefault(_key(match), (path, match))
+                if first != path:
+                    report(path, f"is the same night as {first} and is left out.")
             elif found := self._match_annotation(name):
                 rank, key = found
                 annotations.setdefault(key, {}).setdefault(rank, path)
@@ -203,15 +201,13 @@ class Cohort:
             if key not in recordings:
                 report(ranked[min(ranked)], "has no recording and is left out.")
         nights = []
-        for key, match in recordings.items():
+        for key, (path, match) in recordings.items():
             if self.wrong_stages and _match(self.wrong_stages, match.string):
-                report(
-                    paths[key],
-                    f"has wrong stages, as the provider of {self.name} says, and is left out.",
-                )
+                why = f"has wrong stages, as the provider of {self.name} says, and is left out."
+                report(path, why)
                 continue
             ranked = annotations.get(key, {})
-            nights.append(self._night(paths[key], ranked[min(ranked)] if ranked else None, match))
+            nights.append(self._night(path, ranked[min(ranked)] if ranked else None, match))
         return nights, problems
 
     def _match_annotation(self, name: str) -> tuple[int, tuple[str, ...]] | None:

@@ -69,9 +69,10 @@ def read_edf_hypnogram(path: Path, *, recording_start: datetime | None = None) -
     >>> read_edf_hypnogram(path)
     StageAnnotations(onset=array([30.]), duration=array([60.]), stage=array([3]))
     """
-    annotations = read_edf_annotations(path)
-    if recording_start is not None:
-        _compare_starts(path, recording_start)
+    header = read_edf_header(path)
+    annotations = read_edf_annotations(header)
+    if recording_start is not None and header.start is not None:
+        _compare_starts(path, header.start, recording_start)
     chosen = _stage_positions(annotations.text)
     if not chosen:
         commonest = ", ".join(repr(text) for text, _ in Counter(annotations.text).most_common(5))
@@ -89,10 +90,9 @@ def read_edf_hypnogram(path: Path, *, recording_start: datetime | None = None) -
     return StageAnnotations.from_lists(onset, np.where(duration > 0, duration, to_next), stage)
 
 
-def _compare_starts(path: Path, recording_start: datetime) -> None:
-    start = read_edf_header(path).start
+def _compare_starts(path: Path, start: datetime, recording_start: datetime) -> None:
     # Dates are changed to protect people; a fraction of a second is in one of the files only.
-    if start is None or abs(time_of_day_difference(start, recording_start)) <= 1.0:
+    if abs(time_of_day_difference(start, recording_start)) <= 1.0:
         return
     warnings.warn(
         f"{path} starts at {start:%H:%M:%S} and the recording at {recording_start:%H:%M:%S}. "

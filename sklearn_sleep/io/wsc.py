@@ -167,7 +167,8 @@ def check_stg_start(path: Path, recording_start: datetime) -> None:
     if not starts:
         warnings.warn(
             f"{path}: no .log.txt beside it tells when the recording started, so that its epochs "
-            "are taken to count from the start of the EDF file without a check.",
+            "are taken to count from the start of the EDF file without a check. Put the log that "
+            "came with it beside it.",
             HypnogramWarning,
             stacklevel=2,
         )

@@ -101,7 +101,7 @@ def cutting_limits(samples: FloatArray, lowest: float, highest: float) -> list[f
     Returns
     -------
     list of float
-        None, one or both of the extremes.
+        No, one or both extremes.
 
     Examples
     --------
@@ -116,7 +116,8 @@ def cutting_limits(samples: FloatArray, lowest: float, highest: float) -> list[f
         (highest, samples >= highest - near),
     ):
         at_limit = np.count_nonzero(samples == limit)
-        if at_limit > _PILE * (np.count_nonzero(is_near) - at_limit):
+        # One more, since every wave has a highest sample.
+        if at_limit > _PILE * (np.count_nonzero(is_near) - at_limit + 1):
             limits.append(float(limit))
     return limits
 
@@ -162,6 +163,11 @@ def share_at(epochs: FloatArray, limits: Sequence[float]) -> FloatArray:
     Returns
     -------
     ndarray of float, shape (n_epochs,)
+
+    Examples
+    --------
+    >>> share_at(np.array([[0.0, 1.0, 0.5, 1.0], [0.5, 0.0, 0.5, 0.5]]), [1.0])
+    array([0.5, 0. ])
     """
     return sum(((epochs == limit).mean(axis=1) for limit in limits), np.zeros(len(epochs)))
 

@@ -104,6 +104,10 @@ DOCUMENTED = {
         200: "LOC-A2|ROC-A1|F3-A2|C3-A2|O1-A2|F4-A1|C4-A1|O2-A1|X1|X2|X3|X4|X5|X6|DC3|X7|X8|SaO2|"
         "DC8"
     },
+    "isrucmastoid": {
+        200: "E1-M2|E2-M1|F3-M2|C3-M2|O1-M2|F4-M1|C4-M1|O2-M1|X1|X2|X3|X4|X5|X6|DC4|X7|X8|SpO2|"
+        "DC8|DC7"
+    },
     "isrucnumbered": {
         200: "E1-M2|E2-M1|F3-M2|C3-M2|O1-M2|F4-M1|C4-M1|O2-M1|24|25|26|27|28|29|DC01|30|31|SpO2|"
         "DC02|DC04"

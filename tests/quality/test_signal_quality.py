@@ -19,6 +19,7 @@ from sklearn_sleep.preprocessing import (
 from sklearn_sleep.pretrained import load_pretrained, save_pretrained
 from sklearn_sleep.quality import SignalQuality
 from sklearn_sleep.quality.assessment import assess_signal
+from sklearn_sleep.quality.measures import cutting_limits, share_at
 from sklearn_sleep.recording import Signal
 from sklearn_sleep.signals import EPOCH_DURATION, SIGNALS, signal_definition
 
@@ -128,6 +129,24 @@ def test_epochs_at_the_limits_of_the_recorder_are_clipped(nights, told):
     assert len(at_limits) > 10
     assert set(at_limits) == {"clipped"}
     assert "clipped" not in elsewhere
+
+
+@pytest.mark.parametrize(
+    ("wave", "cut"),
+    [
+        # The crests of a sine of 256 levels are at each limit for acos(1 - 1/128) / pi, 4%.
+        (np.round(127.5 * np.sin(np.arange(100_000) / 17.3)), []),
+        (np.random.default_rng(0).standard_normal(100_000), []),
+        (np.random.default_rng(0).standard_normal(100_000).clip(-2.326, None), [-2.326]),
+        (np.random.default_rng(0).standard_normal(100_000).clip(-1, 1.5), [-1.0, 1.5]),
+    ],
+)
+def test_limits_that_cut_waves_off(wave, cut):
+    limits = cutting_limits(wave, wave.min(), wave.max())
+    assert limits == cut
+    expected = {-2.326: 0.01, -1.0: 0.1587, 1.5: 0.0668}  # of the normal distribution
+    share = share_at(wave[None], limits)[0]
+    assert share == pytest.approx(sum(expected[limit] for limit in cut), abs=0.002)
 
 
 def make_signal(name, samples, frequency, unit):

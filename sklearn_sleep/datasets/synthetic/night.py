@@ -190,7 +190,7 @@ def _sensor(
             return electrooculogram(rng, body.brain, subject, channel.signal, frequency)
         case "EMG":
             return electromyogram(rng, timeline, subject, difficulty, frequency)
-        case "M1" | "REFERENCE":
+        case "REFERENCE":
             return np.zeros(round(timeline.duration * frequency))
         case "OTHER":
             return 0.1 * rng.standard_normal(round(timeline.duration * frequency))

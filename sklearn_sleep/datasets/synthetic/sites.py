@@ -11,7 +11,7 @@ _SCALED_SIGNALS = {"ECG": "uV", "EOG-L": "uV", "EOG-R": "uV", "EMG": "uV"}
 _ARBITRARY_SIGNALS = ("PPG", "THX", "ABD", "OTHER")
 _EEG_SIGNALS = (
     *("C4-M1", "C3-M2", "O2-M1", "F4-M1", "Fz-Cz", "Cz-Oz"),
-    *("C3", "C4", "O2", "F4", "M1", "REFERENCE"),
+    *("C3", "C4", "O2", "F4", "REFERENCE"),
 )
 _MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0}
 
@@ -27,8 +27,8 @@ class Channel:
     signal : str
         What it holds: ``ECG``, ``PPG``, ``THX``, ``ABD``, ``EOG-L``, ``EOG-R``, ``EMG`` or an
         EEG derivation (``C4-M1 C3-M2 O2-M1 F4-M1 Fz-Cz Cz-Oz``) or electrode (``C3 C4 O2 F4``),
-        ``M1`` or ``REFERENCE``, which record nothing of their own, or ``OTHER``: noise, as of a
-        channel that no signal is taken from.
+        ``REFERENCE``, such as a mastoid, which records nothing of its own, or ``OTHER``: noise, as
+        of a channel that no signal is taken from.
     sampling_frequency : float
         In Hz, a whole number.
     unit : {"uV", "mV", "V", ""}
@@ -196,7 +196,7 @@ _EAST = Site(
         Channel("F4", "F4", 200.0, "V", (-0.0005, 0.0005), referential=True),
         Channel("C4", "C4", 200.0, "V", (-0.0005, 0.0005), referential=True),
         Channel("O2", "O2", 200.0, "V", (-0.0005, 0.0005), referential=True),
-        Channel("M1", "M1", 200.0, "V", (-0.0005, 0.0005), referential=True),
+        Channel("M1", "REFERENCE", 200.0, "V", (-0.0005, 0.0005), referential=True),
         Channel("E1", "EOG-L", 200.0, "V", (-0.0005, 0.0005), referential=True),
         Channel("E2", "EOG-R", 200.0, "V", (-0.0005, 0.0005), referential=True),
         Channel("chin", "EMG", 200.0, "uV", (-80.0, 80.0)),
