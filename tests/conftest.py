@@ -23,7 +23,7 @@ from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resample
 from sklearn_sleep.stages import merge_stages
 
 # Modules beside tests that others use too: files made byte by byte, nights as arrays.
-for folder in ("io", "classifiers", "vlm"):
+for folder in ("io", "classifiers", "preprocessing", "vlm"):
     sys.path.append(str(Path(__file__).parent / folder))
 
 CARDIORESPIRATORY = ("ECG", "PPG", "ABD", "THX")
@@ -70,6 +70,14 @@ def cohort(tmp_path_factory) -> Bunch:
     made = make_cohort(tmp_path_factory.mktemp("cohort"), n_subjects=6, hours=0.5, random_state=1)
     made.y = merge_stages(made.y, 4)
     return made
+
+
+@pytest.fixture
+def cache_folders(tmp_path):
+    """A folder for a RecordingCache, and one in which each read of samples leaves a file."""
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    return tmp_path / "cache", counts
 
 
 @pytest.fixture(scope="session")

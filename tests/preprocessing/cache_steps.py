@@ -1,0 +1,70 @@
+"""Steps with a RecordingCache that leave a trace of each read, for tests of the cache.
+
+A module of its own, since worker processes import it.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from sklearn.pipeline import make_pipeline
+
+from sklearn_sleep.preprocessing import (
+    EDFReader,
+    Epocher,
+    Normalizer,
+    RecordingCache,
+    RecordingTransformer,
+    Resampler,
+)
+
+RATES = {"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64}
+SIGNALS = ("ECG", "PPG", "ABD", "THX")
+
+
+class CountReads(RecordingTransformer):
+    """Leave a file for each time that samples are read, whatever process reads them."""
+
+    def __init__(self, folder, seconds=0.0):
+        self.folder = folder
+        self.seconds = seconds
+
+    def transform_signal(self, signal):
+        def count(samples):
+            name = f"{signal.name}-{abs(hash(samples.tobytes()))}"
+            Path(self.folder, f"{name}-{os.getpid()}-{time.perf_counter_ns()}").touch()
+            time.sleep(self.seconds)
+            return samples
+
+        return signal.map(count)
+
+
+def reads(folder):
+    return len(list(Path(folder).iterdir()))
+
+
+def steps(cache, counts, signals=SIGNALS, **parameters):
+    return make_pipeline(
+        EDFReader(list(signals)),
+        CountReads(str(counts)),
+        Resampler(RATES),
+        Normalizer(),
+        Epocher(),
+        RecordingCache(str(cache), **parameters),
+    )
+
+
+def n_signals(epochs):
+    return sum(len(recording.signals) for recording in epochs.recordings)
+
+
+def read_all(epochs):
+    return {
+        (recording.path, name): signal.data
+        for recording in epochs.recordings
+        for name, signal in recording.signals.items()
+    }
+
+
+def files_of(cache):
+    return sorted(Path(cache).glob("??/*/*.npy"))

@@ -1,0 +1,160 @@
+"""The folder of a RecordingCache: whole files or none, whoever writes and whatever breaks."""
+
+import signal as signals_of_the_system
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from cache_steps import files_of, read_all, reads, steps
+from sklearn.pipeline import make_pipeline
+
+from sklearn_sleep.exceptions import CacheWarning
+from sklearn_sleep.preprocessing import (
+    EDFReader,
+    RecordingCache,
+)
+from sklearn_sleep.preprocessing._cache_store import CacheStore
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "emptied", "replaced"])
+def test_damaged_file_is_made_again(cohort, cache_folders, damage):
+    path = cohort.recordings["path"][0]
+    expected = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))[
+        path, "ECG"
+    ].copy()
+    (file,) = files_of(cache_folders[0])
+    content = bytearray(file.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    elif damage == "cut":
+        del content[-100:]
+    elif damage == "emptied":
+        content.clear()
+    else:
+        content[:] = b"\x80\x04N." * 100  # a pickle
+    file.unlink()
+    file.write_bytes(bytes(content))
+    with pytest.warns(CacheWarning, match="is damaged, and the night is processed again"):
+        found = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))[path, "ECG"]
+    np.testing.assert_array_equal(found, expected)
+    assert reads(cache_folders[1]) == 2
+    read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))
+    assert reads(cache_folders[1]) == 2
+
+
+KILLED = """
+import sys
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn_sleep.preprocessing import _cache_store, EDFReader, RecordingCache
+
+save = np.save
+def save_slowly(file, samples, **parameters):
+    save(file, samples[: len(samples) // 2], **parameters)
+    file.flush()
+    print("half", flush=True)
+    sys.stdin.read()
+_cache_store.np.save = save_slowly
+pipeline = make_pipeline(EDFReader(["ECG"]), RecordingCache(sys.argv[2]))
+pipeline.fit_transform(sys.argv[1]).recordings[0].signals["ECG"].data
+"""
+
+
+def test_killed_writer_leaves_nothing_that_is_read(cohort, cache_folders):
+    path = cohort.recordings["path"][0]
+    arguments = [sys.executable, "-c", KILLED, path, str(cache_folders[0])]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline() == "half\n"
+        writer.send_signal(signals_of_the_system.SIGKILL)
+    assert files_of(cache_folders[0]) == []
+    assert len(list(cache_folders[0].rglob("*.partial"))) == 1
+    pipeline = make_pipeline(EDFReader(["ECG"]), RecordingCache(str(cache_folders[0])))
+    found = read_all(pipeline.fit_transform(path))[path, "ECG"]
+    np.testing.assert_array_equal(found, read_all(pipeline[:-1].fit_transform(path))[path, "ECG"])
+    assert len(files_of(cache_folders[0])) == 1
+    assert not list(cache_folders[0].rglob("*.partial"))
+
+
+def size_of(cache):
+    return sum(file.stat().st_size for file in files_of(cache))
+
+
+def test_least_lately_used_files_are_evicted(cohort, cache_folders):
+    paths = list(cohort.recordings["path"][:4])
+    whole = steps(cache_folders[0], cache_folders[1], signals=["ECG"])
+    sizes = []
+    for path in paths:
+        read_all(whole.fit_transform(path))
+        sizes.append(size_of(cache_folders[0]) - sum(sizes))
+    limit = sum(sizes) - 1
+    # Used last, the first night stays; the second one goes for a fifth.
+    read_all(whole.fit_transform(paths[0]))
+    limited = steps(cache_folders[0], cache_folders[1], signals=["ECG"], max_bytes=limit)
+    read_all(limited.fit_transform(cohort.recordings["path"][4]))
+    assert size_of(cache_folders[0]) <= limit
+    before = reads(cache_folders[1])
+    read_all(limited.fit_transform(paths[0]))
+    assert reads(cache_folders[1]) == before
+    read_all(limited.fit_transform(paths[1]))
+    assert reads(cache_folders[1]) == before + 1
+
+
+def test_a_night_that_is_read_may_be_evicted(cohort, cache_folders):
+    paths = list(cohort.recordings["path"])
+    pipeline = steps(*cache_folders, signals=["ECG"], max_bytes=1)
+    expected = read_all(pipeline[:-1].fit_transform(paths))
+    found = read_all(pipeline.fit_transform(paths))
+    assert len(files_of(cache_folders[0])) == 1
+    for key, samples in found.items():
+        np.testing.assert_array_equal(samples, expected[key])
+
+
+def test_folder_that_cannot_be_written(cohort, cache_folders, monkeypatch):
+    path = cohort.recordings["path"][0]
+    pipeline = steps(*cache_folders, signals=["ECG"]).fit(path)
+
+    def fail(*arguments, **parameters):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sklearn_sleep.preprocessing._cache_store.np.save", fail)
+    with pytest.warns(CacheWarning, match="No space left on device.*used without"):
+        found = read_all(pipeline.transform(path))[path, "ECG"]
+    np.testing.assert_array_equal(found, read_all(pipeline[:-1].transform(path))[path, "ECG"])
+    assert not list(cache_folders[0].rglob("*.partial"))
+
+
+def test_folder_that_many_claim_at_once(tmp_path):
+    # What another process has begun to write is not something else.
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".recording-cache.json.0.partial").write_text("{")
+    CacheStore(str(tmp_path / "begun")).claim()
+
+    def claim(folder, barrier):
+        barrier.wait()
+        CacheStore(str(folder)).claim()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            barrier = threading.Barrier(8)
+            claims = [pool.submit(claim, tmp_path / str(number), barrier) for _ in range(8)]
+            assert [one.result() for one in claims] == [None] * 8
+            assert [path.name for path in (tmp_path / str(number)).iterdir()] == [
+                "recording-cache.json"
+            ]
+
+
+def test_folder_of_something_else_is_refused(tmp_path, cohort):
+    (tmp_path / "thesis.txt").write_text("Sleep")
+    with pytest.raises(ValueError, match="not empty and not a cache"):
+        steps(tmp_path, tmp_path).fit(cohort.X)
+    assert (tmp_path / "thesis.txt").read_text() == "Sleep"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "recording-cache.json").write_text('{"version": 99}')
+    with pytest.raises(ValueError, match="not of this version"):
+        steps(other, tmp_path).fit(cohort.X)
