@@ -65,7 +65,7 @@ def main() -> None:
 
 def make_nights(work: Path, n_nights: int) -> None:
     """Make the synthetic cohort."""
-    from sklearn_sleep.datasets import make_cohort
+    from sklearn_sleep.simulation.make_cohort import make_cohort
 
     started = time.perf_counter()
     make_cohort(
@@ -167,7 +167,7 @@ def hashes(store: Path) -> dict[str, str]:
 
 def measure_training(work: Path, limit: float) -> None:
     """Train on ten times the limit, from a cache under it and from memory."""
-    from sklearn_sleep.datasets import make_cohort
+    from sklearn_sleep.simulation.make_cohort import make_cohort
 
     # Nights of two hours: what one of them takes while it is learnt stays below the limit.
     made = make_cohort(work / "short", n_subjects=64, hours=2.0, n_jobs=-1)
@@ -267,8 +267,8 @@ def limited(n_bytes: int | None) -> Iterator[object]:
 
 def train(work: Path, kind: str) -> None:
     """Train and print the seconds of each pass."""
-    from sklearn_sleep.classifiers import Wav2SleepClassifier
-    from sklearn_sleep.stages import merge_stages
+    from sklearn_sleep.core.stages import merge_stages
+    from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 
     X, y = load(work / "linked")
     if kind == "memory":

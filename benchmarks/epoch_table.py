@@ -21,10 +21,9 @@ import pandas as pd
 from environment import describe_environment, format_table
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from sklearn_sleep.epochs import Epochs
-from sklearn_sleep.io.edf_source import EmptySource
-from sklearn_sleep.recording import Recording
-from sklearn_sleep.tables import make_epoch_table
+from sklearn_sleep.core.epochs import Epochs, make_epoch_table
+from sklearn_sleep.core.recording import Recording
+from sklearn_sleep.io.edf.source import EmptySource
 
 N_SPLITS = 5
 NIGHTS_PER_SUBJECT = 2

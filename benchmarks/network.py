@@ -29,10 +29,10 @@ import numpy as np
 import torch
 from environment import describe_environment, format_table
 
-from sklearn_sleep.classifiers.parallel import map_nights
-from sklearn_sleep.classifiers.wav2sleep import PUBLISHED_MASK_PROBABILITY as MASKING
-from sklearn_sleep.masking import draw_kept_signals
+from sklearn_sleep.core.masking import draw_kept_signals
 from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.staging.wav2sleep import PUBLISHED_MASK_PROBABILITY as MASKING
+from sklearn_sleep.training.parallel import map_nights
 
 SAMPLES_PER_EPOCH = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
 SIGNALS_OF_TASK = {

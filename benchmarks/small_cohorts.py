@@ -39,8 +39,8 @@ from sklearn_sleep import (
     make_cohort,
     merge_stages,
 )
+from sklearn_sleep.core.signals import INSTANTANEOUS_HEART_RATE
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
-from sklearn_sleep.signals import INSTANTANEOUS_HEART_RATE
 
 Rows = npt.NDArray[np.bool_]
 

@@ -26,8 +26,13 @@ from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
-from sklearn_sleep import Epochs, make_cohort, merge_stages, recording_scores
-from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep import (
+    Epochs,
+    Wav2SleepClassifier,
+    make_cohort,
+    merge_stages,
+    recording_scores,
+)
 from sklearn_sleep.commands.pipelines import (
     CARDIORESPIRATORY_SIGNALS,
     make_cardiorespiratory_pipeline,

@@ -23,8 +23,7 @@ from experiments import (
 )
 from skorch.helper import SliceDict
 
-from sklearn_sleep import Epochs
-from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep import Epochs, Wav2SleepClassifier
 
 QUESTION = "What helps a scarce signal: joint training, its own nights, or transfer?"
 JOINT, ALONE, TRANSFER = "joint training", "PPG nights alone", "transfer from ECG"

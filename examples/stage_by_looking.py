@@ -36,6 +36,7 @@ from sklearn_sleep import (
     InstantaneousHeartRate,
     Normalizer,
     Resampler,
+    SaliencyDisplay,
     VLMStager,
     Wav2SleepClassifier,
     WaveformImageRenderer,
@@ -48,7 +49,6 @@ from sklearn_sleep import (
 )
 from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.imaging import Grid, Montage, Trace
-from sklearn_sleep.plotting import SaliencyDisplay
 
 # Smaller than the published images, and with the signals that most sites record.
 MONTAGE = Montage(

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import pandas as pd
 from experiments import ALL_SIGNALS, Experiment, compare, paired_difference, verdict
 
-from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep import Wav2SleepClassifier
 
 QUESTION = "One model for every subset of the signals, or a model for each?"
 UNIFIED, SPECIALISED = "unified", "specialised"

@@ -17,14 +17,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
-from sklearn_sleep.classifiers import Wav2SleepClassifier
-from sklearn_sleep.datasets import make_cohort
+from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
-from sklearn_sleep.stages import merge_stages
+from sklearn_sleep.simulation.make_cohort import make_cohort
+from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 
 # Modules beside tests that others use too: files made byte by byte, nights as arrays.
-for folder in ("io", "classifiers", "preprocessing", "vlm"):
-    sys.path.append(str(Path(__file__).parent / folder))
+sys.path.append(str(Path(__file__).parent / "helpers"))
 
 CARDIORESPIRATORY = ("ECG", "PPG", "ABD", "THX")
 

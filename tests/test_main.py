@@ -10,9 +10,9 @@ import pyedflib
 import pytest
 
 from sklearn_sleep.__main__ import main
+from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.exceptions import EDFWarning
-from sklearn_sleep.pretrained import load_pretrained
-from sklearn_sleep.stages import stage_names
+from sklearn_sleep.staging.pretrained import load_pretrained
 
 CARDIORESPIRATORY = {"ECG", "PPG", "ABD", "THX"}
 

@@ -9,16 +9,17 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
-from sklearn_sleep.baselines import hrv_baseline
 from sklearn_sleep.commands.outputs import write_predictions
 from sklearn_sleep.commands.pipelines import (
     CARDIORESPIRATORY_SIGNALS,
     make_cardiorespiratory_pipeline,
     score_signal_subsets,
 )
-from sklearn_sleep.datasets import load_cohort, make_cohort
-from sklearn_sleep.metrics import recording_scorer
-from sklearn_sleep.stages import merge_stages
+from sklearn_sleep.core.stages import merge_stages
+from sklearn_sleep.datasets import load_cohort
+from sklearn_sleep.evaluation.metrics import recording_scorer
+from sklearn_sleep.features.baselines import hrv_baseline
+from sklearn_sleep.simulation.make_cohort import make_cohort
 
 __all__ = ["run_demo"]
 

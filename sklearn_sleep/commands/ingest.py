@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from sklearn_sleep.ingestion import ingest
+from sklearn_sleep.storage.ingesting import ingest
 
 __all__ = ["run_ingest"]
 

@@ -10,9 +10,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-from sklearn_sleep.plotting import HypnogramDisplay
-from sklearn_sleep.signals import EPOCH_DURATION
-from sklearn_sleep.stages import stage_names
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 
 __all__ = ["write_predictions"]
 

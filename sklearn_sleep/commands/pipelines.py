@@ -12,9 +12,9 @@ import torch
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_sleep.classifiers import Wav2SleepClassifier
-from sklearn_sleep.classifiers.training import ValidationNights
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
+from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
+from sklearn_sleep.training.schedule import ValidationNights
 
 __all__ = [
     "CARDIORESPIRATORY_SIGNALS",

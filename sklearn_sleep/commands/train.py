@@ -11,10 +11,10 @@ from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
 from sklearn_sleep.commands.pipelines import make_cardiorespiratory_pipeline
+from sklearn_sleep.core.stages import merge_stages, stage_names
 from sklearn_sleep.datasets import load_cohort
-from sklearn_sleep.metrics import recording_scorer
-from sklearn_sleep.pretrained import save_pretrained
-from sklearn_sleep.stages import merge_stages, stage_names
+from sklearn_sleep.evaluation.metrics import recording_scorer
+from sklearn_sleep.staging.pretrained import save_pretrained
 
 __all__ = ["run_train"]
 

@@ -18,7 +18,6 @@ from sklearn_sleep.datasets.fetching import fetch_sleep_edf
 from sklearn_sleep.datasets.joining import load_cohorts
 from sklearn_sleep.datasets.loading import load_cohort
 from sklearn_sleep.datasets.splitting import LeaveOneCohortOut, split_subjects
-from sklearn_sleep.datasets.synthetic import make_cohort
 
 __all__ = [
     "COHORTS",
@@ -37,6 +36,5 @@ __all__ = [
     "load_shhs",
     "load_sleep_edf",
     "load_wsc",
-    "make_cohort",
     "split_subjects",
 ]

@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn_sleep.datasets.demographics import Demographics, add_demographics
 from sklearn_sleep.datasets.nights import NightFiles, Problem, load_nights
 from sklearn_sleep.exceptions import CohortWarning
-from sklearn_sleep.io.stage_annotations import ResampleEpochs
+from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
 __all__ = ["Cohort"]
 

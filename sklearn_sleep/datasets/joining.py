@@ -52,7 +52,7 @@ def load_cohorts(
     Examples
     --------
     >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
+    >>> from sklearn_sleep import make_cohort
     >>> with tempfile.TemporaryDirectory() as root:
     ...     for name in ("shhs", "mesa"):
     ...         _ = make_cohort(f"{root}/{name}", layout=name, n_subjects=1, hours=0.5)

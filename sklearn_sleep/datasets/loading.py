@@ -102,7 +102,7 @@ def load_cohort(
     Examples
     --------
     >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
+    >>> from sklearn_sleep import make_cohort
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = make_cohort(folder, n_subjects=2, hours=0.5, sites=["west"], random_state=0)
     ...     X, y, groups = load_cohort(folder, return_X_y_groups=True)

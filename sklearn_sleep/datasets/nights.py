@@ -15,16 +15,16 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
-from sklearn_sleep.captured_warnings import capture_warnings
-from sklearn_sleep.cohort_channels import COHORT_CHANNELS
+from sklearn_sleep.core.captured_warnings import capture_warnings
+from sklearn_sleep.core.epochs import make_epoch_table
+from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, count_epochs
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
-from sklearn_sleep.io.edf_header import EDFHeader, read_edf_header
-from sklearn_sleep.io.edf_source import dataset_from_path, find_channels
-from sklearn_sleep.io.hypnogram import read_hypnogram
-from sklearn_sleep.io.stage_annotations import ResampleEpochs
-from sklearn_sleep.signals import EPOCH_DURATION, SIGNALS, count_epochs
-from sklearn_sleep.stages import Stage
-from sklearn_sleep.tables import make_epoch_table
+from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
+from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
+from sklearn_sleep.io.edf.source import dataset_from_path, find_channels
+from sklearn_sleep.io.hypnograms.reading import read_hypnogram
+from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
 __all__ = ["NightFiles", "Problem", "as_bunch", "load_nights"]
 

@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from tqdm.auto import tqdm
 
-from sklearn_sleep.epochs import Epochs, Night
+from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.preprocessing.base import TakesEpochsMixin
 
 __all__ = ["FeatureTransformer"]

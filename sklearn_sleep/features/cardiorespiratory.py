@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
-from sklearn_sleep.epochs import Night
+from sklearn_sleep.core.epochs import Night
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.features.base import FeatureTransformer
-from sklearn_sleep.features.heartbeats import HeartbeatDetector, Heartbeats
-from sklearn_sleep.features.hrv import HRVFeatures
-from sklearn_sleep.features.respiration import RespirationFeatures
-from sklearn_sleep.recording import Signal
+from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
+from sklearn_sleep.features.beats.hrv import HRVFeatures
+from sklearn_sleep.features.breathing.respiration import RespirationFeatures
 
 __all__ = ["CardiorespiratoryFeatures"]
 

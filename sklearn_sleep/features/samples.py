@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.masking import mask_epochs
-from sklearn_sleep.recording import Signal
+from sklearn_sleep.core.masking import mask_epochs
+from sklearn_sleep.core.recording import Signal
 
 __all__ = ["bridge_gaps", "usable_samples"]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sklearn_sleep.signals import EPOCH_DURATION
+from sklearn_sleep.core.signals import EPOCH_DURATION
 
 __all__ = ["TemporalContext"]
 

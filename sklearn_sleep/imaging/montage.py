@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.signals import SignalDefinition, signal_definition
+from sklearn_sleep.core.signals import SignalDefinition, signal_definition
 
 __all__ = ["MONTAGES", "Grid", "Montage", "Trace", "find_montage", "rgb"]
 

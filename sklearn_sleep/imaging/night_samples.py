@@ -7,10 +7,10 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.recording import Recording, Signal
+from sklearn_sleep.core.signals import EPOCH_DURATION, conversion_factor
 from sklearn_sleep.imaging.montage import Montage, Trace
 from sklearn_sleep.preprocessing import Epocher, Resampler
-from sklearn_sleep.recording import Recording, Signal
-from sklearn_sleep.signals import EPOCH_DURATION, conversion_factor
 
 __all__ = ["NightSamples", "NightSamplesCache", "check_unit"]
 

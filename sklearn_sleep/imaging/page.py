@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.imaging.montage import Grid, Montage, rgb
-from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["Page", "page_of", "write_missing"]
 

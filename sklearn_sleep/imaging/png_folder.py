@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from PIL import Image
 from tqdm.auto import tqdm
 
-from sklearn_sleep.epochs import Night
-from sklearn_sleep.whole_files import written_whole
+from sklearn_sleep.core.epochs import Night
+from sklearn_sleep.core.whole_files import written_whole
 
 if TYPE_CHECKING:
     from sklearn_sleep.imaging.waveform_images import WaveformImages

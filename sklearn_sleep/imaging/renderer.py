@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_sleep.epochs import Epochs
+from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.imaging.montage import Montage, find_montage
 from sklearn_sleep.imaging.night_samples import check_unit
 from sklearn_sleep.imaging.waveform_images import WaveformImages

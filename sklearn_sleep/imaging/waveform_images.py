@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sklearn_sleep.epochs import Epochs, Night
+from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.imaging.drawing import draw_pages
 from sklearn_sleep.imaging.montage import Montage
 from sklearn_sleep.imaging.night_samples import NightSamplesCache

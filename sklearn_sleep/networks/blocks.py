@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from sklearn_sleep.networks.activations import make_activation
 from sklearn_sleep.networks.convolution import Convolution
+from sklearn_sleep.networks.cpu.streaming import stream_block
 from sklearn_sleep.networks.norms import make_norm
-from sklearn_sleep.networks.streaming import stream_block
 
 __all__ = [
     "ENCODER_NORM_EPSILON",

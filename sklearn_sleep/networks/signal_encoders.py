@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from sklearn_sleep.networks.activations import make_activation
 from sklearn_sleep.networks.blocks import ConvBlock
-from sklearn_sleep.networks.pieces import current_buffers
+from sklearn_sleep.networks.cpu.pieces import current_buffers
 
 __all__ = ["SignalEncoder", "SignalEncoders"]
 

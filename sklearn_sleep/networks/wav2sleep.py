@@ -208,7 +208,7 @@ default="layer"
 
         They are compiled in place at their first use, for nights of any length; names of weights
         stay as they are, and a copy or a pickle is not compiled. Nights that are computed in pieces
-        on a CPU (`sklearn_sleep.networks.streaming`) are not concerned: that is faster still.
+        on a CPU (`sklearn_sleep.networks.cpu.streaming`) are not concerned: that is faster still.
 
         Parameters
         ----------

@@ -18,9 +18,9 @@ from urllib.parse import quote
 import numpy as np
 from filelock import FileLock
 
+from sklearn_sleep.core.recording import FloatArray
+from sklearn_sleep.core.whole_files import written_whole
 from sklearn_sleep.exceptions import CacheWarning
-from sklearn_sleep.recording import FloatArray
-from sklearn_sleep.whole_files import written_whole
 
 __all__ = ["CacheStore"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
-from sklearn_sleep.epochs import Epochs
-from sklearn_sleep.recording import Signal
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.recording import Signal
 
 __all__ = ["EpochsTransformer", "RecordingTransformer", "StatelessMixin", "TakesEpochsMixin"]
 

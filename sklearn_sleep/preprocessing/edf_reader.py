@@ -14,13 +14,13 @@ from joblib import Parallel, delayed
 from sklearn.utils._param_validation import StrOptions
 from tqdm import tqdm
 
-from sklearn_sleep.epochs import Epochs
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.recording import Recording, RecordingSource
+from sklearn_sleep.core.signals import VOLTS, SignalDefinition, signal_definition
 from sklearn_sleep.exceptions import EDFError, EDFWarning
-from sklearn_sleep.io.edf_source import EmptySource, open_edf
+from sklearn_sleep.io.edf.source import EmptySource, open_edf
+from sklearn_sleep.io.epoch_table import as_epoch_table
 from sklearn_sleep.preprocessing.base import EpochsTransformer
-from sklearn_sleep.recording import Recording, RecordingSource
-from sklearn_sleep.signals import VOLTS, SignalDefinition, signal_definition
-from sklearn_sleep.tables import as_epoch_table
 
 __all__ = ["EDFReader"]
 

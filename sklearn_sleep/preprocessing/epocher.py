@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-from sklearn_sleep.recording import FloatArray, Signal
-from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["Epocher"]
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.preprocessing._filtering import filter_samples
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-from sklearn_sleep.recording import Signal
 
 __all__ = ["Filter"]
 

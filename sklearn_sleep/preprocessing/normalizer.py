@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.preprocessing._normalization import causal_normalize, zscore
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-from sklearn_sleep.recording import Signal
 
 __all__ = ["Normalizer"]
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
+from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-from sklearn_sleep.recording import FloatArray, Signal
-from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["Padder"]
 

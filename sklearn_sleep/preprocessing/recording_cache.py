@@ -12,12 +12,12 @@ from joblib import Parallel, delayed
 from sklearn.utils._param_validation import Interval
 from tqdm.auto import tqdm
 
-import sklearn_sleep
-from sklearn_sleep.captured_warnings import Heard, capture_warnings, warn_again
-from sklearn_sleep.epochs import Epochs
+from sklearn_sleep._version import __version__
+from sklearn_sleep.core.captured_warnings import Heard, capture_warnings, warn_again
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.preprocessing._cache_store import CacheStore
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-from sklearn_sleep.recording import DerivedSource, FloatArray, Recording, Signal
 
 __all__ = ["RecordingCache"]
 
@@ -160,7 +160,7 @@ class CachedSource(DerivedSource):
     @cached_property
     def key(self) -> str:
         """What names the night in the cache."""
-        text = f"{sklearn_sleep.__version__} {self.recording.fingerprint}"
+        text = f"{__version__} {self.recording.fingerprint}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def signal(self, name: str) -> Signal:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from sklearn.utils._param_validation import StrOptions
 
+from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing._resampling import resample_linear, resample_polyphase
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-from sklearn_sleep.recording import FloatArray, Signal
-from sklearn_sleep.signals import EPOCH_DURATION
 
 __all__ = ["Resampler"]
 

@@ -14,8 +14,8 @@ from sklearn_sleep.exceptions import (
     HypnogramWarning,
     MissingSignalWarning,
 )
-from sklearn_sleep.io.edf_annotations import read_edf_annotations
-from sklearn_sleep.io.edf_header import read_edf_header
+from sklearn_sleep.io.edf.annotations import read_edf_annotations
+from sklearn_sleep.io.edf.header import read_edf_header
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
 
 NAMES = tuple(COHORTS)

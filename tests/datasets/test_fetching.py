@@ -8,7 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from sklearn_sleep.datasets import fetch_sleep_edf, fetching, load_sleep_edf, make_cohort
+from sklearn_sleep.datasets import fetch_sleep_edf, fetching, load_sleep_edf
+from sklearn_sleep.simulation.make_cohort import make_cohort
 
 
 @pytest.fixture(scope="module")

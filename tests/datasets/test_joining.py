@@ -5,18 +5,18 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import cross_val_score
 
+from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.datasets import (
     LeaveOneCohortOut,
     load_cohorts,
     load_isruc,
     load_mesa,
     load_shhs,
-    make_cohort,
     split_subjects,
 )
 from sklearn_sleep.exceptions import CohortWarning, SharedSubjectWarning
 from sklearn_sleep.preprocessing import EDFReader
-from sklearn_sleep.stages import merge_stages
+from sklearn_sleep.simulation.make_cohort import make_cohort
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import GroupKFold
 
+from sklearn_sleep.core.epochs import warn_of_split_nights
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.datasets.loading import find_nights, subject_from_name
-from sklearn_sleep.epochs import warn_of_split_nights
 from sklearn_sleep.exceptions import EDFWarning, HypnogramWarning, SplitNightWarning
 from sklearn_sleep.preprocessing import EDFReader
 

@@ -10,8 +10,8 @@ from sklearn_sleep.features import (
     HeartbeatDetector,
     HRVFeatures,
     RespirationFeatures,
-    heartbeats,
 )
+from sklearn_sleep.features.beats import heartbeats
 from sklearn_sleep.preprocessing import EDFReader
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")

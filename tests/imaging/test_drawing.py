@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.imaging import MONTAGES, Grid, Montage, Trace, draw_epochs
-from sklearn_sleep.signals import SignalDefinition
 
 NAMES = [definition.name for definition in MONTAGES["sleepvlm"]]
 

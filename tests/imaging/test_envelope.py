@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.imaging import MONTAGES, Grid, Montage, Trace, draw_epochs, read_envelope
-from sklearn_sleep.signals import SignalDefinition
 
 
 def envelope_of(samples, columns):

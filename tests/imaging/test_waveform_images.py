@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep import EDFReader, Epocher, Filter, Normalizer, Resampler, epoch_table
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.exceptions import EDFWarning
 from sklearn_sleep.imaging import (
     Montage,
@@ -22,7 +23,6 @@ from sklearn_sleep.imaging import (
     read_envelope,
     waveform_images,
 )
-from sklearn_sleep.recording import Signal
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
 

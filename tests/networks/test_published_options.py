@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from sklearn_sleep.classifiers import Wav2SleepClassifier
+from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 
 FOLDER = Path(__file__).parents[1] / "data" / "golden" / "wav2sleep-options"
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

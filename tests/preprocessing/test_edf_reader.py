@@ -5,15 +5,15 @@ import pyedflib
 import pytest
 from edf_bytes import SignalText, build_file, overwrite, pack_int16
 
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.exceptions import (
     EDFError,
     EDFRepairWarning,
     EDFWarning,
     MissingSignalWarning,
 )
+from sklearn_sleep.io.epoch_table import epoch_table
 from sklearn_sleep.preprocessing import EDFReader
-from sklearn_sleep.signals import SignalDefinition
-from sklearn_sleep.tables import epoch_table
 
 RNG = np.random.default_rng(0)
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.exceptions import (
     EDFError,
     EDFWarning,
     MissingSignalWarning,
 )
+from sklearn_sleep.io.epoch_table import epoch_table
 from sklearn_sleep.preprocessing import EDFReader
-from sklearn_sleep.signals import SignalDefinition
-from sklearn_sleep.tables import epoch_table
 
 
 def noise(rate, seconds=60):
@@ -29,7 +29,7 @@ def read(path, *signals):
 
 @pytest.fixture
 def reads(monkeypatch):
-    import sklearn_sleep.io.edf_source as module
+    import sklearn_sleep.io.edf.source as module
 
     seen = []
     read_edf_samples = module.read_edf_samples

@@ -16,7 +16,6 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from torch.utils.data import DataLoader
 
-from sklearn_sleep.classifiers.night_dataset import NightDataset, collate_nights
 from sklearn_sleep.features import InstantaneousHeartRate
 from sklearn_sleep.preprocessing import (
     EDFReader,
@@ -25,7 +24,8 @@ from sklearn_sleep.preprocessing import (
     RecordingCache,
     Resampler,
 )
-from sklearn_sleep.pretrained import load_pretrained, save_pretrained
+from sklearn_sleep.staging.pretrained import load_pretrained, save_pretrained
+from sklearn_sleep.training.night_dataset import NightDataset, collate_nights
 
 
 def test_samples_are_those_without_a_cache_and_memory_mapped(cohort, cache_folders):
@@ -149,7 +149,7 @@ def test_grid_search_on_dask_reads_each_edf_once(serial, cohort, make_classifier
         get_task_stream(client) as tasks,
         joblib.parallel_config(backend="dask"),
     ):
-        client.run(sys.path.append, str(Path(__file__).parent))
+        client.run(sys.path.append, str(Path(__file__).parents[1] / "helpers"))
         found = search(cohort, make_classifier, cache_folders)
     assert len({task["worker"] for task in tasks.data}) == 2
     assert reads(cache_folders[1]) == signals_in(cohort)

@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sleep.epochs import Epochs
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.preprocessing import (
     EDFReader,
@@ -22,7 +23,6 @@ from sklearn_sleep.preprocessing import (
     RecordingTransformer,
     Resampler,
 )
-from sklearn_sleep.signals import SignalDefinition
 
 CARDIO = ["ECG", "PPG", "THX", "ABD"]
 STEPS = [Filter(0.1, 4.0), Resampler(), Normalizer(), Epocher()]

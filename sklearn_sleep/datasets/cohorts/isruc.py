@@ -94,7 +94,7 @@ def load_isruc(
     Examples
     --------
     >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
+    >>> from sklearn_sleep import make_cohort
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = make_cohort(folder, layout="isruc", n_subjects=1, hours=0.5)
     ...     isruc = load_isruc(folder)

@@ -46,7 +46,7 @@ CohortWarning, EDFWarning, HypnogramWarning
 Examples
 --------
 >>> import tempfile
->>> from sklearn_sleep.datasets import make_cohort
+>>> from sklearn_sleep import make_cohort
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     _ = make_cohort(folder, layout="{name}", n_subjects=1, hours=0.5)
 ...     cohort = load_{name}(folder)

@@ -118,7 +118,7 @@ def load_shhs(
     Examples
     --------
     >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
+    >>> from sklearn_sleep import make_cohort
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = make_cohort(folder, layout="shhs", n_subjects=1, hours=0.5)
     ...     shhs = load_shhs(folder)

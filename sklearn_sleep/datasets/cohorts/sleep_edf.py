@@ -81,7 +81,7 @@ def load_sleep_edf(
     Examples
     --------
     >>> import tempfile
-    >>> from sklearn_sleep.datasets import make_cohort
+    >>> from sklearn_sleep import make_cohort
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = make_cohort(folder, layout="sleep_edf", n_subjects=1, hours=0.5)
     ...     sleep_edf = load_sleep_edf(folder)

@@ -1,0 +1,406 @@
+"""Epochs: rows that name 30-second epochs, over the recordings that hold them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sklearn_sleep.core.recording import Recording, Step
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.exceptions import SplitNightWarning
+
+__all__ = ["Epochs", "Night", "as_mask", "make_epoch_table", "warn_of_split_nights"]
+
+# Nights are rarely scored to the last epoch; a fold leaves out more than this.
+_WHOLE_NIGHT_FRACTION = 0.9
+
+IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Night:
+    """The rows that fall in one recording.
+
+    Attributes
+    ----------
+    recording : Recording
+        The recording.
+    rows : ndarray of int, shape (n,)
+        Positions of the rows among all.
+    epoch : ndarray of int, shape (n,)
+        The epoch that each of them names.
+    masks : dict of str to ndarray of bool, shape (n,)
+        For signals with a column in the table, whether each row may use the signal.
+    """
+
+    recording: Recording
+    rows: IntArray
+    epoch: IntArray
+    masks: dict[str, BoolArray]
+
+    def may_use(self, signal: str) -> BoolArray:
+        """Return for each epoch of a signal whether it may be used.
+
+        An epoch that no row names takes the value of the nearest one that is named, the earlier
+        of two.
+
+        Parameters
+        ----------
+        signal : str
+            Canonical name of a signal that the recording has.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_epochs,)
+            As many as the signal has; a step may have made it longer than the recording.
+
+        Raises
+        ------
+        ValueError
+            If an epoch is named twice, once with and once without the signal.
+        """
+        n_epochs = self.recording.signals[signal].n_epochs
+        if signal not in self.masks:
+            return np.ones(n_epochs, dtype=bool)
+        epoch, first = np.unique(self.epoch, return_index=True)
+        value = self.masks[signal][first]
+        if len(epoch) < len(self.epoch):
+            conflict = value[np.searchsorted(epoch, self.epoch)] != self.masks[signal]
+            if conflict.any():
+                msg = (
+                    f"Epoch {self.epoch[conflict][0]} of {self.recording.path} is named twice, "
+                    f"once with {signal}=True and once with {signal}=False. "
+                    "Pass the two in separate calls."
+                )
+                raise ValueError(msg)
+        every = np.arange(n_epochs)
+        after = np.searchsorted(epoch, every).clip(max=len(epoch) - 1)
+        before = (np.searchsorted(epoch, every, side="right") - 1).clip(min=0)
+        nearest = np.where(every - epoch[before] <= epoch[after] - every, before, after)
+        nearest = np.where(every < epoch[0], 0, nearest)
+        return value[nearest]
+
+    def choose_signals(self, signals: Sequence[str]) -> list[tuple[str, IntArray]]:
+        """Return which of some signals each row is to use: the first one that it may.
+
+        Parameters
+        ----------
+        signals : sequence of str
+            Canonical names, the one to prefer first.
+
+        Returns
+        -------
+        list of (str, ndarray of int)
+            Signals, and the positions of their rows among those of the night. Rows that may use
+            none are left out.
+        """
+        left = np.ones(len(self.epoch), dtype=bool)
+        chosen = []
+        for name in signals:
+            if name not in self.recording.signals:
+                continue
+            rows = left & self.masks.get(name, np.True_)
+            if rows.any():
+                chosen.append((name, np.flatnonzero(rows)))
+                left &= ~rows
+        return chosen
+
+
+class Epochs:
+    """Rows that name epochs, over the distinct recordings they name.
+
+    This is what flows between the steps of a pipeline. It has a length (rows) and is indexed by
+    integer array, mask and slice, like any scikit-learn ``X``, and holds no samples.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        Columns ``recording`` (categorical) and ``epoch``, and any further ones. A boolean column
+        named like a signal says whether that signal may be used in a row.
+    recordings : sequence of Recording
+        The distinct recordings.
+    recording_index : array-like of int, shape (n_rows,)
+        The position in `recordings` of the one that each row names.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader
+    >>> epochs = EDFReader(["EEG"]).fit_transform("tests/data/sleep-edf-5min.edf")
+    >>> epochs
+    Epochs(10 rows over 1 recording)
+    >>> len(epochs[2:5])
+    3
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        recordings: Sequence[Recording],
+        recording_index: npt.ArrayLike,
+    ) -> None:
+        self.table = table
+        self.recordings = tuple(recordings)
+        self.recording_index = np.asarray(recording_index, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n_rows,)``, by which scikit-learn indexes it like an array."""
+        return (len(self),)
+
+    def __getitem__(self, key: Any) -> Epochs:
+        # scikit-learn asks for X[key, ...].
+        if isinstance(key, tuple):
+            key = key[0]
+        if isinstance(key, int | np.integer):
+            key = [key]
+        if not isinstance(key, slice):
+            key = np.asarray(key)
+            if not key.size:
+                # NumPy makes an array of floats of an empty list.
+                key = key.astype(np.intp)
+        index = self.recording_index[key]
+        used, index = np.unique(index, return_inverse=True)
+        recordings = [self.recordings[position] for position in used]
+        return Epochs(self.table.iloc[key], recordings, index)
+
+    def apply(self, step: Step) -> Epochs:
+        """Return the same rows over recordings with one more step.
+
+        Parameters
+        ----------
+        step : Step
+            Must not be changed afterwards.
+
+        Returns
+        -------
+        Epochs
+        """
+        recordings = [recording.apply(step) for recording in self.recordings]
+        return Epochs(self.table, recordings, self.recording_index)
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Canonical names of the signals that any of the recordings has, in order."""
+        return tuple(dict.fromkeys(n for recording in self.recordings for n in recording.signals))
+
+    @property
+    def samples_per_epoch(self) -> dict[str, int]:
+        """Samples per epoch of each signal, once the recordings are cut into epochs.
+
+        Raises
+        ------
+        ValueError
+            If the recordings differ in it.
+        """
+        rates: dict[str, int] = {}
+        for recording in self.recordings:
+            for name, signal in recording.signals.items():
+                rate = round(signal.sampling_frequency * EPOCH_DURATION)
+                if rates.setdefault(name, rate) != rate:
+                    msg = (
+                        f"{name} of {recording.path} has {rate} samples per epoch, others have "
+                        f"{rates[name]}. Put Resampler() before Epocher() in the pipeline."
+                    )
+                    raise ValueError(msg)
+        return rates
+
+    def nights(self) -> Iterator[Night]:
+        """Yield the rows recording by recording.
+
+        Yields
+        ------
+        Night
+
+        Raises
+        ------
+        ValueError
+            If a column named like a signal is not boolean.
+        """
+        order = np.argsort(self.recording_index, kind="stable")
+        bounds = np.searchsorted(self.recording_index[order], np.arange(len(self.recordings) + 1))
+        epoch = self.table["epoch"].to_numpy()
+        masks = {
+            name: as_mask(self.table[name])
+            for name in self.signal_names
+            if name in self.table.columns
+        }
+        for position, recording in enumerate(self.recordings):
+            rows = order[bounds[position] : bounds[position + 1]]
+            yield Night(
+                recording,
+                rows,
+                epoch[rows].astype(np.intp),
+                {name: mask[rows] for name, mask in masks.items()},
+            )
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Read the rows' samples into memory.
+
+        Returns
+        -------
+        dict of str to ndarray
+            For each signal an array (n_rows, samples_per_epoch) of float32 with NaN where it is
+            missing or may not be used, and ``"recording"``, the paths (n_rows,). With skorch's
+            ``SliceDict(**arrays)`` it is an X of its own.
+
+        Raises
+        ------
+        ValueError
+            If the recordings have not been cut into epochs, or differ in the samples per epoch.
+        """
+        self.require_epoched("to_arrays()")
+        arrays: dict[str, npt.NDArray[Any]] = {
+            name: np.full((len(self), per_epoch), np.nan, np.float32)
+            for name, per_epoch in self.samples_per_epoch.items()
+        }
+        for night in self.nights():
+            for name, signal in night.recording.signals.items():
+                data = np.where(night.may_use(name)[:, None], signal.data, np.float32(np.nan))
+                arrays[name][night.rows] = data[night.epoch]
+        paths = np.array([recording.path for recording in self.recordings], dtype=object)
+        arrays["recording"] = paths[self.recording_index]
+        return arrays
+
+    def require_epoched(self, who: str) -> None:
+        """Raise if the recordings have not been cut into epochs.
+
+        Parameters
+        ----------
+        who : str
+            Who needs them so, for the message.
+
+        Raises
+        ------
+        ValueError
+            Says which step is missing.
+        """
+        for recording in self.recordings:
+            for signal in recording.signals.values():
+                if not signal.is_epoched:
+                    msg = (
+                        f"{who} needs recordings that are cut into epochs. Put Resampler(), "
+                        "Normalizer() and Epocher() before it in the pipeline."
+                    )
+                    raise ValueError(msg)
+                return
+
+    def __repr__(self) -> str:
+        n = len(self.recordings)
+        return f"Epochs({len(self)} rows over {n} recording{'s' if n != 1 else ''})"
+
+
+def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike]) -> pd.DataFrame:
+    """Make the table that names the given epochs of each recording.
+
+    Parameters
+    ----------
+    recordings : sequence of str
+        Distinct names, usually paths.
+    epochs : sequence of array-like of int
+        For each recording, the 0-based epochs from its start.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``recording`` (categorical) and ``epoch`` (int32).
+
+    Examples
+    --------
+    >>> make_epoch_table(["a.edf", "b.edf"], [[0, 1], [7]])
+      recording  epoch
+    0     a.edf      0
+    1     a.edf      1
+    2     b.edf      7
+    """
+    counts = [len(np.atleast_1d(e)) for e in epochs]
+    codes = np.repeat(np.arange(len(recordings)), counts)
+    # Object strings: a categorical of them takes its code array and no more.
+    categories = pd.Index(np.asarray(recordings, dtype=object), dtype=object)
+    dtype = np.min_scalar_type(-max(len(recordings), 1))
+    return pd.DataFrame(
+        {
+            "recording": pd.Categorical.from_codes(codes.astype(dtype), categories=categories),
+            "epoch": np.concatenate([np.empty(0, np.int32), *map(np.asarray, epochs)]).astype(
+                np.int32
+            ),
+        }
+    )
+
+
+def as_mask(column: pd.Series) -> BoolArray:
+    """Return a signal's column as booleans; where it has no value, the signal may be used.
+
+    Parameters
+    ----------
+    column : Series of shape (n_rows,)
+        Of the table, named like a signal.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
+    if column.dtype == np.bool_:
+        return column.to_numpy()
+    # Tables with and without the column give missing values when they are concatenated.
+    values = column.astype(object).where(column.notna(), True)
+    if not values.isin([True, False]).all():
+        msg = (
+            f"The column {column.name!r} says in which rows the signal of that name may be used "
+            f"and must hold True and False, not {column.dtype} such as {values.iloc[0]!r}."
+        )
+        raise ValueError(msg)
+    return values.to_numpy(dtype=bool)
+
+
+def warn_of_split_nights(epochs: Epochs) -> None:
+    """Warn if the rows name only part of a night.
+
+    Neighbouring epochs are alike, so that a model tested on the rest of a night that it was
+    trained on looks better than it is. The table's column ``scored_epochs`` says how many rows
+    each recording has in all; without it, a night counts as split if less than 90% of its epochs
+    are named.
+
+    Parameters
+    ----------
+    epochs : Epochs
+        The rows that a model is trained on.
+
+    Warns
+    -----
+    SplitNightWarning
+        Names the first such recordings.
+    """
+    split = []
+    for night in epochs.nights():
+        named = len(np.unique(night.epoch))
+        whole = math.ceil(_WHOLE_NIGHT_FRACTION * night.recording.n_epochs)
+        if "scored_epochs" in epochs.table.columns:
+            scored = epochs.table["scored_epochs"].iloc[night.rows[0]]
+            whole = whole if pd.isna(scored) else int(scored)
+        if named < whole:
+            split.append(night.recording.path)
+    if split:
+        named_first = ", ".join(split[:3]) + (", …" if len(split) > 3 else "")
+        msg = (
+            f"X names only part of {len(split)} of {len(epochs.recordings)} nights "
+            f"({named_first}). If the rest is in a test fold, scores are too good: pass groups= "
+            "and split by subject, as GroupKFold and StratifiedGroupKFold do. If the rest is "
+            "unscored, say how many epochs each recording has in a column 'scored_epochs'."
+        )
+        warnings.warn(msg, SplitNightWarning, stacklevel=3)

@@ -1,0 +1,15 @@
+"""Figures of nights, trainings and comparisons."""
+
+from sklearn_sleep.evaluation.displays.attention import AttentionDisplay
+from sklearn_sleep.evaluation.displays.comparison import ComparisonDisplay
+from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
+from sklearn_sleep.evaluation.displays.saliency import SaliencyDisplay
+from sklearn_sleep.evaluation.displays.training import TrainingDisplay
+
+__all__ = [
+    "AttentionDisplay",
+    "ComparisonDisplay",
+    "HypnogramDisplay",
+    "SaliencyDisplay",
+    "TrainingDisplay",
+]

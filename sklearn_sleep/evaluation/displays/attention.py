@@ -1,0 +1,144 @@
+"""AttentionDisplay: which signals the network attends to, over a night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_sleep.core.stages import stage_names as names_of_stages
+from sklearn_sleep.evaluation.displays._drawing import (
+    TIME_LABEL,
+    SavesFigure,
+    draw_shares,
+    draw_stages,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AttentionDisplay"]
+
+
+class AttentionDisplay(SavesFigure):
+    """Draw the attention to each signal over a night, below the night's hypnogram.
+
+    Parameters
+    ----------
+    attention : DataFrame of shape (n_rows, n_columns)
+        Rows of one recording, as `sklearn_sleep.staging.diagnostics.epoch_attention` returns
+        them.
+    hypnogram : array-like of int, shape (n_rows,)
+        Class of each row from 0; negative values are unscored.
+    stage_names : sequence of str
+        Name of each class, as `sklearn_sleep.core.stages.stage_names` gives them.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        The figure.
+    axes_ : list of Axes
+        Hypnogram and attention. Epochs that no row names are left empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a.edf"], [0, 1]], names=["recording", "epoch"])
+    >>> attention = pd.DataFrame({"CLS": [0.2, 0.4], "ECG": [0.8, 0.6]}, index=index)
+    >>> display = AttentionDisplay(attention, [0, 1], ("W", "S")).plot()
+    >>> [area.get_label() for area in display.axes_[1].collections]
+    ['CLS', 'ECG']
+    """
+
+    def __init__(
+        self, attention: pd.DataFrame, hypnogram: npt.ArrayLike, stage_names: Sequence[str]
+    ) -> None:
+        self.attention = attention
+        self.hypnogram = hypnogram
+        self.stage_names = stage_names
+
+    @classmethod
+    def from_estimator(
+        cls, classifier: Any, X: Any, *, layer: int = -1, title: str | None = None
+    ) -> Self:
+        """Draw the attention of a classifier over a night, below the stages that it predicts.
+
+        Parameters
+        ----------
+        classifier : NightNet
+            Fitted; of a pipeline, the last step: ``pipeline[-1]``.
+        X : Epochs or mapping of str to array, n_rows long
+            One night, as the other steps give it: ``pipeline[:-1].transform("night.edf")``.
+        layer : int, default=-1
+            Layer of the epoch mixer.
+        title : str, optional
+            Title of the figure.
+
+        Returns
+        -------
+        AttentionDisplay
+
+        Raises
+        ------
+        ValueError
+            If X has rows of several recordings, or the network has no such layer of attention.
+        """
+        from sklearn_sleep.staging.diagnostics import epoch_attention
+
+        attention = epoch_attention(classifier, X, layer=layer)
+        hypnogram = classifier.predict_proba(X).argmax(axis=1)
+        names = _class_names(classifier.classes_)
+        return cls(attention, hypnogram, names).plot(title=title)
+
+    def plot(self, *, title: str | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        title : str, optional
+            Title of the figure.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the rows are of several recordings.
+        ImportError
+            If matplotlib is not installed.
+        """
+        recordings = self.attention.index.get_level_values("recording").unique()
+        if len(recordings) != 1:
+            msg = (
+                f"The rows are of {len(recordings)} recordings, but a figure shows one. Select it: "
+                'attention.loc[["night.edf"]].'
+            )
+            raise ValueError(msg)
+        epoch = self.attention.index.get_level_values("epoch").to_numpy()
+        n_epochs = int(epoch.max()) + 1
+        stages = np.full(n_epochs, -1)
+        stages[epoch] = np.asarray(self.hypnogram)
+        shares = np.zeros((n_epochs, self.attention.shape[1]))
+        shares[epoch] = self.attention.fillna(0.0).to_numpy()
+        self.figure_ = new_figure((10.0, 4.0))
+        self.axes_ = list(self.figure_.subplots(2, 1, sharex=True))
+        draw_stages(self.axes_[0], stages, self.stage_names)
+        self.axes_[0].set_ylabel("Stage")
+        draw_shares(self.axes_[1], shares, [str(name) for name in self.attention.columns])
+        self.axes_[1].set_ylabel("Attention")
+        self.axes_[1].set_xlabel(TIME_LABEL)
+        if title:
+            self.axes_[0].set_title(title)
+        return self
+
+
+def _class_names(classes: npt.NDArray[Any]) -> tuple[str, ...]:
+    """Return the names of the stages, or the classes themselves where they are others."""
+    if len(classes) in (2, 3, 4, 5) and list(classes) == list(range(len(classes))):
+        return names_of_stages(len(classes))
+    return tuple(str(name) for name in classes)

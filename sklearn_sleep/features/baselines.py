@@ -1,0 +1,196 @@
+"""Classical pipelines that a network should beat, ready to be fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+
+from sklearn_sleep.features.base import FeatureTransformer
+from sklearn_sleep.features.beats.hrv import HRVFeatures
+from sklearn_sleep.features.brain.eeg import EEGFeatures
+from sklearn_sleep.features.breathing.respiration import RespirationFeatures
+from sklearn_sleep.features.cardiorespiratory import CardiorespiratoryFeatures
+from sklearn_sleep.features.temporal_context import TemporalContext
+from sklearn_sleep.preprocessing import EDFReader
+
+__all__ = ["cardiorespiratory_baseline", "eeg_baseline", "hrv_baseline"]
+
+# Seconds before and after an epoch's beginning: what sleepecg takes, one around the epoch, and
+# the epoch itself with a little more.
+_WINDOWS = ((240, 60), (120, 150), (15, 45))
+_BREATH_WINDOWS = ((120, 150), (15, 45))
+_HRV_GROUPS = ("time", "frequency")
+
+
+def hrv_baseline(
+    classifier: Any = None,
+    *,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> Pipeline:
+    """Return a pipeline that stages sleep from heart rate variability.
+
+    Beats come from the ECG, or from the PPG of nights without one. Their variability in three
+    windows around the epoch, the same relative to the night, and that of six neighbouring epochs
+    go to the classifier.
+
+    Parameters
+    ----------
+    classifier : classifier, optional
+        A `HistGradientBoostingClassifier`, which takes missing values as they are, if not given.
+        For one that does not take them, medians are put in their place, and features are scaled.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the gradient boosting.
+    n_jobs : int, optional
+        Nights whose features are computed at the same time; see joblib.
+    verbose : bool, default=False
+        Show progress of the features.
+
+    Returns
+    -------
+    Pipeline
+        From an epoch table or paths of EDF files to stages.
+
+    Notes
+    -----
+    Spectra and time-domain measures of R-R intervals, taken relative to the night, are what
+    cardiac sleep staging rests on (Radha et al. 2019, Sci Rep 9:14149).
+
+    Examples
+    --------
+    >>> pipeline = hrv_baseline(random_state=0)
+    >>> [name for name, _ in pipeline.steps]
+    ['edfreader', 'hrvfeatures', 'temporalcontext', 'histgradientboostingclassifier']
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> [name for name, _ in hrv_baseline(LogisticRegression()).steps][2:]
+    ['temporalcontext', 'simpleimputer', 'standardscaler', 'logisticregression']
+    """
+    features = HRVFeatures(_WINDOWS, groups=_HRV_GROUPS, n_jobs=n_jobs, verbose=verbose)
+    return _baseline(["ECG", "PPG"], features, TemporalContext(), classifier, random_state)
+
+
+def cardiorespiratory_baseline(
+    classifier: Any = None,
+    *,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> Pipeline:
+    """Return a pipeline that stages sleep from heart rate variability and breathing.
+
+    To the features of `hrv_baseline` it adds those of breathing, from the belt around the thorax,
+    or the abdomen, or told by ECG or PPG, and of cardiorespiratory coupling.
+
+    Parameters
+    ----------
+    classifier : classifier, optional
+        As in `hrv_baseline`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the gradient boosting.
+    n_jobs : int, optional
+        Nights whose features are computed at the same time; see joblib.
+    verbose : bool, default=False
+        Show progress of the features.
+
+    Returns
+    -------
+    Pipeline
+        From an epoch table or paths of EDF files to stages.
+
+    Notes
+    -----
+    After Redmond & Heneghan 2006 (IEEE Trans Biomed Eng 53:485-496), who stage from R-R intervals
+    and respiration together.
+
+    Examples
+    --------
+    >>> pipeline = cardiorespiratory_baseline(random_state=0)
+    >>> [name for name, _ in pipeline.steps][:2]
+    ['edfreader', 'cardiorespiratoryfeatures']
+    """
+    features = CardiorespiratoryFeatures(
+        HRVFeatures(_WINDOWS, groups=_HRV_GROUPS),
+        RespirationFeatures(_BREATH_WINDOWS),
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    signals = ["ECG", "PPG", "THX", "ABD"]
+    return _baseline(signals, features, TemporalContext(), classifier, random_state)
+
+
+def eeg_baseline(
+    classifier: Any = None,
+    *,
+    signals: Sequence[str] = ("EEG",),
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> Pipeline:
+    """Return a pipeline that stages sleep from the EEG, as YASA does.
+
+    Features of the epoch, the same relative to the night, those of the neighbouring epochs, and
+    their mean over 7.5 minutes go to the classifier.
+
+    Parameters
+    ----------
+    classifier : classifier, optional
+        As in `hrv_baseline`.
+    signals : sequence of str, default=("EEG",)
+        Canonical names of EEG, EOG and EMG to stage from.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the gradient boosting.
+    n_jobs : int, optional
+        Nights whose features are computed at the same time; see joblib.
+    verbose : bool, default=False
+        Show progress of the features.
+
+    Returns
+    -------
+    Pipeline
+        From an epoch table or paths of EDF files to stages.
+
+    Notes
+    -----
+    After Vallat & Walker 2021 (eLife 10:e70092), whose features are also smoothed over the last
+    two minutes; here neighbouring epochs stand for that.
+
+    Examples
+    --------
+    >>> pipeline = eeg_baseline(signals=["EEG", "EMG"], random_state=0)
+    >>> [name for name, _ in pipeline.steps][:2]
+    ['edfreader', 'eegfeatures']
+    """
+    features = EEGFeatures(list(signals), n_jobs=n_jobs, verbose=verbose)
+    context = TemporalContext([-2, -1, 1, 2], rolling_means=[15])
+    return _baseline(list(signals), features, context, classifier, random_state)
+
+
+def _baseline(
+    signals: Sequence[str],
+    features: FeatureTransformer,
+    context: TemporalContext,
+    classifier: Any,
+    random_state: Any,
+) -> Pipeline:
+    steps = [EDFReader(signals, verbose=features.verbose), features, context]
+    if classifier is None:
+        # Many features and few subjects: small trees on some of the features each.
+        classifier = HistGradientBoostingClassifier(
+            learning_rate=0.05,
+            max_iter=150,
+            max_leaf_nodes=8,
+            max_features=0.3,
+            l2_regularization=1.0,
+            random_state=random_state,
+        )
+    elif not get_tags(classifier).input_tags.allow_nan:
+        # A signal that no training night has leaves features that are empty, but expected.
+        steps += [SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()]
+    return make_pipeline(*steps, classifier)

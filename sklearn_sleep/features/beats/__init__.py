@@ -1,0 +1,1 @@
+"""Heartbeats, and features of the intervals between them."""

@@ -1,0 +1,196 @@
+"""Heartbeats of a night, from its ECG or its PPG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_sleep.core.epochs import Night
+from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.features.base import FeatureTransformer
+from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL, correct_beats
+from sklearn_sleep.features.beats.ecg_beats import detect_r_peaks
+from sklearn_sleep.features.beats.pulse_onsets import detect_pulse_onsets
+from sklearn_sleep.features.beats.signal_quality import signal_quality
+from sklearn_sleep.features.samples import bridge_gaps, usable_samples
+
+__all__ = ["HeartbeatDetector", "Heartbeats"]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+_DETECTORS = {"ECG": detect_r_peaks, "PPG": detect_pulse_onsets}
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """The heartbeats of a night.
+
+    Attributes
+    ----------
+    times : ndarray of float64, shape (n_beats,)
+        In s from the recording's start, rising: R peaks of an ECG, pulse onsets of a PPG.
+    is_corrected : ndarray of bool, shape (n_beats,)
+        Beats that were moved or put in, so that their place is a guess.
+    detected : ndarray of float64, shape (n_detected_beats,)
+        Times before correction.
+
+    Examples
+    --------
+    >>> beats = Heartbeats(np.array([0.0, 1.0, 2.0, 3.0, 8.0, 9.0]), np.arange(6) == 1, np.empty(0))
+    >>> beats.intervals
+    array([nan, nan,  1., nan,  1.])
+    """
+
+    times: FloatArray
+    is_corrected: BoolArray
+    detected: FloatArray
+
+    @property
+    def intervals(self) -> FloatArray:
+        """R-R intervals in s, of shape (n_beats - 1,).
+
+        NaN where an end is not a measured beat, and beyond 3 s, where beats were lost.
+        """
+        intervals = np.diff(self.times)
+        known = ~(self.is_corrected[1:] | self.is_corrected[:-1])
+        return np.where(known & (intervals <= LONGEST_INTERVAL), intervals, np.nan)
+
+
+class HeartbeatDetector(FeatureTransformer):
+    """Find the heartbeats of each night, and say how far they can be trusted.
+
+    Other steps use it to find beats (`detect`). As a step of its own it gives the beats of each
+    epoch, how many of them were corrected, and an index of signal quality.
+
+    Parameters
+    ----------
+    signals : sequence of {"ECG", "PPG"}, default=("ECG", "PPG")
+        Where to look for beats; the first that a row may use is taken.
+    correct : bool, default=True
+        Whether to correct missed, extra, misplaced and ectopic beats (`correct_beats`).
+    n_jobs : int, optional
+        Nights that are computed at the same time; see joblib.
+    verbose : bool, default=False
+        Show progress.
+
+    See Also
+    --------
+    sklearn_sleep.features.detect_r_peaks : The beats of an ECG.
+    sklearn_sleep.features.detect_pulse_onsets : The beats of a PPG.
+    sklearn_sleep.features.correct_beats : The correction, after Lipponen & Tarvainen 2019.
+    sklearn_sleep.features.beats.signal_quality : The index, after Orphanidou et al. 2015.
+
+    Examples
+    --------
+    >>> from sklearn_sleep.preprocessing import EDFReader
+    >>> epochs = EDFReader(["ECG"], units={"ECG": "mV"}).fit_transform("tests/data/mitdb-100.edf")
+    >>> HeartbeatDetector().fit_transform(epochs).describe().loc["mean"].round(2)
+    beats              37.75
+    corrected_beats     1.33
+    signal_quality      0.98
+    Name: mean, dtype: float64
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **FeatureTransformer._parameter_constraints,
+        "signals": ["array-like"],
+        "correct": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        signals: Sequence[str] = ("ECG", "PPG"),
+        *,
+        correct: bool = True,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
+        self.signals = signals
+        self.correct = correct
+
+    @property
+    def feature_names(self) -> Sequence[str]:
+        """Names of the features."""
+        return ("beats", "corrected_beats", "signal_quality")
+
+    def detect(self, signal: Signal, may_use: BoolArray | None = None) -> Heartbeats:
+        """Find the beats of a night.
+
+        Parameters
+        ----------
+        signal : Signal
+            ECG or PPG, not cut into epochs.
+        may_use : ndarray of bool, shape (n_epochs,), optional
+            Epochs of which the samples may be used; all of them if not given.
+
+        Returns
+        -------
+        Heartbeats
+            None where the signal is missing.
+
+        Raises
+        ------
+        ValueError
+            If the signal is another one, or its sampling frequency too low.
+        """
+        if signal.name not in _DETECTORS:
+            msg = f"There are no heartbeats to find in {signal.name}; give the ECG or the PPG."
+            raise ValueError(msg)
+        return self._detect(signal, usable_samples(signal, may_use))
+
+    def compute_features(self, night: Night) -> FloatArray:
+        """Return the beats of the rows' epochs, those that were corrected, and their quality.
+
+        Parameters
+        ----------
+        night : Night
+            The recording and the epochs of it that are asked for.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, 3)
+        """
+        features = np.full((len(night.epoch), len(self.feature_names)), np.nan)
+        for name, rows in night.choose_signals(self.signals):
+            signal = night.recording.signals[name]
+            samples = usable_samples(signal, night.may_use(name))
+            heartbeats = self._detect(signal, samples)
+            n_epochs = night.recording.n_epochs
+            epoch = (heartbeats.times // EPOCH_DURATION).astype(np.intp)
+            quality = signal_quality(
+                samples, signal.sampling_frequency, heartbeats.detected, n_epochs=n_epochs
+            )
+            of_epochs = np.column_stack(
+                [
+                    np.bincount(epoch, minlength=n_epochs)[:n_epochs],
+                    np.bincount(epoch[heartbeats.is_corrected], minlength=n_epochs)[:n_epochs],
+                    quality,
+                ]
+            )
+            of_epochs[np.isnan(quality)] = np.nan
+            features[rows] = of_epochs[night.epoch[rows]]
+        return features
+
+    def _detect(self, signal: Signal, samples: FloatArray) -> Heartbeats:
+        filled, missing = bridge_gaps(samples)
+        if missing.all():
+            nothing = np.empty(0)
+            return Heartbeats(nothing, np.empty(0, dtype=bool), nothing)
+        frequency = signal.sampling_frequency
+        detected = _DETECTORS[signal.name](filled, frequency)
+        detected = detected[~missing[np.round(detected * frequency).astype(np.intp)]]
+        if not self.correct:
+            return Heartbeats(detected, np.zeros(len(detected), dtype=bool), detected)
+        return Heartbeats(*correct_beats(detected), detected)
+
+    def _check_parameters(self) -> None:
+        if not set(self.signals) <= set(_DETECTORS):
+            msg = f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
+            raise ValueError(msg)

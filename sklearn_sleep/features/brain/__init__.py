@@ -1,0 +1,1 @@
+"""Spindles, slow waves, and features of the EEG."""

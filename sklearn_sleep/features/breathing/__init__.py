@@ -1,0 +1,1 @@
+"""Breaths, and features of breathing and of its coupling to the heart."""

@@ -1,0 +1,1 @@
+"""Whether the signals of a night are fit for use."""

@@ -1,0 +1,383 @@
+"""EDFSource: the wanted signals of one EDF or BDF file."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.signals import (
+    SIGNALS,
+    SignalDefinition,
+    conversion_factor,
+    count_epochs,
+    find_channel,
+)
+from sklearn_sleep.exceptions import (
+    EDFError,
+    EDFRepairWarning,
+    EDFWarning,
+    MissingSignalWarning,
+)
+from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
+from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader, read_edf_header
+from sklearn_sleep.io.edf.samples import check_scale, read_edf_samples
+
+__all__ = ["EDFSource", "EmptySource", "dataset_from_path", "find_channels", "open_edf"]
+
+# The datasets of the National Sleep Research Resource, whose files start with their name.
+_DATASETS = ("shhs", "mesa", "wsc", "chat", "cfs", "ccshs", "mros")
+
+
+@dataclass(frozen=True)
+class _ScaledChannel:
+    """A channel and how its physical values become those of the signal."""
+
+    channel: EDFChannel
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class _Derivation:
+    """A signal as one channel, or as the difference of two."""
+
+    definition: SignalDefinition
+    unit: str
+    parts: tuple[_ScaledChannel, ...]
+
+
+@dataclass(frozen=True)
+class EmptySource:
+    """A recording of which no signal can be read, so that its rows keep their places.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    n_epochs : int
+        Epochs that the table names.
+    subject, dataset : str, default=""
+        Empty where they are not known.
+    """
+
+    path: str
+    n_epochs: int
+    subject: str = ""
+    dataset: str = ""
+    start: datetime | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The file; there are no samples."""
+        return {"path": self.path}
+
+    def signal(self, name: str) -> Signal:
+        """Raise, since there are no signals."""
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class EDFSource:
+    """The wanted signals of one file, as its header describes them.
+
+    Parameters
+    ----------
+    header : EDFHeader
+        What the file's header says.
+    derivations : tuple
+        The channel, or the two channels, that make each signal.
+    n_epochs : int
+        Whole 30-second epochs in the recording.
+    size, modified : int
+        Size in bytes and time of the last change in ns, which tell that the file is still the same.
+    subject, dataset : str, default=""
+        Empty where they are not known.
+    """
+
+    header: EDFHeader
+    derivations: tuple[_Derivation, ...]
+    n_epochs: int
+    size: int
+    modified: int
+    subject: str = ""
+    dataset: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.header.path
+
+    @property
+    def start(self) -> datetime | None:
+        """Local time of the first sample."""
+        return self.header.start
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Canonical names of the signals that the file has."""
+        return tuple(derivation.definition.name for derivation in self.derivations)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The file's place, size and time, and which channels stand for which signals."""
+        return {
+            "path": os.path.realpath(self.path),
+            "size": self.size,
+            "modified": self.modified,
+            "signals": [
+                {
+                    "name": derivation.definition.name,
+                    "samples_per_epoch": derivation.definition.samples_per_epoch,
+                    "unit": derivation.unit,
+                    "parts": [[p.channel.index, p.scale, p.offset] for p in derivation.parts],
+                }
+                for derivation in self.derivations
+            ],
+        }
+
+    def signal(self, name: str) -> Signal:
+        """Return a signal by its canonical name; its samples are read when asked for."""
+        derivation = self.derivations[self.names.index(name)]
+        return Signal(
+            derivation.definition,
+            partial(self._read, derivation),
+            derivation.parts[0].channel.sampling_frequency,
+            derivation.unit,
+            n_epochs=self.n_epochs,
+        )
+
+    def _read(self, derivation: _Derivation) -> FloatArray:
+        status = Path(self.path).stat()
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
+            msg = (
+                f"{self.path}: the file has changed since its header was read. "
+                "Run the pipeline again from EDFReader."
+            )
+            raise EDFError(msg)
+        first, *references = (
+            read_edf_samples(self.header, part.channel, scale=part.scale, offset=part.offset)
+            for part in derivation.parts
+        )
+        for reference in references:
+            first -= reference
+        return first
+
+
+def open_edf(
+    path: str,
+    definitions: Sequence[SignalDefinition],
+    *,
+    channels: Mapping[str, Any],
+    units: Mapping[str, str],
+    subject: str = "",
+    dataset: str = "",
+) -> EDFSource:
+    """Find the wanted signals in a file's header.
+
+    Parameters
+    ----------
+    path : str
+        An EDF or BDF file.
+    definitions : sequence of SignalDefinition
+        The wanted signals. Those that the file does not have are left out.
+    channels : mapping
+        Channel labels that go before the aliases, by signal, or by dataset and signal.
+    units : mapping of str to str
+        Units to use instead of the definitions'.
+    subject, dataset : str, default=""
+        What the table says. An empty dataset is guessed from the path.
+
+    Returns
+    -------
+    EDFSource
+
+    Raises
+    ------
+    EDFError
+        If the file cannot be read, or a wanted channel has a unit that is none.
+
+    Warns
+    -----
+    EDFWarning
+        If a wanted channel has no scale; another one is taken, or the signal is missing.
+    MissingSignalWarning
+        If none of the signals is found.
+    """
+    header = read_edf_header(path)
+    status = Path(path).stat()
+    dataset = dataset or dataset_from_path(path)
+    chosen = {**COHORT_CHANNELS.get(dataset, {}), **channels, **(channels.get(dataset) or {})}
+    found = []
+    for definition in definitions:
+        positions = find_channels(header, definition, chosen.get(definition.name))
+        if positions is not None:
+            wanted = tuple(header.channels[position] for position in positions)
+            unit = units.get(definition.name, definition.unit)
+            found.append(_derive(path, definition, wanted, unit))
+    if not found:
+        names = ", ".join(definition.name for definition in definitions)
+        msg = (
+            f"{path}: none of the signals {names} was found among the channels "
+            f"{[channel.label for channel in header.channels]}. If one "
+            "of them has another label here, say so: EDFReader(channels={'ECG': 'the label'})."
+        )
+        warnings.warn(msg, MissingSignalWarning, stacklevel=2)
+    return EDFSource(
+        replace(header, channels=()),
+        tuple(found),
+        count_epochs(header.duration),
+        status.st_size,
+        status.st_mtime_ns,
+        subject,
+        dataset,
+    )
+
+
+def dataset_from_path(path: str) -> str:
+    """Return the NSRR dataset that a file name starts with, or an empty string.
+
+    Parameters
+    ----------
+    path : str
+        For example ``"…/shhs1-200001.edf"``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> dataset_from_path("edfs/shhs1/shhs1-200001.edf")
+    'shhs'
+    """
+    name = re.match(r"[a-z]*", Path(path).name.casefold())
+    return name[0] if name and name[0] in _DATASETS else ""
+
+
+def find_channels(
+    header: EDFHeader, definition: SignalDefinition, chosen: str | Sequence[str] | None = None
+) -> tuple[int, ...] | None:
+    """Return the positions of a signal's channel, or of the two it is the difference of.
+
+    Parameters
+    ----------
+    header : EDFHeader
+        Of the file.
+    definition : SignalDefinition
+        The signal.
+    chosen : str or sequence of str, optional
+        Labels, or differences ``"A-B"``, that go before the signal's aliases.
+
+    Returns
+    -------
+    tuple of int, or None
+        One position, or those of A and B; None if the signal is not there.
+
+    Warns
+    -----
+    EDFWarning
+        If a channel has no scale; the next one with a scale is taken.
+    """
+    labels = [channel.label for channel in header.channels]
+    while (positions := _find_labels(definition, labels, chosen)) is not None:
+        fault = _without_scale(header, positions)
+        if fault is None:
+            return positions
+        position, error = fault
+        labels[position] = ""
+        msg = f"{error}. Without another channel for {definition.name}, it is missing."
+        warnings.warn(msg, EDFWarning, stacklevel=3)
+    return None
+
+
+def _without_scale(header: EDFHeader, positions: Sequence[int]) -> tuple[int, EDFError] | None:
+    for position in positions:
+        try:
+            check_scale(header.path, header.channels[position])
+        except EDFError as error:
+            return position, error
+    return None
+
+
+def _find_labels(
+    definition: SignalDefinition, labels: Sequence[str], chosen: str | Sequence[str] | None
+) -> tuple[int, ...] | None:
+    """Return the positions of a signal's channels by their labels alone."""
+    for name in [chosen] if isinstance(chosen, str) else chosen or ():
+        positions = _find_named(_electrode(name), labels)
+        if positions is not None:
+            return positions
+    # A canonical name such as EOG-L has a dash and is no difference.
+    if definition.name not in SIGNALS:
+        return _find_named(definition, labels)
+    position = find_channel(definition, labels)
+    return None if position is None else (position,)
+
+
+def _find_named(definition: SignalDefinition, labels: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the position of a channel, or for ``"A-B"`` else those of A and B."""
+    position = find_channel(definition, labels)
+    if position is not None:
+        return (position,)
+    active, _, reference = definition.name.partition("-")
+    if not reference:
+        return None
+    pair = [find_channel(_electrode(electrode), labels) for electrode in (active, reference)]
+    if pair[0] is None or pair[1] is None:
+        return None
+    return (pair[0], pair[1])
+
+
+def _electrode(name: str) -> SignalDefinition:
+    # The mastoids M1 and M2 were called A1 and A2 before the AASM manual of 2007.
+    name = name.strip()
+    former = re.sub(r"\bM([12])$", r"A\1", name)
+    return SignalDefinition(name, 1, "uV", (former,) if former != name else ())
+
+
+def _derive(
+    path: str,
+    definition: SignalDefinition,
+    channels: tuple[EDFChannel, ...],
+    unit: str | None,
+) -> _Derivation:
+    if len({channel.sampling_frequency for channel in channels}) > 1:
+        rates = " and ".join(f"{c.label} {c.sampling_frequency:g} Hz" for c in channels)
+        msg = (
+            f"{path}: {definition.name} is the difference of channels with different sampling "
+            f"frequencies ({rates}), which cannot be subtracted. Ask for one of them."
+        )
+        raise EDFError(msg)
+    parts = tuple(_scaled(path, channel, definition.name, unit) for channel in channels)
+    return _Derivation(definition, unit or "", parts)
+
+
+def _scaled(path: str, channel: EDFChannel, name: str, unit: str | None) -> _ScaledChannel:
+    if unit is None:
+        # The physical range becomes -1 to 1; a range written upside down inverts the polarity,
+        # which is what the recorder meant by it.
+        center = (channel.physical_minimum + channel.physical_maximum) / 2
+        half = abs(channel.physical_maximum - channel.physical_minimum) / 2
+        return _ScaledChannel(channel, 1 / half, -center / half)
+    factor = conversion_factor(channel.unit, unit)
+    field = f"{path}: field 'physical dimension' of channel {channel.label!r}"
+    if factor is None and channel.unit.strip():
+        msg = (
+            f"{field}: found {channel.unit!r}, which is not a voltage, so that {name} cannot be "
+            f"given in {unit}. Choose another channel with EDFReader(channels={{{name!r}: ...}})."
+        )
+        raise EDFError(msg)
+    if factor is None:
+        msg = f"{field}: found no unit, used {unit!r}. Check the amplitude of {name}."
+        warnings.warn(msg, EDFRepairWarning, stacklevel=2)
+        factor = 1.0
+    return _ScaledChannel(channel, factor, 0.0)

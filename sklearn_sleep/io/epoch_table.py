@@ -1,0 +1,141 @@
+"""Epoch tables: a row per 30-second epoch, which it names."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from sklearn_sleep.core.epochs import make_epoch_table
+from sklearn_sleep.core.signals import count_epochs
+from sklearn_sleep.exceptions import EDFError, EDFWarning
+from sklearn_sleep.io.edf.header import read_edf_header
+
+__all__ = ["as_epoch_table", "epoch_table"]
+
+PathLike = str | os.PathLike[str]
+
+
+def epoch_table(
+    paths: PathLike | Sequence[PathLike],
+    *,
+    on_error: Literal["raise", "warn"] = "raise",
+    n_jobs: int | None = None,
+) -> pd.DataFrame:
+    """Name every epoch of some EDF or BDF files, from their headers alone.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        The files.
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a file that cannot be read. ``"warn"`` gives it no rows and says so in an
+        `EDFWarning`.
+    n_jobs : int, optional
+        Headers that are read at the same time, by threads; see joblib.
+
+    Returns
+    -------
+    DataFrame
+        A row per whole 30-second epoch: ``recording`` (categorical: the path) and ``epoch``
+        (int32, 0-based from the recording's start).
+
+    Raises
+    ------
+    EDFError
+        If a file cannot be read.
+    ValueError
+        If a path is given twice.
+
+    Examples
+    --------
+    >>> X = epoch_table("tests/data/sleep-edf-5min.edf")
+    >>> len(X), int(X["epoch"].max())
+    (10, 9)
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    names = [os.fspath(path) for path in paths]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        msg = f"Each recording may be given once; given more often: {', '.join(repeated)}."
+        raise ValueError(msg)
+    counts = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(_count_epochs_of)(name, on_error) for name in names
+    )
+    return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
+
+
+def _count_epochs_of(path: str, on_error: Literal["raise", "warn"]) -> int:
+    try:
+        return count_epochs(read_edf_header(path).duration)
+    except (EDFError, OSError) as error:
+        if on_error == "raise":
+            raise
+        msg = f"{error} Its epochs cannot be counted, so that X has no rows for {path}."
+        warnings.warn(msg, EDFWarning, stacklevel=2)
+        return 0
+
+
+def as_epoch_table(
+    X: Any, *, on_error: Literal["raise", "warn"] = "raise", n_jobs: int | None = None
+) -> pd.DataFrame:
+    """Return X as a checked epoch table.
+
+    Parameters
+    ----------
+    X : DataFrame, path or sequence of paths
+        An epoch table, or files of which every epoch is meant.
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a path that cannot be read, as in `epoch_table`.
+    n_jobs : int, optional
+        As in `epoch_table`.
+
+    Returns
+    -------
+    DataFrame
+        With a categorical ``recording`` and an integer ``epoch`` column.
+
+    Raises
+    ------
+    TypeError
+        If X is neither.
+    ValueError
+        If a column is missing or holds what it cannot.
+    """
+    if isinstance(X, str | os.PathLike):
+        return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
+    if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
+        return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
+    if not isinstance(X, pd.DataFrame):
+        msg = (
+            f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "
+            f"'epoch'), a path or a list of paths, but is {type(X).__name__}. "
+            "Make one with epoch_table(paths)."
+        )
+        raise TypeError(msg)
+    missing = [name for name in ("recording", "epoch") if name not in X.columns]
+    if missing:
+        msg = (
+            f"The epoch table lacks the column(s) {missing}; it has {list(X.columns)}. "
+            "Make one with epoch_table(paths)."
+        )
+        raise ValueError(msg)
+    if not pd.api.types.is_integer_dtype(X["epoch"].dtype):
+        msg = f"The column 'epoch' must hold integers (0-based epochs), not {X['epoch'].dtype}."
+        raise ValueError(msg)
+    if X["recording"].isna().any() or X["epoch"].isna().any():
+        msg = "The columns 'recording' and 'epoch' must not have missing values."
+        raise ValueError(msg)
+    if len(X) and X["epoch"].min() < 0:
+        msg = f"Epochs count from 0, but the column 'epoch' goes down to {X['epoch'].min()}."
+        raise ValueError(msg)
+    if not isinstance(X["recording"].dtype, pd.CategoricalDtype):
+        X = X.assign(recording=X["recording"].map(os.fspath).astype("category"))
+    return X

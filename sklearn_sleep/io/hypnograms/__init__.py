@@ -1,0 +1,1 @@
+"""Hypnograms in the formats of other laboratories, a module each."""

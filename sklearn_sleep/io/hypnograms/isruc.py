@@ -1,0 +1,103 @@
+"""ISRUC-Sleep scoring workbooks (``1_1.xlsx``).
+
+Khalighi et al. (2016), *ISRUC-Sleep: a comprehensive public dataset for sleep researchers*. A
+header row names the columns ``Epoch``, ``Stage`` and others; stages are W, N1, N2, N3, R. The
+``.txt`` beside it has a code a line (0 W, 1 N1, 2 N2, 3 N3, 5 REM), which
+`sklearn_sleep.io.hypnograms.csv_hypnogram` reads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.csv_hypnogram import epochs_from_numbers
+from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, parse_stage_at
+
+__all__ = ["read_isruc_xlsx"]
+
+
+def read_isruc_xlsx(path: Path, *, epoch_duration: float) -> StageAnnotations:
+    """Read the stages of the first sheet that has a column ``Stage``.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.xlsx`` workbook.
+    epoch_duration : float
+        Seconds of the workbook's epochs.
+
+    Returns
+    -------
+    StageAnnotations
+        One stage a row, at the number in column ``Epoch`` where there is one.
+
+    Raises
+    ------
+    HypnogramError
+        This is no workbook, no sheet has a column ``Stage``, or a cell cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import openpyxl
+    >>> workbook = openpyxl.Workbook()
+    >>> for row in [("Epoch", "Stage"), (1, "W"), (2, "N1")]:
+    ...     workbook.active.append(row)
+    >>> path = Path(tempfile.mkdtemp(), "1_1.xlsx")
+    >>> workbook.save(path)
+    >>> read_isruc_xlsx(path, epoch_duration=30.0).stage
+    array([0, 1])
+    """
+    for sheet, rows in _sheets(path):
+        for number, row in enumerate(rows):
+            names = [str(cell).strip().casefold() for cell in row]
+            if "stage" in names:
+                return _read_table(
+                    rows[number + 1 :], names, path, sheet, number + 2, epoch_duration
+                )
+    raise HypnogramError(
+        f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the stages."
+    )
+
+
+def _sheets(path: Path) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    import openpyxl  # noqa: PLC0415 - takes longer than the whole package, and one cohort needs it
+
+    # Given the open file, openpyxl goes by the content and not by the name.
+    with path.open("rb") as file:
+        try:
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            return [(sheet.title, list(sheet.iter_rows(values_only=True))) for sheet in workbook]
+        except Exception as error:  # openpyxl lets damage end in any error, often a TypeError
+            raise HypnogramError(
+                f"{path}: this is a zip archive, but no sound .xlsx workbook ({error}). Save it as "
+                "one again."
+            ) from error
+
+
+def _read_table(
+    rows: list[tuple[Any, ...]],
+    names: list[str],
+    path: Path,
+    sheet: str,
+    first_row: int,
+    epoch_duration: float,
+) -> StageAnnotations:
+    stages = _column(rows, names.index("stage"))
+    while stages and not stages[-1]:  # notes below the table
+        stages.pop()
+    if not stages:
+        raise HypnogramError(f"{path}: sheet {sheet!r} has no stages below 'Stage'.")
+    places = [f"sheet {sheet!r}, row {first_row + index}" for index in range(len(stages))]
+    codes = [parse_stage_at(text, path, place) for text, place in zip(stages, places, strict=True)]
+    numbers = None
+    if "epoch" in names:
+        numbers = _column(rows, names.index("epoch"))[: len(stages)]
+    return epochs_from_numbers(codes, numbers, places, path, epoch_duration)
+
+
+def _column(rows: list[tuple[Any, ...]], index: int) -> list[str]:
+    cells = [row[index] if index < len(row) else None for row in rows]
+    return ["" if cell is None else str(cell).strip() for cell in cells]

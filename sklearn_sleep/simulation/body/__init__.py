@@ -1,0 +1,1 @@
+"""What a sleeper does: stages, heart, pulse, breath and brain."""

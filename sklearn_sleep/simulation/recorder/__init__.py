@@ -1,0 +1,1 @@
+"""What a laboratory makes of it: channels, artefacts and files."""

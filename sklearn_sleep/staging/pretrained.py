@@ -1,0 +1,223 @@
+"""Trained pipelines: from EDF files to stages, out of a folder or from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sklearn_sleep.core.signals import SignalDefinition
+from sklearn_sleep.features import InstantaneousHeartRate
+from sklearn_sleep.features.quality.signal_quality import SignalQuality
+from sklearn_sleep.preprocessing import (
+    EDFReader,
+    Epocher,
+    Filter,
+    Normalizer,
+    Padder,
+    RecordingCache,
+    Resampler,
+)
+from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
+from sklearn_sleep.training.checkpoints.checkpoint import explain_damage
+from sklearn_sleep.training.checkpoints.hub import find_folder
+from sklearn_sleep.training.checkpoints.own_format import (
+    read_configuration,
+    read_own_checkpoint,
+    write_own_checkpoint,
+)
+from sklearn_sleep.training.checkpoints.published_format import (
+    is_published,
+    read_published_checkpoint,
+)
+
+__all__ = ["load_pretrained", "pretrained_pipeline", "save_pretrained"]
+
+# Only these are ever made from a file.
+_STEPS = {
+    step.__name__: step
+    for step in (
+        EDFReader,
+        SignalQuality,
+        InstantaneousHeartRate,
+        Filter,
+        Padder,
+        Resampler,
+        Normalizer,
+        Epocher,
+    )
+}
+
+_EOG_UNITS = {"EOG-L": "mV", "EOG-R": "mV"}
+"""The published pipeline has voltages in mV; ours has EOG in uV unless told."""
+
+
+def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
+    """Save a fitted pipeline that ends in a `Wav2SleepClassifier`.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Steps of `sklearn_sleep.preprocessing` and the classifier. A `RecordingCache` is left out.
+    folder : path
+        Made if need be. ``config.json`` and ``model.safetensors`` are written into it.
+
+    Raises
+    ------
+    TypeError
+        If a step or a parameter cannot be saved.
+    """
+    *steps, (name, classifier) = pipeline.steps
+    if not isinstance(classifier, Wav2SleepClassifier):
+        msg = f"The last step must be a Wav2SleepClassifier, not {type(classifier).__name__}."
+        raise TypeError(msg)
+    # A cache is of this machine, and changes no result.
+    described = [
+        _describe_step(step_name, step)
+        for step_name, step in steps
+        if not isinstance(step, RecordingCache)
+    ]
+    write_own_checkpoint(classifier.to_checkpoint(), Path(folder), steps=described, name=name)
+
+
+def load_pretrained(folder: str | os.PathLike[str], *, device: str = "cpu") -> Pipeline:
+    """Load a pipeline that `save_pretrained` wrote.
+
+    Nothing in the folder is executed: steps are matched against known names.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+    device : str, default="cpu"
+        Torch device.
+
+    Returns
+    -------
+    Pipeline
+        Ready to predict.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there, or not one of a pipeline.
+    ValueError
+        If it is not what `save_pretrained` writes.
+    """
+    folder = Path(folder)
+    configuration = read_configuration(folder)
+    with explain_damage(folder):
+        steps = [_make_step(step) for step in configuration["steps"]]
+        name = configuration["classifier"]["name"]
+    checkpoint = read_own_checkpoint(folder)
+    classifier = Wav2SleepClassifier.from_checkpoint(checkpoint, folder, device=device)
+    return Pipeline([*steps, (name, classifier)])
+
+
+def pretrained_pipeline(
+    source: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    device: str = "cpu",
+    on_error: Literal["raise", "warn"] = "raise",
+) -> Pipeline:
+    """Load a trained model with the steps that it needs before it, from EDF files on.
+
+    For models in the published format, these are the steps of the published code: linear
+    resampling, zeros after the recording up to ten hours, and the normalization over all of it
+    (by the night, or causal for causal models; the published command line normalizes by the night
+    even those, which were trained the other way). Predictions for the epochs of the recording are
+    the published ones. Recordings longer than ten hours are staged whole, where the published
+    code cuts them off.
+
+    Parameters
+    ----------
+    source : path or str
+        A folder in the published format, one that `save_pretrained` wrote, or ``"hf://user/name"``
+        for such a model on the Hugging Face Hub, which needs ``sklearn_sleep[hub]``.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    device : str, default="cpu"
+        Torch device.
+    on_error : {"raise", "warn"}, default="raise"
+        What to do with a file that cannot be read, as in `EDFReader`.
+
+    Returns
+    -------
+    Pipeline
+        Takes EDF paths or an epoch table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or a file in it is not there.
+    ImportError
+        If the hub is asked for and huggingface_hub is not installed.
+    ValueError
+        If the files are not those of a model, name what is not known, or hold a classifier alone.
+
+    Examples
+    --------
+    >>> pipeline = pretrained_pipeline("tests/data/golden/wav2sleep-cardio-small")
+    >>> pipeline.predict("tests/data/golden/preprocess-shhs-like/night.edf").shape
+    (12,)
+    """
+    folder = find_folder(source, revision)
+    if is_published(folder):
+        return _published_pipeline(folder, device, on_error)
+    pipeline = load_pretrained(folder, device=device)
+    reader = pipeline[0]
+    if not isinstance(reader, EDFReader):
+        msg = (
+            f"{folder} holds a classifier without the steps from EDF files to its epochs. Put "
+            "them before Wav2SleepClassifier.from_pretrained(...), or save the whole pipeline "
+            "with save_pretrained(pipeline, folder)."
+        )
+        raise ValueError(msg)
+    reader.set_params(on_error=on_error)
+    return pipeline
+
+
+def _published_pipeline(folder: Path, device: str, on_error: Literal["raise", "warn"]) -> Pipeline:
+    checkpoint = read_published_checkpoint(folder)
+    classifier = Wav2SleepClassifier.from_checkpoint(checkpoint, folder, device=device)
+    signals = list(checkpoint.signals)
+    units = {name: _EOG_UNITS[name] for name in signals if name in _EOG_UNITS}
+    return make_pipeline(
+        EDFReader(signals, units=units or None, on_error=on_error),
+        # Before the resampling, so that what follows the last whole epoch is not lost.
+        Padder(hours=10.0),
+        Resampler(dict(checkpoint.signals), method="linear"),
+        Normalizer("causal" if checkpoint.parameters["causal"] else "zscore"),
+        Epocher(),
+        classifier,
+    )
+
+
+def _describe_step(name: str, step: Any) -> dict[str, Any]:
+    kind = type(step).__name__
+    if _STEPS.get(kind) is not type(step):
+        msg = f"The step {name!r} ({kind}) cannot be saved; known are {', '.join(_STEPS)}."
+        raise TypeError(msg)
+    parameters = step.get_params(deep=False)
+    if "signals" in parameters:
+        parameters["signals"] = [
+            asdict(s) if isinstance(s, SignalDefinition) else str(s) for s in parameters["signals"]
+        ]
+    return {"name": name, "type": kind, "parameters": parameters}
+
+
+def _make_step(described: Mapping[str, Any]) -> tuple[str, Any]:
+    if described["type"] not in _STEPS:
+        msg = f"the step {described['type']!r} is not known; known are {', '.join(_STEPS)}."
+        raise ValueError(msg)
+    parameters = dict(described["parameters"])
+    if "signals" in parameters:
+        parameters["signals"] = [
+            SignalDefinition(**s) if isinstance(s, dict) else s for s in parameters["signals"]
+        ]
+    return described["name"], _STEPS[described["type"]](**parameters)

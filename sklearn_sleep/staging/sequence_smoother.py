@@ -1,0 +1,202 @@
+"""SequenceSmoother: any classifier's stages in the light of those before and after."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.io.epoch_table import as_epoch_table
+from sklearn_sleep.staging.hidden_markov import forward_backward, viterbi
+
+__all__ = ["SequenceSmoother"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Smooth a classifier's stages over each night by a hidden Markov model.
+
+    The stages of a night are a Markov chain, whose transitions are those of the training labels.
+    The classifier's probabilities over the classes' part of the training rows stand for the
+    likelihood of an epoch (Bourlard & Morgan 1994, "Connectionist Speech Recognition").
+
+    Rows may come in any order, and not all of a night need to come: over epochs that are missing
+    the chain goes on.
+
+    Parameters
+    ----------
+    classifier : classifier with ``predict_proba``
+        Takes an epoch table, `Epochs`, or a DataFrame indexed by recording and epoch.
+    evidence : float, default=1.0
+        Power to which likelihoods are raised. Below 1 where the features of neighbouring epochs
+        overlap, as those of windows of five minutes do, and tell the same thing several times.
+    pseudo_count : float, default=1.0
+        Added to each count of transitions and of stages, so that none is impossible.
+
+    Attributes
+    ----------
+    classifier_ : classifier
+        The fitted classifier.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    transition_ : ndarray of float64, shape (n_classes, n_classes)
+        Probabilities of the next epoch's class (columns) after each (rows).
+    start_ : ndarray of float64, shape (n_classes,)
+        Probabilities of the class of a night's first row.
+    class_prior_ : ndarray of float64, shape (n_classes,)
+        Part of each class in the training rows.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> X = pd.DataFrame({"recording": ["a"] * 6, "epoch": range(6)})
+    >>> smoother = SequenceSmoother(DummyClassifier()).fit(X, [0, 0, 0, 1, 1, 1])
+    >>> smoother.transition_.round(2)
+    array([[0.6 , 0.4 ],
+           [0.25, 0.75]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "classifier": [HasMethods(["fit", "predict_proba"])],
+        "evidence": [Interval(Real, 0, None, closed="neither")],
+        "pseudo_count": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self, classifier: Any, *, evidence: float = 1.0, pseudo_count: float = 1.0
+    ) -> None:
+        self.classifier = classifier
+        self.evidence = evidence
+        self.pseudo_count = pseudo_count
+
+    def fit(self, X: Any, y: npt.ArrayLike, **fit_params: Any) -> Self:
+        """Fit the classifier and count transitions.
+
+        Parameters
+        ----------
+        X : epoch table, Epochs or DataFrame indexed by recording and epoch, of n_rows
+            The training rows.
+        y : array-like of shape (n_rows,)
+            Their stages. Transitions are counted between rows of successive epochs.
+        **fit_params
+            Passed on to the classifier's ``fit``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If X does not say which recording and epoch a row is.
+        """
+        self._validate_params()
+        labels = np.asarray(y)
+        recording, epoch = _recording_and_epoch(X)
+        if len(labels) != len(epoch):
+            msg = f"X has {len(epoch)} rows, but y {len(labels)}."
+            raise ValueError(msg)
+        self.classifier_ = clone(self.classifier).fit(X, y, **fit_params)
+        self.classes_ = np.asarray(self.classifier_.classes_)
+        code = np.searchsorted(self.classes_, labels)
+        order, first = _in_time_order(recording, epoch)
+        n = len(self.classes_)
+        counts = np.full((n, n), float(self.pseudo_count))
+        follows = ~first[1:] & (np.diff(epoch[order]) == 1)
+        np.add.at(counts, (code[order][:-1][follows], code[order][1:][follows]), 1)
+        starts = self.pseudo_count + np.bincount(code[order][first], minlength=n)
+        priors = self.pseudo_count + np.bincount(code, minlength=n)
+        total = counts.sum(axis=1, keepdims=True)
+        # A class that was never left stays.
+        self.transition_ = np.where(total > 0, counts / np.where(total > 0, total, 1), np.eye(n))
+        self.start_ = starts / starts.sum()
+        self.class_prior_ = priors / priors.sum()
+        return self
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the stages of the likeliest path through each night (Viterbi).
+
+        They need not be the likeliest one by one, which ``predict_proba`` tells.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The rows to stage.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        nights = self._nights(X)
+        path = np.empty(sum(len(rows) for rows, *_ in nights), dtype=np.intp)
+        for rows, position, likelihood, steps in nights:
+            path[rows] = viterbi(self.start_, self.transition_, likelihood, steps)[position]
+        return np.asarray(self.classes_[path])
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Return the probability of each stage given all rows of its night.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The rows to stage.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_classes)
+        """
+        nights = self._nights(X)
+        n_rows = sum(len(rows) for rows, *_ in nights)
+        probability = np.empty((n_rows, len(self.classes_)))
+        for rows, position, likelihood, steps in nights:
+            smoothed = forward_backward(self.start_, self.transition_, likelihood, steps)
+            probability[rows] = smoothed[position]
+        return probability
+
+    def _nights(self, X: Any) -> list[tuple[IntArray, IntArray, FloatArray, IntArray]]:
+        """Return the rows of each night, the epoch of each, likelihoods and steps of the epochs."""
+        check_is_fitted(self)
+        recording, epoch = _recording_and_epoch(X)
+        probability = np.asarray(self.classifier_.predict_proba(X), dtype=np.float64)
+        # Without pseudo-counts, a class of which no row was seen has nothing to be divided by.
+        prior = np.where(self.class_prior_ > 0, self.class_prior_, 1.0)
+        likelihood = (probability / prior) ** self.evidence
+        order, first = _in_time_order(recording, epoch)
+        nights = []
+        for rows in np.split(order, np.flatnonzero(first)[1:]) if len(order) else []:
+            epochs, where, position = np.unique(epoch[rows], return_index=True, return_inverse=True)
+            nights.append((rows, position, likelihood[rows[where]], np.diff(epochs)))
+        return nights
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.classifier).input_tags
+        return tags
+
+
+def _recording_and_epoch(X: Any) -> tuple[IntArray, IntArray]:
+    """Return a number for each row's recording, and its epoch."""
+    if isinstance(X, Epochs):
+        X = X.table
+    if isinstance(X, pd.DataFrame) and list(X.index.names) == ["recording", "epoch"]:
+        table = X.index.to_frame(index=False)
+    else:
+        table = as_epoch_table(X)
+    code, _ = pd.factorize(table["recording"])
+    return code.astype(np.int64), table["epoch"].to_numpy(dtype=np.int64)
+
+
+def _in_time_order(recording: IntArray, epoch: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Return the rows night by night in time, and which of them in that order begin a night."""
+    order = np.lexsort([epoch, recording])
+    return order, np.diff(recording[order], prepend=-1) != 0

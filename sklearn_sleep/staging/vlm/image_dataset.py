@@ -1,0 +1,203 @@
+"""Rows of images as torch datasets, drawn batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sklearn_sleep.imaging import WaveformImages
+from sklearn_sleep.staging.vlm.conversation import Conversation, Encoded
+
+__all__ = ["AnswerBatch", "ImageDataset", "ImageRow", "as_images"]
+
+
+class ImageRow(NamedTuple):
+    """A row of a dataset.
+
+    Attributes
+    ----------
+    position : int
+        Among all rows.
+    images : ndarray of uint8, shape (n_images, height, width, 3)
+        What is shown.
+    answer : list of int
+        Tokens of the answer.
+    weight : float
+        Of the row in the loss.
+    """
+
+    position: int
+    images: npt.NDArray[np.uint8]
+    answer: list[int]
+    weight: float
+
+
+class AnswerBatch(NamedTuple):
+    """Rows that go through the model together.
+
+    Attributes
+    ----------
+    encoded : Encoded
+        Inputs and labels.
+    position : Tensor of int, shape (n_rows,)
+        Of each row among all.
+    weight : Tensor of float, shape (n_rows,)
+        Of each row in the loss.
+    """
+
+    encoded: Encoded
+    position: Tensor
+    weight: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        """How many."""
+        return len(self.position)
+
+
+class ImageDataset(Dataset[ImageRow]):
+    """Images and the answers to them.
+
+    Parameters
+    ----------
+    images : WaveformImages or ndarray
+        Of the rows.
+    answers : sequence of list of int
+        Tokens of each row's answer.
+    weight : ndarray of float, shape (n_rows,), optional
+        Of each row in the loss; 1 if not given.
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        answers: Sequence[list[int]],
+        weight: npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        self.images = images
+        self.answers = answers
+        self.weight = np.ones(len(images)) if weight is None else weight
+
+    @property
+    def identity(self) -> Any:
+        """What tells the dataset from others; `joblib.hash` takes it."""
+        images = self.images.source if isinstance(self.images, _Panels) else self.images
+        if isinstance(images, WaveformImages):
+            epochs = images.epochs
+            images = [
+                [recording.fingerprint for recording in epochs.recordings],
+                epochs.recording_index,
+                epochs.table["epoch"].to_numpy(),
+                repr(images.montage),
+                images.context,
+                images.layout,
+            ]
+        return [images, self.answers, self.weight]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> ImageRow:
+        return self.__getitems__([row])[0]
+
+    def __getitems__(self, rows: list[int]) -> list[ImageRow]:
+        """Return rows, whose images are drawn together."""
+        drawn = np.asarray(self.images[np.asarray(rows)])
+        return [
+            ImageRow(row, images, self.answers[row], float(self.weight[row]))
+            for row, images in zip(rows, drawn, strict=True)
+        ]
+
+
+class Collate:
+    """Makes batches of rows.
+
+    Parameters
+    ----------
+    conversation : Conversation
+        The question that the rows' answers are for.
+    n_given : int
+        Tokens of each answer that are no labels.
+    """
+
+    def __init__(self, conversation: Conversation, n_given: int) -> None:
+        self.conversation = conversation
+        self.n_given = n_given
+
+    def __call__(self, rows: Sequence[ImageRow]) -> AnswerBatch:
+        """Return the batch.
+
+        Parameters
+        ----------
+        rows : sequence of ImageRow
+            What it is made of.
+
+        Returns
+        -------
+        AnswerBatch
+        """
+        images = np.stack([row.images for row in rows])
+        return AnswerBatch(
+            self.conversation.encode(images, [row.answer for row in rows], self.n_given),
+            torch.tensor([row.position for row in rows]),
+            torch.tensor([row.weight for row in rows], dtype=torch.float32),
+        )
+
+
+def as_images(X: Any, classifier: str) -> Any:
+    """Return what images are taken from, row by row.
+
+    Parameters
+    ----------
+    X : WaveformImages or array-like of uint8, shape (n_rows, n_images, height, width, 3)
+        Without the second axis, rows have one image each.
+    classifier : str
+        Who asks, for the message.
+
+    Returns
+    -------
+    WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    ValueError
+        If the array has another shape or type.
+    """
+    if isinstance(X, WaveformImages):
+        return X if X.layout == "separate" else _Panels(X)
+    if not isinstance(X, np.ndarray):
+        msg = (
+            f"{classifier} takes images, but X is {type(X).__name__}. Put WaveformImageRenderer() "
+            "before it in the pipeline."
+        )
+        raise TypeError(msg)
+    if X.ndim == 4:
+        X = X[:, None]
+    if X.ndim != 5 or X.shape[-1] != 3 or X.dtype != np.uint8:
+        msg = (
+            "An array of images must be of uint8 and have the shape (n_rows, n_images, height, "
+            f"width, 3), but is of {X.dtype} and has {X.shape}."
+        )
+        raise ValueError(msg)
+    return X
+
+
+class _Panels:
+    """Rows whose context is one image."""
+
+    def __init__(self, images: WaveformImages) -> None:
+        self.source = images
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
+        return np.asarray(self.source[key])[:, None]

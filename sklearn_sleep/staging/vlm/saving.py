@@ -1,0 +1,193 @@
+"""Stagers in folders: an adapter, or all weights, and how to use them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from sklearn_sleep.staging.vlm.backbone import load_backbone
+from sklearn_sleep.training.checkpoints.checkpoint import explain_damage
+
+__all__ = ["STAGER_FILES", "read_stager", "write_stager"]
+
+_CONFIGURATION = "vlm_stager.json"
+_ADAPTER_CONFIGURATION = "adapter_config.json"
+_ADAPTER = "adapter_model.safetensors"
+# All weights, where they cannot be loaded from elsewhere.
+_MODEL_FOLDER = "model"
+_FORMAT_VERSION = 1
+STAGER_FILES = (_CONFIGURATION, _ADAPTER_CONFIGURATION, _ADAPTER, f"{_MODEL_FOLDER}/*")
+"""The files of a stager."""
+
+_PARAMETERS = ("tuning", "train_vision", "lora_rank", "lora_alpha", "lora_dropout", "precision")
+_FITTED = ("answers_", "prompt_", "captions_", "image_shape_")
+# What an adapter's configuration may say; the rest of it may name code, or is for training.
+_ADAPTER_OPTIONS = (
+    "r",
+    "lora_alpha",
+    "lora_dropout",
+    "target_modules",
+    "bias",
+    "use_rslora",
+    "use_dora",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+)
+# Of SleepVLM's adapters (Deng et al. 2026), which say nothing of it themselves.
+_AASM = ("W", "N1", "N2", "N3", "R")
+_SLEEPVLM_IMAGES = (3, 224, 448, 3)
+
+
+def write_stager(stager: Any, folder: Path) -> None:
+    """Write a fitted stager.
+
+    Parameters
+    ----------
+    stager : VLMStager
+        Fitted.
+    folder : Path
+        Made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    module, backbone = stager.module_.model, stager.backbone_
+    configuration = {
+        "format": "sklearn_sleep",
+        "format_version": _FORMAT_VERSION,
+        "type": type(stager).__name__,
+        "model": backbone.name if stager.tuning == "lora" else "",
+        "parameters": {name: getattr(stager, name) for name in _PARAMETERS},
+        "fitted": {
+            **{name: getattr(stager, name) for name in _FITTED},
+            "classes_": stager.classes_.tolist(),
+            "class_prior_": stager.class_prior_.tolist(),
+        },
+    }
+    text = json.dumps(configuration, indent=2)
+    if stager.tuning == "lora":
+        module.save_pretrained(folder, safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's, with nothing of ours in it
+    if not configuration["model"]:
+        _write_model(stager, module, folder / _MODEL_FOLDER)
+    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+
+
+def _write_model(stager: Any, module: Any, folder: Path) -> None:
+    model = module
+    if stager.tuning == "lora":
+        # Without the adapter, which is written by itself.
+        model = stager.base_model()
+    model.save_pretrained(folder, safe_serialization=True)
+    stager.backbone_.processor.save_pretrained(folder)
+
+
+def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: str) -> Any:
+    """Read a stager, or an adapter as SleepVLM publishes it; nothing in it is executed.
+
+    Parameters
+    ----------
+    stager_type : type
+        To make one of.
+    folder : Path
+        What `write_stager` wrote, or an adapter of peft.
+    model : str, optional
+        Where to load the model from, instead of where the folder says.
+    device : str
+        Torch device.
+
+    Returns
+    -------
+    VLMStager
+        Ready to predict.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has neither.
+    ValueError
+        If the files are damaged, newer, or of another kind.
+    """
+    has_adapter = (folder / _ADAPTER_CONFIGURATION).is_file()
+    if not (folder / _CONFIGURATION).is_file() and not has_adapter:
+        msg = (
+            f"{folder} has neither {_CONFIGURATION}, which save_pretrained writes, nor an adapter "
+            f"({_ADAPTER_CONFIGURATION})."
+        )
+        raise FileNotFoundError(msg)
+    with explain_damage(folder):
+        adapter = _read_json(folder / _ADAPTER_CONFIGURATION) if has_adapter else None
+        described = _describe(folder, stager_type.__name__, adapter)
+        name = model or described["model"] or str(folder / _MODEL_FOLDER)
+        stager = stager_type(name, device=device, **described["parameters"])
+        fitted = dict(described["fitted"])
+        stager.classes_ = np.asarray(fitted.pop("classes_"))
+        stager.class_prior_ = np.asarray(fitted.pop("class_prior_"), dtype=float)
+        for attribute in _FITTED:
+            setattr(stager, attribute, fitted[attribute])
+        stager.image_shape_ = tuple(stager.image_shape_)
+    stager.backbone_ = load_backbone(name, dtype=stager.weights_dtype, device=device)
+    if not model and not described["model"]:
+        stager.backbone_.name = ""
+    with explain_damage(folder):
+        options = None if adapter is None else _adapter_options(adapter)
+        stager.prepare(options)
+        if adapter is not None:
+            _load_adapter(stager.module_.model, folder / _ADAPTER)
+    return stager
+
+
+def _describe(folder: Path, kind: str, adapter: dict[str, Any] | None) -> dict[str, Any]:
+    if (folder / _CONFIGURATION).is_file():
+        described = _read_json(folder / _CONFIGURATION)
+        if described["type"] != kind:
+            msg = f"{folder} holds a {described['type']}, not a {kind}."
+            raise ValueError(msg)
+        if described["format_version"] > _FORMAT_VERSION:
+            msg = f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
+            raise ValueError(msg)
+        unknown = sorted(described["parameters"].keys() - set(_PARAMETERS))
+        if unknown:
+            msg = f"{folder}: the parameters {unknown} are not known."
+            raise ValueError(msg)
+        return described
+    assert adapter is not None  # noqa: S101  one of the two is there
+    return {
+        "model": str(adapter["base_model_name_or_path"]),
+        "parameters": {},
+        "fitted": {
+            "classes_": list(range(len(_AASM))),
+            "class_prior_": [1 / len(_AASM)] * len(_AASM),
+            "answers_": list(_AASM),
+            "prompt_": "",
+            "captions_": [],
+            "image_shape_": _SLEEPVLM_IMAGES,
+        },
+    }
+
+
+def _adapter_options(adapter: dict[str, Any]) -> dict[str, Any]:
+    if adapter["peft_type"] != "LORA":
+        msg = f"The adapter is of the type {adapter['peft_type']}; only LORA is known."
+        raise ValueError(msg)
+    return {
+        name: adapter[name] for name in _ADAPTER_OPTIONS if adapter.get(name) not in (None, {}, [])
+    }
+
+
+def _load_adapter(model: Any, path: Path) -> None:
+    from peft import set_peft_model_state_dict
+
+    found: Any = set_peft_model_state_dict(model, load_file(path))
+    missing = [name for name in found.missing_keys if "lora_" in name]
+    if missing or found.unexpected_keys:
+        unexpected = list(found.unexpected_keys)[:2]
+        msg = f"{path} does not fit the model: missing {missing[:2]}, unexpected {unexpected}."
+        raise ValueError(msg)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

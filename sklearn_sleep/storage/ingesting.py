@@ -1,0 +1,395 @@
+"""ingest: process every night of a cohort once, and report on each."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import Bunch
+from tqdm.auto import tqdm
+
+from sklearn_sleep._version import __version__
+from sklearn_sleep.core.captured_warnings import Heard, capture_warnings
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
+from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.datasets import COHORTS, load_cohort
+from sklearn_sleep.exceptions import EDFRepairWarning
+from sklearn_sleep.features.quality.assessment import assess_signal
+from sklearn_sleep.features.quality.signal_quality import SignalQuality, summarize
+from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, RecordingCache, Resampler
+from sklearn_sleep.storage.parquet import write_parquet_night
+from sklearn_sleep.storage.report import make_report, write_report
+
+__all__ = ["ingest"]
+
+_SIGNALS = ("ECG", "PPG", "ABD", "THX")
+_STALE_SECONDS = 24 * 3600.0
+_QUALITY = ("missing", "flat", "clipped", "noisy", "inverted", "wrong unit")
+
+
+def ingest(
+    cohort: str | os.PathLike[str] | Bunch,
+    store: str | os.PathLike[str],
+    *,
+    dataset: str | None = None,
+    signals: Sequence[str] = _SIGNALS,
+    pipeline: Pipeline | None = None,
+    format: Literal["cache", "parquet"] = "cache",  # noqa: A002 - the word that users look for
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> Any:
+    """Process every night of a cohort once, and report on each.
+
+    A night is written when it is whole; a call that was interrupted, at whatever moment, goes on
+    when it is repeated, and gives the very files that an uninterrupted one gives. A night that
+    cannot be read is reported, and the others go on.
+
+    Parameters
+    ----------
+    cohort : path or Bunch
+        The cohort's folder, or what a ``load_`` function or `load_cohorts` returned.
+    store : path
+        Folder of the results, made if need be: ``recordings`` (a `RecordingCache`) or ``parquet``,
+        ``nights`` (what is known of each night), ``report.csv`` and ``report.html``.
+    dataset : str, optional
+        Name of the cohort whose layout the folder has (``shhs mesa wsc chat cfs ccshs mros isruc
+        mass sleep_edf``). Without it, any folder of EDF files and hypnograms, as `load_cohort`
+        takes it.
+    signals : sequence of str, default=("ECG", "PPG", "ABD", "THX")
+        What to read, if no pipeline is given.
+    pipeline : Pipeline, optional
+        Steps from `EDFReader` to `Epocher`, without a cache. By default
+        ``EDFReader(signals), Resampler(), Normalizer(), Epocher()``.
+    format : {"cache", "parquet"}, default="cache"
+        ``"cache"`` is what pipelines of this package read, memory-mapped; ``"parquet"`` writes a
+        file for each night, a row for each epoch, for other tools, and needs
+        ``sklearn_sleep[parquet]``.
+    n_jobs : int, optional
+        Nights that are processed at the same time; see joblib.
+    verbose : bool, default=False
+        Show progress.
+
+    Returns
+    -------
+    Bunch
+        X, y, groups
+            The rows of the nights that were processed.
+        report : DataFrame
+            A row per night, whatever became of it: ``path``, ``status`` (``done``, ``failed``,
+            ``left out``), ``dataset``, ``subject``, ``visit``, ``start``, ``hours``, ``epochs``,
+            ``scored_epochs``, how many of them are W, N1, N2, N3 and R, ``signals``, ``repairs``,
+            ``problems``, and for each signal the faults that `SignalQuality` finds in it.
+        steps : list of estimators
+            From EDF files to the processed nights: the first steps of a pipeline,
+            ``make_pipeline(*steps, Wav2SleepClassifier())``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    ValueError
+        If a parameter is wrong, or the folder holds no night that can be read.
+    ImportError
+        If Parquet is asked for and pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_sleep import make_cohort
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = make_cohort(f"{folder}/mesa", layout="mesa", n_subjects=1, hours=0.5)
+    >>> ingested = ingest(f"{folder}/mesa", f"{folder}/store", dataset="mesa", signals=["ECG"])
+    >>> ingested.report[["status", "subject", "signals"]]
+      status    subject signals
+    0   done  mesa-0001     ECG
+    >>> len(ingested.steps)
+    5
+    """
+    if format not in ("cache", "parquet"):
+        msg = f"format={format!r} must be 'cache' or 'parquet'."
+        raise ValueError(msg)
+    loaded = _load(cohort, dataset, n_jobs, verbose)
+    store = Path(store)
+    (store / "nights").mkdir(parents=True, exist_ok=True)
+    _remove_stale_files(store)
+    steps = _make_steps(pipeline, signals)
+    make_pipeline(*steps).fit(loaded.X.iloc[:0])  # wrong parameters stop here, not in each night
+    cache = RecordingCache(store / "recordings") if format == "cache" else None
+    job = _Job(store, steps, cache)
+    nights = list(_nights(loaded))
+    processing = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(job.process)(night, stages) for night, stages in nights
+    )
+    found = list(
+        tqdm(processing, desc="Ingesting", total=len(nights), unit="night", disable=not verbose)
+    )
+    report = make_report([*_with_problems(found, loaded), *_left_out(loaded)])
+    write_report(report, store)
+    done = [one["path"] for one in found if one["status"] == "done"]
+    rows = loaded.X["recording"].isin(done).to_numpy()
+    X = loaded.X[rows].reset_index(drop=True)
+    X["recording"] = X["recording"].cat.remove_unused_categories()
+    return Bunch(
+        X=X,
+        y=loaded.y[rows],
+        groups=X["subject"],
+        report=report,
+        steps=[*steps, cache] if cache else steps,
+    )
+
+
+def _remove_stale_files(store: Path) -> None:
+    """Remove what processes that were killed had begun to write, not what others are writing."""
+    for path in store.rglob(".*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()
+
+
+def _load(
+    cohort: str | os.PathLike[str] | Bunch, dataset: str | None, n_jobs: int | None, verbose: bool
+) -> Bunch:
+    if isinstance(cohort, Bunch):
+        return cohort
+    if dataset is None:
+        return load_cohort(cohort, n_jobs=n_jobs, verbose=verbose)
+    if dataset not in COHORTS:
+        msg = f"dataset={dataset!r} is not known; use one of {', '.join(COHORTS)}."
+        raise ValueError(msg)
+    return COHORTS[dataset].load(cohort, n_jobs=n_jobs, verbose=verbose)
+
+
+def _make_steps(pipeline: Pipeline | None, signals: Sequence[str]) -> list[Any]:
+    if pipeline is None:
+        return [EDFReader(list(signals)), Resampler(), Normalizer(), Epocher()]
+    steps = [clone(step) for _, step in pipeline.steps]
+    if not isinstance(steps[0], EDFReader):
+        msg = f"The pipeline must begin with an EDFReader, not {type(steps[0]).__name__}."
+        raise ValueError(msg)
+    if any(isinstance(step, RecordingCache) for step in steps):
+        msg = "The pipeline has a RecordingCache; leave it out, ingest puts one at the end."
+        raise ValueError(msg)
+    return steps
+
+
+def _nights(loaded: Bunch) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.int64]]]:
+    """Yield what is known of each night, and the stage of each of its epochs."""
+    rows_of = loaded.X.groupby("recording", observed=True, sort=False).indices
+    for night in loaded.recordings.to_dict("records"):
+        rows = rows_of[night["path"]]
+        stages = np.full(int(night["n_epochs"]), int(Stage.UNSCORED), dtype=np.int64)
+        stages[loaded.X["epoch"].to_numpy()[rows]] = loaded.y[rows]
+        yield {str(name): value for name, value in night.items()}, stages
+
+
+def _with_problems(found: Sequence[dict[str, Any]], loaded: Bunch) -> Iterator[dict[str, Any]]:
+    """Yield the rows with what was said of the nights when their hypnograms were loaded."""
+    said_of = loaded.problems.groupby("path")["problem"].agg(list).to_dict()
+    for row in found:
+        known = [row.get("problems", ""), *row.get("repairs", "").splitlines()]
+        new = [text for text in said_of.get(row["path"], ()) if text not in known]
+        yield {**row, "problems": "\n".join(filter(None, [row.get("problems", ""), *new]))}
+
+
+def _left_out(loaded: Bunch) -> Iterator[dict[str, Any]]:
+    """Yield a row for each file of the cohort that is no row of X."""
+    loaded_paths = set(loaded.recordings["path"])
+    others = loaded.problems[~loaded.problems["path"].isin(loaded_paths)]
+    for path, problems in others.groupby("path", sort=True)["problem"]:
+        yield {"path": path, "status": "left out", "problems": "\n".join(problems)}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is done to each night; it goes to the workers.
+
+    Parameters
+    ----------
+    store : Path
+        Where the results go.
+    steps : list of estimators
+        From EDF files to epochs.
+    cache : RecordingCache or None
+        Where samples go; None for Parquet.
+    """
+
+    store: Path
+    steps: list[Any]
+    cache: RecordingCache | None
+
+    def process(self, night: Mapping[str, Any], stages: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Process a night, unless it has been, and return its row of the report."""
+        try:
+            (epochs, processed), heard = capture_warnings(self._open, night, len(stages))
+            kept = self._kept(processed.recordings[0], night, stages)
+            if kept is not None:
+                return kept
+            row, more = capture_warnings(self._read, epochs, processed, night, stages)
+        except Exception as error:  # one bad file must not stop the others, whatever is wrong
+            return {
+                **_describe(night, stages),
+                "status": "failed",
+                "problems": f"{type(error).__name__}: {error}",
+            }
+        row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
+        path = self._path(processed.recordings[0], night, stages)
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(row, indent=1), encoding="utf-8")
+        return row
+
+    def _open(self, night: Mapping[str, Any], n_epochs: int) -> tuple[Epochs, Epochs]:
+        """Return the night as it is read, and as it is processed."""
+        table = pd.DataFrame(
+            {
+                "recording": pd.Categorical([night["path"]] * n_epochs),
+                "epoch": np.arange(n_epochs, dtype=np.int32),
+                "subject": night["subject"],
+                "dataset": night["dataset"],
+            }
+        )
+        reader, *others = self.steps
+        epochs = reader.transform(table)
+        held = Recording(_ReadOnce(epochs.recordings[0]))
+        epochs = processed = Epochs(epochs.table, [held], epochs.recording_index)
+        for step in others:
+            processed = step.transform(processed)
+        return epochs, self.cache.transform(processed) if self.cache else processed
+
+    def _read(
+        self,
+        epochs: Epochs,
+        processed: Epochs,
+        night: Mapping[str, Any],
+        stages: npt.NDArray[np.int64],
+    ) -> dict[str, Any]:
+        (raw,), (recording,) = epochs.recordings, processed.recordings
+        row: dict[str, Any] = {}
+        samples: dict[str, FloatArray] = {}
+        for name, signal in recording.signals.items():
+            if name in raw.signals:
+                row.update(_quality_of(raw.signals[name]))
+            data = signal.data
+            if self.cache is None:
+                samples[name] = data
+            # A signal that a step has taken out is not there.
+            if not np.isnan(data).all():
+                row.setdefault("signals", []).append(name)
+        if self.cache is None:
+            attributes = {name: str(night[name]) for name in ("path", "subject", "dataset")}
+            write_parquet_night(self._parquet(night), samples, stages, attributes=attributes)
+        return {**row, "signals": " ".join(row.get("signals", ())), "status": "done"}
+
+    def _kept(
+        self, recording: Recording, night: Mapping[str, Any], stages: npt.NDArray[np.int64]
+    ) -> dict[str, Any] | None:
+        """Return the row of a night that has been processed, if all of it is there."""
+        source = recording.source
+        there = (
+            self._parquet(night).is_file() if self.cache is None else source.is_kept()  # type: ignore[attr-defined]  # of the cache, the last step
+        )
+        path = self._path(recording, night, stages)
+        if not there:
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _path(
+        self, recording: Recording, night: Mapping[str, Any], stages: npt.NDArray[np.int64]
+    ) -> Path:
+        content = [
+            __version__,
+            recording.fingerprint,
+            "cache" if self.cache else "parquet",
+            _describe(night, stages),
+            hashlib.sha256(stages.tobytes()).hexdigest(),
+        ]
+        key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+        return self.store / "nights" / f"{key}.json"
+
+    def _parquet(self, night: Mapping[str, Any]) -> Path:
+        # Names of files may be the same in several folders, as in ISRUC.
+        place = hashlib.sha256(night["path"].encode()).hexdigest()[:8]
+        stem = f"{Path(night['path']).stem}-{place}"
+        folder = re.sub(r"\W+", "_", night["dataset"]) or "cohort"  # stays in the store
+        return self.store / "parquet" / folder / f"{stem}.parquet"
+
+
+class _ReadOnce(DerivedSource):
+    """A recording that holds the samples which were read last: they are looked at and processed."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording)
+        self._held: tuple[str, FloatArray] | None = None
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        # As if it were not there: the cache is to be found without it.
+        return self.recording.source.identity
+
+    def signal(self, name: str) -> Signal:
+        signal = self.recording.signals[name]
+
+        def read() -> FloatArray:
+            if self._held is None or self._held[0] != name:
+                self._held = None  # not two at a time
+                self._held = (name, signal.data)
+            return self._held[1]
+
+        return Signal(
+            signal.definition,
+            read,
+            signal.sampling_frequency,
+            signal.unit,
+            n_epochs=signal.n_epochs,
+        )
+
+
+def _describe(night: Mapping[str, Any], stages: npt.NDArray[np.int64]) -> dict[str, Any]:
+    start = night["start"]
+    counts = {name: int((stages == Stage[name]).sum()) for name in ("W", "N1", "N2", "N3", "R")}
+    return {
+        "path": night["path"],
+        "dataset": night["dataset"],
+        "subject": night["subject"],
+        "visit": night["visit"],
+        "start": "" if pd.isna(start) else start.isoformat(),
+        "hours": round(float(night["duration"]) / 3600, 4),
+        "epochs": len(stages),
+        "scored_epochs": int((stages != Stage.UNSCORED).sum()),
+        **counts,
+    }
+
+
+def _quality_of(signal: Signal) -> dict[str, Any]:
+    defaults = SignalQuality()
+    summary = summarize(assess_signal(signal), defaults.faults, defaults.maximum_unusable)
+    return {
+        f"{signal.name} {fault}": summary[fault]
+        if isinstance(summary[fault], bool)
+        else round(summary[fault], 4)
+        for fault in _QUALITY
+    }
+
+
+def _tell(heard: Sequence[Heard]) -> dict[str, str]:
+    repairs = [text for category, text in heard if issubclass(category, EDFRepairWarning)]
+    problems = [text for category, text in heard if not issubclass(category, EDFRepairWarning)]
+    return {"repairs": "\n".join(repairs), "problems": "\n".join(problems)}

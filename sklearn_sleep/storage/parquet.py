@@ -1,0 +1,119 @@
+"""Nights as Parquet files, for tools other than this package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_sleep.core.recording import FloatArray
+from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.whole_files import written_whole
+
+__all__ = ["read_parquet_night", "write_parquet_night"]
+
+
+def write_parquet_night(
+    path: Path,
+    signals: Mapping[str, FloatArray],
+    stages: npt.NDArray[np.integer],
+    *,
+    attributes: Mapping[str, str],
+) -> None:
+    """Write a night, a row for each epoch; the file appears when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if need be.
+    signals : mapping of str to ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples; an epoch of which all are NaN is null.
+    stages : ndarray of int, shape (n_epochs,)
+        `Stage` of each epoch, null where it is not scored.
+    attributes : mapping of str to str
+        Metadata of the file.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    """
+    arrow, parquet = _import_pyarrow()
+    n_epochs = len(stages)
+    columns = {
+        "epoch": arrow.array(np.arange(n_epochs, dtype=np.int32)),
+        "stage": arrow.array(stages.astype(np.int8), mask=stages == Stage.UNSCORED),
+    }
+    for name, samples in signals.items():
+        # The recording may have been padded, or end with part of an epoch.
+        whole = np.full((n_epochs, samples.shape[1]), np.nan, dtype=np.float32)
+        whole[: min(n_epochs, len(samples))] = samples[:n_epochs]
+        values = arrow.array(whole.ravel())
+        missing = arrow.array(np.isnan(whole).all(axis=1))
+        columns[name] = arrow.FixedSizeListArray.from_arrays(values, whole.shape[1], mask=missing)
+    table = arrow.table(columns).replace_schema_metadata(dict(attributes))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as partial:
+        parquet.write_table(table, partial, compression="zstd")
+
+
+def read_parquet_night(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, FloatArray], npt.NDArray[np.int64]]:
+    """Read a night that `ingest` wrote as Parquet.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    signals : dict of str to ndarray of float32, shape (n_epochs, samples_per_epoch)
+        Samples, NaN where they are missing.
+    stages : ndarray of int64, shape (n_epochs,)
+        `Stage` of each epoch, -1 where it is not scored.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "night.parquet")
+    >>> samples = np.arange(4, dtype=np.float32).reshape(2, 2)
+    >>> write_parquet_night(path, {"ABD": samples}, np.array([0, -1]), attributes={})
+    >>> read_parquet_night(path)
+    ({'ABD': array([[0., 1.],
+           [2., 3.]], dtype=float32)}, array([ 0, -1]))
+    """
+    _, parquet = _import_pyarrow()
+    table = parquet.read_table(path)
+    stages = table["stage"].fill_null(int(Stage.UNSCORED)).to_numpy().astype(np.int64)
+    signals = {}
+    for name in table.column_names:
+        if name in ("epoch", "stage"):
+            continue
+        column = table[name].combine_chunks()
+        per_epoch = column.type.list_size
+        samples = np.full((len(column), per_epoch), np.nan, dtype=np.float32)
+        there = ~column.is_null().to_numpy(zero_copy_only=False)
+        samples[there] = column.drop_null().flatten().to_numpy().reshape(-1, per_epoch)
+        signals[name] = samples
+    return signals, stages
+
+
+def _import_pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as arrow  # noqa: PLC0415 - an extra
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        msg = "Parquet needs pyarrow. Install it: pip install 'sklearn_sleep[parquet]'."
+        raise ImportError(msg) from error
+    return arrow, parquet

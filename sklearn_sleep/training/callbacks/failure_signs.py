@@ -1,0 +1,146 @@
+"""Warnings of what makes a training fail without an error."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from skorch.callbacks import Callback
+from torch import nn
+
+from sklearn_sleep.exceptions import (
+    BatchNormWarning,
+    ConstantSignalWarning,
+    MaskedSignalWarning,
+)
+from sklearn_sleep.training.night_dataset import NightBatch, NightSample
+
+__all__ = ["WarnOfFailureSigns", "warn_of_constant_signals"]
+
+# A signal that is drawn more rarely than this is as good as never seen.
+_RARELY = 0.01
+# Of fewer nights, passes multiplied, a signal may be drawn in none by chance (0.9 ** 50 = 0.5%).
+_ENOUGH_NIGHTS = 50
+
+
+class WarnOfFailureSigns(Callback):
+    """Warn of signals that are always masked, constant signals, and batch norm of single nights.
+
+    Warns
+    -----
+    MaskedSignalWarning
+        At the start: a signal is to be masked with probability 1. At the end: one was masked in
+        more than 99% of the training nights that have it, so that its encoder has learned nothing.
+    ConstantSignalWarning
+        A signal of a night is constant.
+    BatchNormWarning
+        At the start: the network has batch norm, and nights are computed one by one.
+    """
+
+    def initialize(self) -> WarnOfFailureSigns:
+        """Start counting; further trainings of the same network add to it."""
+        self.available_: dict[str, int] = {}
+        self.drawn_: dict[str, int] = {}
+        self._checked: set[str] = set()
+        return self
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Look for batch norm, and for signals that are never to be drawn."""
+        _warn_of_batch_norm(net.module_)
+        for name in net.always_masked:
+            msg = (
+                f"{name} is masked with probability 1 wherever another signal is there, so that "
+                f"the network learns nothing from it. Lower mask_probability[{name!r}], or leave "
+                "it out of signals."
+            )
+            warnings.warn(msg, MaskedSignalWarning, stacklevel=2)
+
+    def on_batch_begin(self, net: Any, batch: NightBatch | None = None, **kwargs: Any) -> None:
+        """Look for constant signals, once in each night."""
+        nights = () if batch is None else batch.nights
+        warn_of_constant_signals(night for night in nights if night.path not in self._checked)
+        self._checked.update(night.path for night in nights)
+
+    def on_batch_end(
+        self,
+        net: Any,
+        batch: NightBatch | None = None,
+        training: bool = False,
+        kept_signals: Sequence[tuple[str, ...]] = (),
+        **kwargs: Any,
+    ) -> None:
+        """Count the signals that were there, and those that were not masked."""
+        if not training or batch is None:
+            return
+        for night in batch.nights:
+            for name in night.x:
+                self.available_[name] = self.available_.get(name, 0) + 1
+        for kept in kept_signals:
+            for name in kept:
+                self.drawn_[name] = self.drawn_.get(name, 0) + 1
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Compare the counts."""
+        for name, available in self.available_.items():
+            drawn = self.drawn_.get(name, 0)
+            if (
+                name not in net.always_masked
+                and available >= _ENOUGH_NIGHTS
+                and drawn < _RARELY * available
+            ):
+                msg = (
+                    f"{name} was masked in {available - drawn} of the {available} training nights "
+                    "that have it, all passes together, so that the network has hardly learned "
+                    f"from it. Lower mask_probability[{name!r}], or leave it out of signals."
+                )
+                warnings.warn(msg, MaskedSignalWarning, stacklevel=2)
+
+
+def warn_of_constant_signals(nights: Iterable[NightSample]) -> None:
+    """Warn of signals that have the same value in all epochs of a night in which they are there.
+
+    Parameters
+    ----------
+    nights : iterable of NightSample
+        The nights.
+
+    Warns
+    -----
+    ConstantSignalWarning
+        Names the recordings and signals.
+    """
+    dead = [
+        f"{name} of {night.path}"
+        for night in nights
+        for name, samples in night.x.items()
+        if _is_constant(samples[night.present[name]])
+    ]
+    if dead:
+        msg = (
+            f"Constant from beginning to end: {', '.join(dead)}. The sensor was off or not "
+            "connected, and the network takes it for a signal. Say that it is missing: a column "
+            "of the table with the signal's name, False for that recording."
+        )
+        warnings.warn(msg, ConstantSignalWarning, stacklevel=3)
+
+
+def _is_constant(samples: Any) -> bool:
+    # Nearly always the first epoch tells; only where it does not are all compared.
+    first = samples[0, 0]
+    return bool((samples[0] == first).all()) and bool((samples == first).all())
+
+
+def _warn_of_batch_norm(module: nn.Module) -> None:
+    names = [
+        name
+        for name, part in module.named_modules()
+        if getattr(part, "running_mean", None) is not None
+    ]
+    if names:
+        msg = (
+            f"The network has {len(names)} batch norms ({names[0]}, …). Nights are computed one by "
+            "one: in training each is normalized by itself, in prediction by averages over nights, "
+            "and the two differ. Use 'instance' or 'layer' norm."
+        )
+        warnings.warn(msg, BatchNormWarning, stacklevel=2)

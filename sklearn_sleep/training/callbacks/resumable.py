@@ -1,0 +1,298 @@
+"""ResumableCheckpoint: a training that was cut off goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import joblib
+import numpy as np
+import torch
+from skorch.callbacks import Callback, PrintLog
+from skorch.history import History
+from torch import Tensor
+
+from sklearn_sleep.core.whole_files import written_whole
+
+__all__ = ["ResumableCheckpoint", "ResumesMixin"]
+
+_FORMAT_VERSION = 1
+_FILE = "training.pt"
+# They say where and how a training runs and not what comes out, or are compared one by one.
+_WITHOUT_EFFECT = (
+    "accelerator",
+    "callbacks",
+    "callbacks__print_log__sink",
+    "device",
+    "kept_bytes",
+    "unwrap_after_train",
+    "verbose",
+)
+# What torch and this module raise for files that were damaged or made by something else.
+_DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError)
+
+
+class _Identified(Protocol):
+    """A dataset that is told from others."""
+
+    @property
+    def identity(self) -> Any: ...
+
+
+class ResumableCheckpoint(Callback):
+    """Save the whole training after each pass, and go on from there when it is started again.
+
+    Fit the same classifier on the same data with the same folder, and the result is that of an
+    uninterrupted training, bit for bit: weights, optimizer, random generators, learning rate,
+    averages, early stopping and history are restored. A training that was complete is restored
+    without another pass. The file is replaced as a whole, so that a crash while saving leaves the
+    pass before; it is read with ``weights_only=True``, which executes nothing.
+
+    Parameters
+    ----------
+    folder : path
+        Made if need be; a folder for each training. ``training.pt`` is written into it.
+
+    Raises
+    ------
+    ValueError
+        On ``fit``: the folder holds a training with other parameters or data, or a damaged file;
+        or the classifier was trained before (``partial_fit``, ``warm_start``).
+    TypeError
+        A callback keeps something that cannot be saved.
+
+    Notes
+    -----
+    Of each callback, the attributes whose names end in an underscore are saved: numbers, text,
+    tensors, and lists and dictionaries of them. A callback that keeps anything else gives
+    ``state_dict()`` and takes ``load_state_dict(state)``.
+
+    Examples
+    --------
+    >>> from sklearn_sleep import Wav2SleepClassifier
+    >>> classifier = Wav2SleepClassifier(
+    ...     random_state=0, callbacks=[ResumableCheckpoint("training/")]
+    ... )
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = folder
+
+    def resume(self, net: Any, dataset: _Identified) -> int:
+        """Restore the training that the folder holds, if it holds one.
+
+        Parameters
+        ----------
+        net : NightNet or VLMStager
+            Initialized, and about to train.
+        dataset : Dataset
+            What it is about to train on; its ``identity`` tells it from others.
+
+        Returns
+        -------
+        int
+            Passes that were done.
+        """
+        if net.history:
+            msg = (
+                "ResumableCheckpoint goes with one fit from the beginning, but this classifier has "
+                "been trained before (partial_fit or warm_start). Leave it out of callbacks."
+            )
+            raise ValueError(msg)
+        self._identity = _describe(net, dataset)
+        path = Path(self.folder) / _FILE
+        if not path.exists():
+            return 0
+        state = _read(path)
+        differing = sorted(
+            name
+            for name in self._identity.keys() | state["identity"].keys()
+            if self._identity.get(name) != state["identity"].get(name)
+        )
+        if differing:
+            found, expected = state["identity"].get(differing[0]), self._identity.get(differing[0])
+            msg = (
+                f"{path} holds another training: {', '.join(differing)} differ(s) "
+                f"({differing[0]}: {found} there, {expected} here). Give another folder, or delete "
+                "this one to start anew."
+            )
+            raise ValueError(msg)
+        _restore(net, state)
+        return len(net.history)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Save the training. `ResumesMixin` puts this callback last, when all others are done."""
+        if not net.is_main_process:
+            return
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with written_whole(folder / _FILE) as partial, partial.open("wb") as file:
+            torch.save({"identity": self._identity, **_capture(net)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class ResumesMixin:
+    """For skorch nets whose trainings a `ResumableCheckpoint` saves."""
+
+    callbacks_: list[tuple[str, Callback]]
+    max_epochs: int
+
+    def initialize_callbacks(self) -> Self:
+        """Make the callbacks; one that saves the training comes after all others."""
+        super().initialize_callbacks()  # type: ignore[misc]  # of the net it is mixed into
+        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
+        return self
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
+        """Make the passes that a checkpoint does not hold already.
+
+        Parameters
+        ----------
+        X : Dataset
+            What is trained on.
+        y : None
+            Ignored.
+        epochs : int, optional
+            Number of passes, `max_epochs` if not given.
+        **fit_params
+            Used by skorch.
+
+        Returns
+        -------
+        self
+        """
+        n_passes = self.max_epochs if epochs is None else epochs
+        for _, callback in self.callbacks_:
+            if isinstance(callback, ResumableCheckpoint):
+                n_passes -= callback.resume(self, X)
+        return super().fit_loop(X, y, n_passes, **fit_params)  # type: ignore[misc]  # as above
+
+
+def _capture(net: Any) -> dict[str, Any]:
+    """Return all that a training depends on, between two passes."""
+    cuda = net.compute_device.type == "cuda"
+    return {
+        "format_version": _FORMAT_VERSION,
+        "module": dict(net.module_.state_dict()),
+        "criterion": dict(net.criterion_.state_dict()),
+        "optimizer": net.optimizer_.state_dict(),
+        "callbacks": {
+            name: _callback_state(name, callback) for name, callback in _stateful_callbacks(net)
+        },
+        "history": _plain(net.history.to_list(), "history"),
+        # As text, since its integers have 128 bits.
+        "random_generator": json.dumps(net.random_generator_.bit_generator.state),
+        "split_seed": net.split_seed_,
+        "torch_generator": torch.get_rng_state(),
+        "cuda_generator": torch.cuda.get_rng_state(net.compute_device) if cuda else None,
+    }
+
+
+def _restore(net: Any, state: Mapping[str, Any]) -> None:
+    net.module_.load_state_dict(state["module"])
+    net.criterion_.load_state_dict(state["criterion"])
+    net.optimizer_.load_state_dict(state["optimizer"])
+    for name, callback in _stateful_callbacks(net):
+        if name not in state["callbacks"]:
+            continue  # new since then, such as a progress bar
+        if hasattr(callback, "load_state_dict"):
+            callback.load_state_dict(state["callbacks"][name])
+        else:
+            vars(callback).update(_to_device(state["callbacks"][name], net.compute_device))
+    net.history_ = History(state["history"])
+    net.random_generator_.bit_generator.state = json.loads(state["random_generator"])
+    net.split_seed_ = state["split_seed"]
+    torch.set_rng_state(state["torch_generator"])
+    if state["cuda_generator"] is not None and net.compute_device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda_generator"], net.compute_device)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    # Generators' states live on the CPU; weights are copied to where the network is.
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        version = state["format_version"]
+    except _DAMAGE as error:
+        msg = f"{path} is not a training that ResumableCheckpoint saved. Delete it to start anew."
+        raise ValueError(msg) from error
+    if version > _FORMAT_VERSION:
+        msg = f"{path} was saved by a newer sklearn_sleep; update it to go on with the training."
+        raise ValueError(msg)
+    return state
+
+
+def _describe(net: Any, dataset: _Identified) -> dict[str, str]:
+    """Return the parameters and a hash of the rows, by which a training is known."""
+    parameters = {
+        name: _text(value)
+        for name, value in net.get_params(deep=False).items()
+        # skorch counts attributes of its own among the parameters.
+        if name not in _WITHOUT_EFFECT and not name.startswith("_")
+    }
+    return {**parameters, "data (X, y, sample_weight)": joblib.hash(dataset.identity)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, type):
+        return value.__qualname__
+    if hasattr(value, "fingerprint"):
+        return str(value.fingerprint)
+    if isinstance(value, np.ndarray):
+        return str(value.tolist())
+    if isinstance(value, set | frozenset):
+        # The order of text in a set is another one in each process.
+        value = sorted(value)
+    text = repr(value)
+    # Such a text names an address in memory.
+    return type(value).__qualname__ if " at 0x" in text else text
+
+
+def _stateful_callbacks(net: Any) -> list[tuple[str, Any]]:
+    return [
+        (name, callback)
+        for name, callback in net.callbacks_
+        # A log only prints.
+        if not isinstance(callback, ResumableCheckpoint | PrintLog)
+    ]
+
+
+def _callback_state(name: str, callback: Any) -> Any:
+    if hasattr(callback, "state_dict"):
+        return callback.state_dict()
+    return {
+        attribute: _plain(value, f"callback {name!r}, {attribute}")
+        for attribute, value in vars(callback).items()
+        if attribute.endswith("_") and not attribute.startswith("_")
+    }
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Return what can be loaded without executing anything."""
+    if value is None or isinstance(value, bool | int | float | str | Tensor):
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: _plain(item, where) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item, where) for item in value)
+    msg = (
+        f"ResumableCheckpoint cannot save {where}: {type(value).__name__}. Give the callback "
+        "state_dict() and load_state_dict(state), or leave it out."
+    )
+    raise TypeError(msg)
+
+
+def _to_device(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _to_device(item, device) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_to_device(item, device) for item in value)
+    return value

@@ -1,0 +1,132 @@
+"""Models on the Hugging Face Hub, named like ``hf://joncarter/wav2sleep``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sklearn_sleep.training.checkpoints.own_format import OWN_FILES
+from sklearn_sleep.training.checkpoints.published_format import PUBLISHED_FILES
+
+__all__ = ["find_folder", "upload_folder"]
+
+_PREFIX = "hf://"
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def find_folder(
+    source: str | os.PathLike[str],
+    revision: str | None = None,
+    *,
+    files: Sequence[str] = (*OWN_FILES, *PUBLISHED_FILES),
+) -> Path:
+    """Return the folder of a model, downloaded if it is on the hub.
+
+    Parameters
+    ----------
+    source : path or str
+        A folder, or ``"hf://user/name"``.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    files : sequence of str, optional
+        What to download; those of a network if not given.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ImportError
+        If the hub is asked for and huggingface_hub is not installed.
+    ValueError
+        If `source` is no repository's name, or a folder is given a revision.
+    """
+    name = os.fspath(source)
+    if not name.startswith(_PREFIX):
+        if revision is not None:
+            msg = f"revision={revision!r} is for models on the hub, but {name!r} is a folder."
+            raise ValueError(msg)
+        folder = Path(name)
+        if not folder.is_dir():
+            msg = f"{folder} is not a folder. Give one, or 'hf://user/name' for a model on the hub."
+            raise FileNotFoundError(msg)
+        return folder
+    downloaded = _import_hub().snapshot_download(
+        repo_id=_repository(name.removeprefix(_PREFIX)),
+        revision=revision,
+        allow_patterns=list(files),
+    )
+    return Path(downloaded)
+
+
+def upload_folder(
+    folder: Path,
+    repository: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    commit_message: str | None = None,
+) -> str:
+    """Upload the files of a folder to the hub.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    repository : str
+        ``"user/name"``, made if need be.
+    private : bool, default=False
+        Whether a new repository is private.
+    revision : str, optional
+        Branch.
+    commit_message : str, optional
+        What to write in the history.
+
+    Returns
+    -------
+    str
+        ``"hf://user/name"``, which `find_folder` takes.
+
+    Raises
+    ------
+    ImportError
+        If huggingface_hub is not installed.
+    ValueError
+        If `repository` is no repository's name.
+    """
+    repository = _repository(repository.removeprefix(_PREFIX))
+    hub = _import_hub()
+    hub.create_repo(repo_id=repository, private=private, exist_ok=True)
+    hub.upload_folder(
+        repo_id=repository,
+        folder_path=folder,
+        revision=revision,
+        commit_message=commit_message,
+    )
+    return _PREFIX + repository
+
+
+def _repository(name: str) -> str:
+    if not _REPOSITORY.fullmatch(name):
+        msg = f"{name!r} is not a repository of the hub; give 'user/name'."
+        raise ValueError(msg)
+    return name
+
+
+def _import_hub() -> Any:
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ImportError as error:
+        msg = (
+            "Models on the Hugging Face Hub need huggingface_hub, which is not installed. "
+            "Install it with: pip install 'sklearn_sleep[hub]'. Or download the model's folder "
+            "and give its path."
+        )
+        raise ImportError(msg) from error

@@ -1,0 +1,323 @@
+"""The published wav2sleep's format: config.yaml and state_dict.pth.
+
+What is known of the format is known from the published implementation
+(https://github.com/joncarter1/wav2sleep, February 2026). Its loader imports the classes that the
+configuration names; this one compares the names with those it knows, and imports nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint
+
+__all__ = [
+    "PUBLISHED_FILES",
+    "SAMPLES_PER_EPOCH",
+    "is_published",
+    "read_published_checkpoint",
+    "write_published_checkpoint",
+]
+
+_CONFIGURATION = "config.yaml"
+_WEIGHTS = "state_dict.pth"
+PUBLISHED_FILES = (_CONFIGURATION, _WEIGHTS)
+"""The files of a model."""
+
+SAMPLES_PER_EPOCH = {
+    "ABD": 256,
+    "THX": 256,
+    "ECG": 1024,
+    "PPG": 1024,
+    "EOG-L": 4096,
+    "EOG-R": 4096,
+}
+"""Samples per 30-second epoch of the signals that the published code knows (its settings)."""
+
+_MODULE = "wav2sleep.models.wav2sleep."
+_TARGET = "_target_"
+_PARTS = {
+    "signal_encoders": "SignalEncoders",
+    "epoch_mixer": "MultiModalAttentionEmbedder",
+    "sequence_mixer": "SequenceCNN",
+}
+
+
+@dataclass(frozen=True)
+class _Option:
+    """An option of a published part: the parameter of `Wav2Sleep`, and the published default."""
+
+    parameter: str
+    default: Any
+    type: type
+    may_be_none: bool = False
+
+
+_REQUIRED = object()
+_OPTIONS: dict[str, dict[str, _Option]] = {
+    "signal_encoders": {
+        "feature_dim": _Option("feature_dim", _REQUIRED, int),
+        "activation": _Option("activation", _REQUIRED, str),
+        "norm": _Option("encoder_norm", "instance", str, may_be_none=True),
+        "causal": _Option("causal", False, bool),
+        "chunk_causal": _Option("chunk_causal", True, bool),
+        "embed_signals": _Option("embed_signals", False, bool),
+        "initial_channels": _Option("initial_channels", 16, int),
+        "max_channels": _Option("max_channels", 128, int),
+        "output_norm": _Option("output_norm", False, bool),
+        "use_residual": _Option("residual", True, bool),
+    },
+    "epoch_mixer": {
+        "feature_dim": _Option("feature_dim", _REQUIRED, int),
+        "layers": _Option("mixer_layers", 4, int),
+        "dropout": _Option("dropout", 0.0, float),
+        "dim_ff": _Option("mixer_feedforward_dim", 512, int),
+        "activation": _Option("mixer_activation", "gelu", str),
+        "norm_first": _Option("mixer_norm_first", True, bool),
+        "nhead": _Option("mixer_heads", 4, int),
+        "register_tokens": _Option("mixer_register_tokens", 0, int),
+    },
+    "sequence_mixer": {
+        "feature_dim": _Option("feature_dim", 128, int),
+        "dropout": _Option("sequence_dropout", 0.2, float),
+        "num_layers": _Option("sequence_blocks", 2, int),
+        "activation": _Option("sequence_activation", "gelu", str),
+        "norm": _Option("sequence_norm", "batch", str, may_be_none=True),
+        "causal": _Option("sequence_causal", False, bool),
+        "num_dilations": _Option("sequence_dilations", 6, int),
+        "kernel_size": _Option("sequence_kernel_size", 7, int),
+    },
+}
+# Parameters that are as another one where they are not given.
+_FOLLOWS = {
+    "mixer_activation": "activation",
+    "sequence_activation": "activation",
+    "sequence_causal": "causal",
+    "sequence_dropout": "dropout",
+}
+
+
+def is_published(folder: Path) -> bool:
+    """Say whether a folder holds a model in the published format, and not in our own.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    bool
+    """
+    return (folder / _CONFIGURATION).is_file() and not (folder / "config.json").is_file()
+
+
+def read_published_checkpoint(folder: Path) -> Checkpoint:
+    """Read a published network; nothing in the folder is executed.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``config.yaml`` and ``state_dict.pth``.
+
+    Returns
+    -------
+    Checkpoint
+        Classes are 0, 1, …: of four, those of ``merge_stages(y, 4)``; of five, the AASM stages.
+        The prior, which the format does not hold, is uniform.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If the files are not what the published code writes, or name what is not known.
+    """
+    for name in PUBLISHED_FILES:
+        if not (folder / name).is_file():
+            needed = " and ".join(PUBLISHED_FILES)
+            msg = f"{folder / name} is not there. A published model has {needed}."
+            raise FileNotFoundError(msg)
+    path = folder / _CONFIGURATION
+    try:
+        configuration = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"{path} is not a plain YAML file, and nothing but plain values is read: {error}"
+        raise ValueError(msg) from error
+    signals, n_classes, parameters = _translate(path, configuration)
+    return Checkpoint(
+        signals=signals,
+        classes=np.arange(n_classes),
+        class_prior=np.full(n_classes, 1 / n_classes),
+        parameters=parameters,
+        state=_read_state(folder / _WEIGHTS),
+    )
+
+
+def write_published_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write a network so that the published code loads it.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The network.
+    folder : Path
+        Made if need be.
+
+    Raises
+    ------
+    ValueError
+        If the published code has nothing like it.
+    """
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(Wav2Sleep).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    parameters = defaults | dict(checkpoint.parameters)
+    for name, followed in _FOLLOWS.items():
+        if parameters[name] is None:
+            parameters[name] = parameters[followed]
+    _check_writable(checkpoint, parameters)
+    configuration: dict[str, Any] = {
+        _TARGET: _MODULE + "Wav2Sleep",
+        "num_classes": len(checkpoint.classes),
+    }
+    for part, class_name in _PARTS.items():
+        options = {key: parameters[option.parameter] for key, option in _OPTIONS[part].items()}
+        configuration[part] = {_TARGET: _MODULE + class_name, **options}
+    signal_map = parameters["signal_map"] or {name: name for name in checkpoint.signals}
+    configuration["signal_encoders"]["signal_map"] = dict(signal_map)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(configuration, sort_keys=False)
+    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+    state = {key: value.detach().cpu().contiguous() for key, value in checkpoint.state.items()}
+    torch.save(state, folder / _WEIGHTS)
+
+
+def _check_writable(checkpoint: Checkpoint, parameters: Mapping[str, Any]) -> None:
+    reasons = [
+        f"{name}={parameters[name]!r}"
+        for name, published in (("epoch_mixer", "attention"), ("sequence_mixer", "dilated_cnn"))
+        if parameters[name] != published
+    ]
+    reasons += [
+        f"{name} with {rate} samples per epoch"
+        for name, rate in checkpoint.signals.items()
+        if SAMPLES_PER_EPOCH.get(name) != rate
+    ]
+    if not np.array_equal(checkpoint.classes, np.arange(len(checkpoint.classes))):
+        reasons.append(f"the classes {checkpoint.classes.tolist()} (it numbers them from 0)")
+    if reasons:
+        msg = (
+            f"The published format has no {', no '.join(reasons)}. "
+            "Save the model with format='sklearn_sleep'."
+        )
+        raise ValueError(msg)
+
+
+def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dict[str, Any]]:
+    """Return the signals, the number of classes and the parameters of `Wav2Sleep`."""
+    top = _options(path, "", configuration, "Wav2Sleep", {"num_classes", *_PARTS})
+    n_classes = top.get("num_classes")
+    if not isinstance(n_classes, int) or isinstance(n_classes, bool) or n_classes < 2:
+        msg = f"{path}: num_classes={n_classes!r} must be an integer from 2."
+        raise ValueError(msg)
+    parameters: dict[str, Any] = {}
+    signal_map: Any = None
+    for part, class_name in _PARTS.items():
+        known = set(_OPTIONS[part]) | ({"signal_map"} if part == "signal_encoders" else set())
+        given = _options(path, part, top.get(part), class_name, known)
+        if part == "signal_encoders":
+            signal_map = given.pop("signal_map", None)
+        for key, option in _OPTIONS[part].items():
+            value = _value(f"{path}: {part}.{key}", given.get(key, option.default), option)
+            if parameters.setdefault(option.parameter, value) != value:
+                msg = f"{path}: {part}.{key}={value!r}, but another part has {parameters[key]!r}."
+                raise ValueError(msg)
+    signals = _signals(path, signal_map)
+    if any(name != encoder for name, encoder in signal_map.items()):
+        parameters["signal_map"] = dict(signal_map)
+    return signals, n_classes, parameters
+
+
+def _options(path: Path, part: str, given: Any, class_name: str, known: set[str]) -> dict[str, Any]:
+    """Return the options of a part, all of which are known."""
+    where = f"{path}: {part or 'the configuration'}"
+    if not isinstance(given, dict):
+        msg = f"{where} must be a mapping with {_TARGET}, not {given!r}."
+        raise ValueError(msg)
+    if given.get(_TARGET) != _MODULE + class_name:
+        msg = (
+            f"{where} has {_TARGET}={given.get(_TARGET)!r}, which is not known here; "
+            f"known is {_MODULE + class_name!r}. Targets are compared, never imported."
+        )
+        raise ValueError(msg)
+    unknown = [key for key in given if key != _TARGET and key not in known]
+    if unknown:
+        msg = f"{where} has the unknown option(s) {unknown}; known are {sorted(known)}."
+        raise ValueError(msg)
+    return {key: value for key, value in given.items() if key != _TARGET}
+
+
+def _value(where: str, value: Any, option: _Option) -> Any:
+    """Return a value of the type that the option has."""
+    if value is _REQUIRED:
+        msg = f"{where} is missing."
+        raise ValueError(msg)
+    if value is None and option.may_be_none:
+        return None
+    if option.type is float and type(value) is int:
+        return float(value)
+    # Not isinstance, by which True is an integer.
+    if type(value) is not option.type:
+        msg = f"{where}={value!r} must be of type {option.type.__name__}."
+        raise ValueError(msg)
+    return value
+
+
+def _signals(path: Path, signal_map: Any) -> dict[str, int]:
+    if not isinstance(signal_map, dict) or not signal_map:
+        msg = (
+            f"{path}: signal_encoders.signal_map must name encoders by signal, not {signal_map!r}."
+        )
+        raise ValueError(msg)
+    for name, encoder in signal_map.items():
+        if name not in SAMPLES_PER_EPOCH:
+            msg = (
+                f"{path}: signal_encoders.signal_map has the unknown signal {name!r}; "
+                f"known are {', '.join(SAMPLES_PER_EPOCH)}."
+            )
+            raise ValueError(msg)
+        if not isinstance(encoder, str):
+            msg = f"{path}: signal_encoders.signal_map.{name}={encoder!r} must be a name."
+            raise ValueError(msg)
+    return {name: SAMPLES_PER_EPOCH[name] for name in signal_map}
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        msg = f"{path} is not a file of tensors alone, and is not loaded: it could run code."
+        raise ValueError(msg) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        msg = f"{path} is not a file of weights that torch can read: {error}"
+        raise ValueError(msg) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        msg = f"{path} must hold tensors by name, and nothing else."
+        raise ValueError(msg)
+    return dict(state)

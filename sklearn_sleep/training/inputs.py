@@ -1,0 +1,123 @@
+"""What the classifiers accept as X: epochs of a pipeline, or arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sklearn_sleep.core.epochs import Epochs, make_epoch_table
+from sklearn_sleep.core.recording import ArraySource, Recording
+from sklearn_sleep.core.signals import signal_definition
+
+__all__ = ["as_epochs"]
+
+_NOT_SIGNALS = ("recording", "mask", "subject")
+
+
+def as_epochs(X: Any, who: str) -> Epochs:
+    """Return X as epochs that are cut and ready for a classifier.
+
+    Parameters
+    ----------
+    X : Epochs or mapping of str to array
+        What a pipeline gives, or arrays in memory such as skorch's ``SliceDict``: samples
+        (n_rows, samples_per_epoch) by signal name, ``recording`` (n_rows,), rows of a recording
+        in time order, and optionally ``subject`` (n_rows,) and ``mask`` (n_rows, n_signals), whose
+        columns stand for the signals in their order and are ``True`` where a signal may be used.
+    who : str
+        The classifier, for messages.
+
+    Returns
+    -------
+    Epochs
+
+    Raises
+    ------
+    TypeError
+        If X is neither.
+    ValueError
+        If recordings are not cut into epochs, or arrays do not fit together.
+    """
+    if isinstance(X, Epochs):
+        X.require_epoched(who)
+        return X
+    if isinstance(X, Mapping):
+        return _epochs_from_arrays(X)
+    msg = (
+        f"{who} takes epochs of a pipeline or a SliceDict of arrays, but X is {type(X).__name__}. "
+        "Put EDFReader(signals=[...]), Resampler(), Normalizer() and Epocher() before it."
+    )
+    raise TypeError(msg)
+
+
+def _epochs_from_arrays(X: Mapping[str, npt.NDArray[Any]]) -> Epochs:
+    names = [name for name in X if name not in _NOT_SIGNALS]
+    if not names or "recording" not in X:
+        msg = (
+            "Arrays come by signal name together with 'recording', the recording of each row; "
+            f"found the keys {list(X)}."
+        )
+        raise ValueError(msg)
+    recording = np.asarray(X["recording"])
+    mask = np.asarray(X["mask"]) if "mask" in X else None
+    _check_arrays(X, names, len(recording), mask)
+    codes, paths = pd.factorize(recording)
+    if (codes < 0).any():
+        msg = f"'recording' is missing in {int((codes < 0).sum())} rows; name it in each row."
+        raise ValueError(msg)
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(paths) + 1))
+    epoch = np.empty(len(recording), np.int32)
+    recordings = []
+    for i, path in enumerate(paths):
+        rows = order[bounds[i] : bounds[i + 1]]
+        epoch[rows] = np.arange(len(rows))
+        recordings.append(_recording_from_arrays(str(path), X, names, rows, mask))
+    table = make_epoch_table([str(path) for path in paths], [[0]] * len(paths))
+    table = table.iloc[codes].assign(epoch=epoch).reset_index(drop=True)
+    return Epochs(table, recordings, codes)
+
+
+def _recording_from_arrays(
+    path: str,
+    X: Mapping[str, npt.NDArray[Any]],
+    names: list[str],
+    rows: npt.NDArray[np.intp],
+    mask: npt.NDArray[np.bool_] | None,
+) -> Recording:
+    arrays, definitions = {}, {}
+    for column, name in enumerate(names):
+        samples = np.asarray(X[name])[rows].astype(np.float32)
+        if mask is not None:
+            samples[~mask[rows, column]] = np.nan
+        if not np.isnan(samples).all():
+            arrays[name] = samples
+            definition = signal_definition(name)
+            definitions[name] = replace(definition, samples_per_epoch=samples.shape[1])
+    subject = str(np.asarray(X["subject"])[rows[0]]) if "subject" in X else ""
+    source = ArraySource(path, arrays, definitions, n_epochs=len(rows), subject=subject)
+    return Recording(source)
+
+
+def _check_arrays(
+    X: Mapping[str, npt.NDArray[Any]],
+    names: list[str],
+    n_rows: int,
+    mask: npt.NDArray[Any] | None,
+) -> None:
+    for name in names:
+        shape = np.shape(X[name])
+        if len(shape) != 2 or shape[0] != n_rows:
+            msg = f"{name!r} must have the shape ({n_rows}, samples_per_epoch), but has {shape}."
+            raise ValueError(msg)
+    if mask is not None and (mask.shape != (n_rows, len(names)) or mask.dtype != bool):
+        msg = (
+            f"'mask' must be boolean with the shape ({n_rows}, {len(names)}), a column for each "
+            f"of {names}, but is {mask.dtype} with {mask.shape}."
+        )
+        raise ValueError(msg)

@@ -1,0 +1,161 @@
+"""The table of signals against the labels that cohorts document, and units against the SI."""
+
+from fractions import Fraction
+
+import pytest
+
+from sklearn_sleep.core.signals import (
+    SIGNALS,
+    SignalDefinition,
+    conversion_factor,
+    count_epochs,
+    find_channel,
+    signal_definition,
+)
+
+# Channel labels of one recording of each cohort, and where its signals are.
+COHORTS = {
+    "shhs1": (
+        "SaO2|H.R.|EEG(sec)|ECG|EMG|EOG(L)|EOG(R)|EEG|SOUND|AIRFLOW|THOR RES|ABDO RES|POSITION",
+        {
+            "ECG": "ECG",
+            "EEG": "EEG",
+            "EMG": "EMG",
+            "EOG-L": "EOG(L)",
+            "EOG-R": "EOG(R)",
+            "THX": "THOR RES",
+            "ABD": "ABDO RES",
+            "PPG": None,
+        },
+    ),
+    "mesa": (
+        "EKG|EOG-L|EOG-R|EMG|EEG1|EEG2|EEG3|Pres|Flow|Snore|Thor|Abdo|Leg|Therm|Pos|EKG_Off|Pleth",
+        {
+            "ECG": "EKG",
+            "PPG": "Pleth",
+            "THX": "Thor",
+            "ABD": "Abdo",
+            "EOG-L": "EOG-L",
+            "EOG-R": "EOG-R",
+            "EEG": "EEG3",
+        },
+    ),
+    "sleep-edf": (
+        "EEG Fpz-Cz|EEG Pz-Oz|EOG horizontal|Resp oro-nasal|EMG submental|Temp rectal|Event marker",
+        {
+            "EEG": "EEG Fpz-Cz",
+            "EOG": "EOG horizontal",
+            "EMG": "EMG submental",
+            "ECG": None,
+            "EOG-L": None,
+        },
+    ),
+    "isruc": (
+        "LOC-A2|ROC-A1|F3-A2|C3-A2|O1-A2|F4-A1|C4-A1|O2-A1|X1|X2|X3",
+        {"EOG-L": "LOC-A2", "EOG-R": "ROC-A1", "EEG": "C4-A1", "ECG": None},
+    ),
+    "mitdb": ("MLII|V5", {"ECG": "MLII"}),
+}
+
+
+@pytest.mark.parametrize("cohort", COHORTS)
+def test_signals_are_found_under_the_labels_of_a_cohort(cohort):
+    labels, expected = COHORTS[cohort]
+    labels = labels.split("|")
+    found = {name: find_channel(SIGNALS[name], labels) for name in expected}
+    assert {n: None if i is None else labels[i] for n, i in found.items()} == expected
+
+
+def test_samples_per_epoch_are_those_of_the_published_network():
+    expected = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
+    expected |= dict.fromkeys(("EOG-L", "EOG-R", "EOG", "EEG", "EMG"), 4096)
+    assert {name: signal.samples_per_epoch for name, signal in SIGNALS.items()} == expected
+    assert SIGNALS["ECG"].sampling_frequency == pytest.approx(34.1333, abs=1e-4)
+
+
+def test_names_go_before_aliases_and_aliases_in_their_order():
+    signal = SignalDefinition("FLOW", 256, aliases=["Nasal Pressure", "CANNULA"])
+    assert find_channel(signal, ["CANNULA", "Nasal Pressure", "Flow"]) == 2
+    assert find_channel(signal, ["CANNULA", "Nasal Pressure"]) == 1
+    assert find_channel(signal, ["CANNULA", "cannula"]) == 0
+    assert find_channel(signal, ["AIRFLOW", "FLOW 2", ""]) is None
+
+
+@pytest.mark.parametrize(
+    "label", ["C4-M1", " c4-m1 ", "C4_M1", "C4M1", "EEG C4-M1", "eeg C4:M1", "C4-M1-Ref"]
+)
+def test_spelling_of_a_label_does_not_matter(label):
+    assert find_channel(signal_definition("C4-M1"), ["C3-M2", label]) == 1
+
+
+@pytest.mark.parametrize("label", ["C4", "C4-Ref", "EEG C4-LER", "C4-CLE"])
+def test_common_references_are_left_out(label):
+    assert find_channel(signal_definition("C4"), ["C3", label]) == 1
+
+
+def test_mastoids_have_a_former_name():
+    assert find_channel(signal_definition("F4-M1"), ["F4-A2", "F4-A1"]) == 1
+    assert find_channel(signal_definition("F4-M1"), ["F4-A2"]) is None
+
+
+@pytest.mark.parametrize("name", ["C4-M1", "Fpz-Cz", "POz", "FT10", "O2-A1", "F3", "fp1-m2"])
+def test_electrodes_and_their_differences_are_eeg(name):
+    definition = signal_definition(name)
+    assert (definition.name, definition.samples_per_epoch, definition.unit) == (name, 4096, "uV")
+
+
+@pytest.mark.parametrize("name", ["EKG", "C4-", "Q1", "C4-M1-O2", "", "ecg"])
+def test_unknown_names_are_refused_with_the_known_ones(name):
+    with pytest.raises(ValueError, match=r"is not a known signal. Use one of ECG, PPG, .*C4-M1"):
+        signal_definition(name)
+
+
+def test_a_definition_of_your_own_is_taken_as_it_is():
+    mine = SignalDefinition("SpO2", 30, aliases=["SaO2"])
+    assert signal_definition(mine) is mine
+    assert hash(mine) == hash(SignalDefinition("SpO2", 30, None, ("SaO2",)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"samples_per_epoch": 256, "unit": "mmHg"}, "unit='mmHg' of signal 'X'"),
+        ({"samples_per_epoch": 0}, "samples_per_epoch=0 of signal 'X'"),
+    ],
+)
+def test_impossible_definitions_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        SignalDefinition("X", **parameters)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "factor"),
+    [
+        ("uV", "mV", 1e-3),
+        ("mV", "uV", 1e3),
+        ("V", "mV", 1e3),
+        ("V", "uV", 1e6),
+        ("nV", "mV", 1e-6),
+        ("mV", "mV", 1.0),
+        ("\N{MICRO SIGN}V", "uV", 1.0),
+        ("\N{GREEK SMALL LETTER MU}V", "mV", 1e-3),
+        (" MV ", "mV", 1.0),
+        ("Volts", "V", 1.0),
+        ("microvolts", "uV", 1.0),
+        ("mmHg", "mV", None),
+        ("%", "uV", None),
+        ("", "uV", None),
+        ("VAR", "V", None),
+    ],
+)
+def test_voltage_units_convert_exactly(found, wanted, factor):
+    assert conversion_factor(found, wanted) == factor
+
+
+@pytest.mark.parametrize("record_duration", ["0.1", "0.3", "1", "1.6", "7.5", "29.9", "0.015625"])
+def test_epochs_are_counted_as_in_exact_arithmetic(record_duration):
+    for records in (1, 99, 100, 299, 300, 301, 12345, 288000):
+        exact = Fraction(record_duration) * records // 30
+        assert count_epochs(records * float(record_duration)) == exact
+    summed = sum([float(record_duration)] * 3000)
+    assert count_epochs(summed) == Fraction(record_duration) * 3000 // 30

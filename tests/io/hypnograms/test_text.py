@@ -1,0 +1,353 @@
+"""Text and spreadsheet formats: ISRUC, WSC, CSV and a stage a line."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from datetime import datetime
+
+import numpy as np
+import openpyxl
+import pytest
+
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.io.hypnograms.reading import read_hypnogram
+
+STG_HEADER = "Epoch\tUser-Defined Stage\tCAST-Defined Stage"
+ALLSCORE = """\
+16:02:00.00\tCALIBRATION
+23:58:30.50\tSTART RECORDING
+23:59:00.50\tSTAGE - W
+23:59:10.00\tLIGHTS OUT
+00:00:00.50\tSTAGE - N1
+00:00:30.50\tSTAGE - N2
+00:00:41.20\tAROUSAL - DUR: 3.5 SEC
+00:01:30.50\tSTAGE - MVT
+00:02:00.50\tSTAGE - R
+00:02:30.50\tSTAGE - NO STAGE
+00:03:00.50\tSTAGE - N3
+00:04:12.70\tLIGHTS ON
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(text, name="night.txt", encoding="latin-1"):
+        path = tmp_path / name
+        path.write_text(text, encoding=encoding)
+        return path
+
+    return write_text
+
+
+@pytest.fixture
+def write_workbook(tmp_path):
+    def write_rows(*rows, first_sheet=()):
+        workbook = openpyxl.Workbook()
+        for row in first_sheet:
+            workbook.active.append(row)
+        sheet = workbook.create_sheet("Scoring")
+        for row in rows:
+            sheet.append(row)
+        path = tmp_path / "1_1.xlsx"
+        workbook.save(path)
+        return path
+
+    return write_rows
+
+
+def refuses(path, message, **parameters):
+    with pytest.raises(HypnogramError, match=re.escape(message)) as caught:
+        read_hypnogram(path, **parameters)
+    assert path.name in str(caught.value)
+
+
+# ISRUC
+
+
+def test_isruc_text_with_blank_lines_after_it(write):
+    path = write("0\n1\n2\n3\n5\n5\n\n\n", "1_1.txt")
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1, 2, 3, 4, 4])
+
+
+def test_isruc_text_longer_than_the_recording(write):
+    path = write("0\n" * 40 + "5\n" * 30, "1_1.txt")
+    with pytest.warns(HypnogramWarning, match="70 epochs and the recording 40: 30 scored epochs"):
+        np.testing.assert_array_equal(read_hypnogram(path, n_epochs=40), [0] * 40)
+
+
+def test_blank_line_within_a_stage_a_line(write):
+    refuses(write("0\n\n1\n"), "line 2 is empty. If the stage of an epoch is unknown, write '?'")
+
+
+def test_isruc_workbook(write_workbook):
+    path = write_workbook(
+        ("Epoch", "Stage", "SpO2", "Events"),
+        *(
+            (index + 1, stage, 95, None)
+            for index, stage in enumerate(["W", "N1", "N2", "N3", "R", "U", "L"])
+        ),
+        (None, None, None, "end"),
+        first_sheet=[("Patient", 1)],
+    )
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1, 2, 3, 4, -1, -1])
+    renamed = path.rename(path.with_name("scoring.bin"))
+    np.testing.assert_array_equal(read_hypnogram(renamed)[:5], [0, 1, 2, 3, 4])
+
+
+def test_isruc_workbook_without_numbers_and_with_20_second_epochs(write_workbook):
+    path = write_workbook(("Note", "Stage"), ("a", "W"), ("b", "W"), ("c", "R"))
+    hypnogram = read_hypnogram(path, epoch_duration=20.0, resample_epochs="majority")
+    np.testing.assert_array_equal(hypnogram, [0, 4])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("Epoch", "Sleep")], "no sheet of this workbook has a column 'Stage'"),
+        ([("Stage",)], "sheet 'Scoring' has no stages below 'Stage'"),
+        ([("Stage",), ("W",), ("X",)], "sheet 'Scoring', row 3: 'X' is no sleep stage"),
+        ([("Epoch", "Stage"), (1, "W"), (2, None), (3, "R")], "row 3: '' is no sleep stage"),
+        ([("Epoch", "Stage"), ("one", "W")], "row 2: epoch is 'one'"),
+        ([("Epoch", "Stage"), (2, "W"), (3, "R")], "epochs are numbered from 2 to 3"),
+    ],
+)
+def test_isruc_workbook_errors(write_workbook, rows, message):
+    refuses(write_workbook(*rows), message)
+
+
+def test_zip_archive_that_is_no_workbook(tmp_path):
+    path = tmp_path / "1_1.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("night.txt", "0")
+    refuses(path, "this is a zip archive, but no sound .xlsx workbook")
+    path.write_bytes(path.read_bytes()[:40])
+    refuses(path, "this is a zip archive, but no sound .xlsx workbook")
+
+
+def test_damaged_workbook(write_workbook, tmp_path):
+    path = write_workbook(("Epoch", "Stage"), (1, "W"))
+    damaged = tmp_path / "damaged.xlsx"
+    with zipfile.ZipFile(path) as sound, zipfile.ZipFile(damaged, "w") as archive:
+        for name in sound.namelist():
+            archive.writestr(name, sound.read(name).replace(b"PartName", b"PartNome"))
+    refuses(damaged, "this is a zip archive, but no sound .xlsx workbook")
+
+
+# WSC
+
+
+@pytest.mark.parametrize("header", [STG_HEADER + "\n", ""])
+def test_wsc_stg(write, header):
+    rows = "".join(f"{index + 1}\t{code}\t0\n" for index, code in enumerate([0, 1, 2, 3, 4, 5, 6]))
+    path = write(f"{header}{rows}8\t7\t0\n9\t9\t0\n")
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1, 2, 3, 3, 4, -1, -1, -1])
+
+
+def test_wsc_stg_starts_where_its_numbers_say(write):
+    path = write(f"{STG_HEADER}\n3\t0\t0\n4\t2\t0\n6\t2\t0\n")
+    with pytest.warns(HypnogramWarning, match=r"1 gap\(s\) .* from 120 to 150 s"):
+        np.testing.assert_array_equal(read_hypnogram(path), [-1, -1, 0, 2, -1, 2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1\t0\t0\nx\t0\t0", "line 3 is 'x\\t0\\t0'"),
+        ("0\t0\t0", "line 2 is '0\\t0\\t0'; a .stg.txt has an epoch number from 1 on"),
+        ("1\t8\t0", "line 2: '8' is no sleep stage"),
+        ("1\t0\t0\n1\t2\t0", "stages overlap"),
+        ("", "a header but no epochs"),
+    ],
+)
+def test_wsc_stg_errors(write, rows, message):
+    refuses(write(f"{STG_HEADER}\n{rows}\n"), message)
+
+
+def test_wsc_allscore_across_midnight(write):
+    # Unscored until the first stage; the last one until the last event, in whole epochs.
+    np.testing.assert_array_equal(
+        read_hypnogram(write(ALLSCORE), resample_epochs="error"),
+        [-1, 0, 0, 1, 2, 2, -1, 4, -1, 3, 3],
+    )
+
+
+def test_wsc_allscore_until_the_end_of_the_recording(write):
+    hypnogram = read_hypnogram(write(ALLSCORE), n_epochs=14)
+    np.testing.assert_array_equal(hypnogram, [-1, 0, 0, 1, 2, 2, -1, 4, -1, 3, 3, 3, 3, 3])
+    np.testing.assert_array_equal(read_hypnogram(write(ALLSCORE), n_epochs=10), hypnogram[:10])
+
+
+def test_wsc_allscore_last_stage_lasts_an_epoch_at_least(write):
+    path = write("22:00:00.00\tSTART RECORDING\n22:00:00.00\tSTAGE - W\n22:00:30.00\tSTAGE - R\n")
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 4])
+
+
+def test_wsc_allscore_off_the_grid(write):
+    path = write(ALLSCORE.replace("00:00:30.50", "00:00:35.50"))
+    with pytest.warns(HypnogramWarning, match="the first at 125 s"):
+        assert read_hypnogram(path)[4] == 2
+
+
+def test_wsc_allscore_is_latin_1_and_may_repeat_a_stage(write):
+    path = write(ALLSCORE + "00:04:12.70\tNOTE - 37 \xb0C\n00:04:12.70\tSTAGE - N3\n" * 2)
+    assert read_hypnogram(path, n_epochs=12)[-1] == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("LIGHTS OUT", "POWER FAILURE RECOVERY", "the power failed during this recording"),
+        ("START RECORDING", "START", "0 events START RECORDING, where one tells"),
+        ("LIGHTS OUT", "START RECORDING", "2 events START RECORDING, where one tells"),
+        ("STAGE", "STATE", "no event such as 'STAGE - N2' after START RECORDING"),
+        ("STAGE - N3", "STAGE - N7", "line 11: 'STAGE - N7' is no sleep stage"),
+        ("00:02:00.50", "23:59:30.50", "line 9: this stage is noted earlier than the one before"),
+        ("00:00:00.50\tSTAGE", "23:59:00.50\tSTAGE", "both are noted 30 s after the start"),
+        ("23:59:10.00\t", "", "line 4 is 'LIGHTS OUT'; an .allscore.txt has a time of day"),
+    ],
+)
+def test_wsc_allscore_errors(write, old, new, message):
+    refuses(write(ALLSCORE.replace(old, new)), message)
+
+
+@pytest.mark.parametrize("second", [0, 1])
+def test_wsc_allscore_starts_with_the_recording(write, second):
+    path = write(ALLSCORE)
+    start = datetime.fromisoformat(f"1985-01-01T23:58:{30 + second}")
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), read_hypnogram(path))
+
+
+@pytest.mark.parametrize("clock", ["23:58:33", "11:58:30", "00:00:00"])
+def test_wsc_allscore_that_starts_at_another_time(write, clock):
+    start = datetime.fromisoformat(f"1985-01-01T{clock}")
+    with pytest.raises(HypnogramError, match=f"starts at 23:58:.. here and at {clock} in"):
+        read_hypnogram(write(ALLSCORE), recording_start=start)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "22:10:05 1\tRecording Started\t\n22:30:00 41\tLights Out\t\n",
+        "10:10:05 1\tRecording Started\t\n",
+        "--/--/--\t22:10:05 1\tRecording Started\t\n",
+        "22:00:00 1\tRecording Started\t\n22:10:05 1\tRecording Started\t\n",
+    ],
+)
+def test_wsc_stg_whose_log_agrees(log, tmp_path):
+    path = tmp_path / "wsc-visit1-10119-nsrr.stg.txt"
+    path.write_text(f"{STG_HEADER}\n1\t0\t0\n2\t2\t0\n")
+    path.with_name("wsc-visit1-10119-nsrr.log.txt").write_text(log)
+    start = datetime.fromisoformat("1985-01-01T22:10:05")
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [0, 2])
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "22:10:07 1\tRecording Started\t\n",
+        "22:10:05 1\tRecording Started\t\n23:00:00 101\tRecording Started\t\n",
+    ],
+)
+def test_wsc_stg_whose_log_tells_of_another_start(log, tmp_path):
+    path = tmp_path / "night.stg.txt"
+    path.write_text("1\t0\t0\n2\t2\t0\n")
+    (tmp_path / "night.log.txt").write_text(log)
+    start = datetime.fromisoformat("1985-01-01T22:10:05")
+    with pytest.raises(HypnogramError, match=r"night\.log\.txt: the recording starts at 2"):
+        read_hypnogram(path, recording_start=start)
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
+
+
+@pytest.mark.parametrize("log", [None, "", "22:10:05 1\tLights Out\t\n"])
+def test_wsc_stg_without_a_log_that_tells(log, tmp_path):
+    path = tmp_path / "night.stg.txt"
+    path.write_text("1\t0\t0\n2\t2\t0\n")
+    if log is not None:
+        (tmp_path / "night.log.txt").write_text(log)
+    start = datetime.fromisoformat("1985-01-01T22:10:05")
+    with pytest.warns(HypnogramWarning, match=r"no \.log\.txt beside it tells"):
+        np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [0, 2])
+
+
+# CSV and a stage a line
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_with_a_column_of_stages(write, delimiter):
+    text = f"time{delimiter}Sleep Stage\r\n22:00{delimiter}W\r\n22:01{delimiter}N2\r\n\r\n"
+    np.testing.assert_array_equal(read_hypnogram(write(text)), [0, 2])
+
+
+@pytest.mark.parametrize("header", ["", "stage\n", "Hypnogram\n", "\n"])
+def test_a_stage_a_line(write, header):
+    path = write(f"{header}wake\nN1\nNREM2\nN3\nREM\n?\n")
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1, 2, 3, 4, -1])
+
+
+def test_onset_and_duration_with_decimal_commas(write):
+    path = write("onset;duration;description\n30,0;60,0;Sleep stage W\n90;30;Sleep stage 2\n")
+    np.testing.assert_array_equal(read_hypnogram(path), [-1, 0, 0, 2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [("0,W\n1,N1", [0, 1]), ("1,W\n2,N1", [0, 1]), ("1,N1\n0,W", [0, 1])],
+)
+def test_epoch_numbers(write, rows, expected):
+    np.testing.assert_array_equal(read_hypnogram(write(f"epoch,stage\n{rows}\n")), expected)
+
+
+def test_epoch_numbers_with_a_gap(write):
+    with pytest.warns(HypnogramWarning, match="from 30 to 60 s"):
+        hypnogram = read_hypnogram(write("epoch,stage\n0,W\n2,N1\n"))
+    np.testing.assert_array_equal(hypnogram, [0, -1, 1])
+
+
+@pytest.mark.parametrize("rows", ["1,W\n3,N1", "5,W\n6,N1"])
+def test_epoch_numbers_of_unknown_start(write, rows):
+    refuses(write(f"epoch,stage\n{rows}\n"), "cannot be told whether the recording's first epoch")
+
+
+def test_20_second_epochs_without_times(write):
+    path = write("W\nW\nN2\n")
+    with pytest.warns(HypnogramWarning, match="the shortest stage lasts 20 s"):
+        np.testing.assert_array_equal(read_hypnogram(path, epoch_duration=20), [0, 2])
+
+
+def test_integers_that_may_mean_two_things(write):
+    path = write("0\n3\n4\n")
+    refuses(path, "code 4 occurs and 5 does not")
+    np.testing.assert_array_equal(read_hypnogram(path, stage_codes="aasm"), [0, 3, 4])
+    np.testing.assert_array_equal(read_hypnogram(path, stage_codes="r&k"), [0, 3, 3])
+
+
+def test_integers_with_a_5_are_rechtschaffen_kales(write):
+    path = write("0\n4\n5\n9\n")
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 3, 4, -1])
+    refuses(path, "line 3: code 5 is none of the AASM codes", stage_codes="aasm")
+
+
+def test_aasm_integers_of_yasa_and_pandas(write):
+    path = write("stage\n0.0\n4.0\nnan\n-1\n-2\nN1\n")
+    np.testing.assert_array_equal(read_hypnogram(path, stage_codes="aasm"), [0, 4, -1, -1, -1, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stage\nW\nN7\n", "line 3: 'N7' is no sleep stage"),
+        ("stage,x\nW,1\nN1\n,2\n", "line 4: '' is no sleep stage"),
+        ("x,stage\n1,W\n2\n", "line 3 has 1 column(s), where the stage needs 2"),
+        ("stage,label\nW,W\n", "has more than one column of stages"),
+        ("time,value\n0,W\n", "has neither a stage nor a known header. Known are NSRR XML"),
+        ("0,30,W\n", "has neither a stage nor a known header"),
+        ("onset,stage\n0,W\n", "has only one of 'onset' and 'duration'"),
+        ("onset,duration,stage\n0,half,W\n", "line 2: duration is 'half'"),
+        ("epoch,stage\n-1,W\n", "line 2: epoch is '-1', which is no epoch number"),
+        ("stage\n", "there is a header but no stage below it"),
+        ("W" * 200_000, "this is no table (field larger than field limit"),
+    ],
+)
+def test_csv_errors(write, text, message):
+    refuses(write(text), message)

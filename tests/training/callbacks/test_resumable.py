@@ -1,0 +1,216 @@
+"""A training that was cut off and started again gives the result of one that was not."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from skorch.helper import SliceDict
+
+from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
+from sklearn_sleep.training.callbacks.weight_average import WeightAverage
+from sklearn_sleep.training.schedule import ValidationNights
+
+N_PASSES = 5
+
+
+@pytest.fixture(scope="module")
+def nights():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, size=8 * 15)
+    samples = {
+        name: (rng.normal(size=(len(y), width)) * (0.3 + y[:, None])).astype(np.float32)
+        for name, width in (("ECG", 64), ("THX", 16))
+    }
+    return SliceDict(**samples, recording=np.repeat(np.arange(8).astype(str), 15)), y
+
+
+class PowerCutError(RuntimeError):
+    pass
+
+
+class PowerCut(Callback):
+    """Stops the program in a batch of a pass."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if len(net.history) == self.after + 1 and len(net.history[-1, "batches"]) == 2:
+            raise PowerCutError
+
+
+@pytest.fixture
+def make(make_classifier):
+    def make(*callbacks, **parameters):
+        everything = {
+            "classes": None,
+            "max_epochs": N_PASSES,
+            "batch_size": 1,
+            "target_batch_size": 2,
+            "lr": 0.05,
+            "module__dropout": 0.3,
+            "train_split": ValidationNights(0.3, random_state=None),
+            "callbacks": list(callbacks),
+            "callbacks__weight_average": WeightAverage(0.6, start=3),
+            "random_state": np.random.RandomState(0),
+            **parameters,
+        }
+        return make_classifier(**everything)
+
+    return make
+
+
+def losses_of(classifier):
+    return [
+        (row["train_loss"], row["valid_loss"], row["valid_loss_best"], row["gradient_norm"])
+        for row in classifier.history
+    ]
+
+
+def assert_same(found, expected):
+    assert losses_of(found) == losses_of(expected)
+    weights = expected.module_.state_dict()
+    for name, value in found.module_.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+TRAININGS = {
+    "average": {},
+    "early stopping": {"lr": 0.3, "patience": 1, "callbacks__learning_rate": None},
+    "plain": {"callbacks__weight_average": WeightAverage(None), "target_batch_size": None},
+}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    """The trainings that were fitted once already, by name."""
+    return {}
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("name", TRAININGS)
+def test_resumed_is_uninterrupted(make, nights, tmp_path, uninterrupted, name, after):
+    parameters = TRAININGS[name]
+    if name not in uninterrupted:
+        uninterrupted[name] = make(**parameters).fit(*nights)
+    with pytest.raises(PowerCutError):
+        make(PowerCut(after), ResumableCheckpoint(tmp_path), **parameters).fit(*nights)
+    # Everything random comes from the file, as where random_state is None.
+    parameters = {**parameters, "random_state": np.random.RandomState(after)}
+    resumed = make(ResumableCheckpoint(tmp_path), **parameters).fit(*nights)
+    assert_same(resumed, uninterrupted[name])
+
+
+def test_early_stopping_is_among_them(make, nights):
+    classifier = make(**TRAININGS["early stopping"]).fit(*nights)
+    losses = classifier.history[:, "valid_loss"]
+    assert len(losses) == 4 < N_PASSES
+    assert np.argmin(losses) == 2  # not the last, so that its weights were restored
+
+
+def test_cut_off_twice(make, nights, tmp_path):
+    for after in (1, 3):
+        with pytest.raises(PowerCutError):
+            make(ResumableCheckpoint(tmp_path), PowerCut(after)).fit(*nights)
+    assert_same(make(ResumableCheckpoint(tmp_path)).fit(*nights), make().fit(*nights))
+
+
+def test_cut_off_while_saving(make, nights, tmp_path, monkeypatch):
+    """The file of the pass before is still there, and whole."""
+    save, n_saved = torch.save, []
+
+    def save_half(state, file):
+        n_saved.append(state)
+        save(state, file)
+        if len(n_saved) == 3:
+            file.truncate(file.tell() // 2)
+            raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save_half)
+        with pytest.raises(PowerCutError):
+            make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    assert_same(make(ResumableCheckpoint(tmp_path)).fit(*nights), make().fit(*nights))
+
+
+def test_complete_training_is_restored_without_a_pass(make, nights, tmp_path):
+    complete = make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    again = make(PowerCut(0), ResumableCheckpoint(tmp_path)).fit(*nights)
+    assert_same(again, complete)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"lr": 0.01}, "lr differ.*0.05 there, 0.01 here"), ({"max_epochs": 9}, "max_epochs differ")],
+)
+def test_other_parameters_are_refused(make, nights, tmp_path, parameters, message):
+    make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    with pytest.raises(ValueError, match=message):
+        make(ResumableCheckpoint(tmp_path), **parameters).fit(*nights)
+
+
+def test_other_data_are_refused(make, nights, tmp_path):
+    X, y = nights
+    make(ResumableCheckpoint(tmp_path)).fit(X, y)
+    with pytest.raises(ValueError, match=r"data \(X, y, sample_weight\)"):
+        make(ResumableCheckpoint(tmp_path)).fit(X, 1 - y)
+
+
+def test_it_is_for_one_fit(make, nights, tmp_path):
+    classifier = make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    with pytest.raises(ValueError, match="partial_fit or warm_start"):
+        classifier.partial_fit(*nights)
+
+
+def test_a_file_is_never_executed(make, nights, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path / "sprung").touch, ()
+
+    (tmp_path / "training.pt").write_bytes(pickle.dumps(Trap(), protocol=2))
+    with pytest.raises(ValueError, match="Delete it to start anew"):
+        make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    torch.save({"format_version": 1, "identity": Trap()}, tmp_path / "training.pt")
+    with pytest.raises(ValueError, match="Delete it to start anew"):
+        make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_newer_format(make, nights, tmp_path):
+    torch.save({"format_version": 99}, tmp_path / "training.pt")
+    with pytest.raises(ValueError, match="newer sklearn_sleep"):
+        make(ResumableCheckpoint(tmp_path)).fit(*nights)
+
+
+def test_callback_that_cannot_be_saved(make, nights, tmp_path):
+    class Stateful(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.state_ = object()
+
+    with pytest.raises(TypeError, match=r"callback 'Stateful', state_: object"):
+        make(Stateful(), ResumableCheckpoint(tmp_path)).fit(*nights)
+
+
+def test_callback_with_a_state_of_its_own(make, nights, tmp_path):
+    class Tally(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.passes = {0}
+
+        def on_epoch_end(self, net, **kwargs):
+            self.passes.add(len(net.history))
+
+        def state_dict(self):
+            return {"passes": sorted(self.passes)}
+
+        def load_state_dict(self, state):
+            self.passes = set(state["passes"])
+
+    with pytest.raises(PowerCutError):
+        make(PowerCut(3), ResumableCheckpoint(tmp_path), Tally()).fit(*nights)
+    tally = Tally()
+    make(ResumableCheckpoint(tmp_path), tally).fit(*nights)
+    assert tally.passes == set(range(N_PASSES + 1))
