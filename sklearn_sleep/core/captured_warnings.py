@@ -6,16 +6,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-__all__ = ["Heard", "capture_warnings", "warn_again"]
+__all__ = ["CapturedWarning", "capture_warnings", "reissue_warnings"]
 
 Result = TypeVar("Result")
-Heard = tuple[type[Warning], str]
+CapturedWarning = tuple[type[Warning], str]
 """Category and text of a warning."""
 
 
 def capture_warnings(
     function: Callable[..., Result], *arguments: Any, **keywords: Any
-) -> tuple[Result, list[Heard]]:
+) -> tuple[Result, list[CapturedWarning]]:
     """Call a function and return its warnings as data.
 
     Parameters
@@ -43,7 +43,7 @@ def capture_warnings(
     return result, [(warning.category, str(warning.message)) for warning in caught]
 
 
-def warn_again(heard: Sequence[Heard], *, stacklevel: int = 3) -> None:
+def reissue_warnings(heard: Sequence[CapturedWarning], *, stacklevel: int = 3) -> None:
     """Say warnings that were captured elsewhere.
 
     Parameters

@@ -75,12 +75,11 @@ class Night:
         if len(epoch) < len(self.epoch):
             conflict = value[np.searchsorted(epoch, self.epoch)] != self.masks[signal]
             if conflict.any():
-                msg = (
+                raise ValueError(
                     f"Epoch {self.epoch[conflict][0]} of {self.recording.path} is named twice, "
                     f"once with {signal}=True and once with {signal}=False. "
                     "Pass the two in separate calls."
                 )
-                raise ValueError(msg)
         every = np.arange(n_epochs)
         after = np.searchsorted(epoch, every).clip(max=len(epoch) - 1)
         before = (np.searchsorted(epoch, every, side="right") - 1).clip(min=0)
@@ -208,11 +207,10 @@ class Epochs:
             for name, signal in recording.signals.items():
                 rate = round(signal.sampling_frequency * EPOCH_DURATION)
                 if rates.setdefault(name, rate) != rate:
-                    msg = (
+                    raise ValueError(
                         f"{name} of {recording.path} has {rate} samples per epoch, others have "
                         f"{rates[name]}. Put Resampler() before Epocher() in the pipeline."
                     )
-                    raise ValueError(msg)
         return rates
 
     def nights(self) -> Iterator[Night]:
@@ -288,11 +286,10 @@ class Epochs:
         for recording in self.recordings:
             for signal in recording.signals.values():
                 if not signal.is_epoched:
-                    msg = (
+                    raise ValueError(
                         f"{who} needs recordings that are cut into epochs. Put Resampler(), "
                         "Normalizer() and Epocher() before it in the pipeline."
                     )
-                    raise ValueError(msg)
                 return
 
     def __repr__(self) -> str:
@@ -360,11 +357,10 @@ def as_mask(column: pd.Series) -> BoolArray:
     # Tables with and without the column give missing values when they are concatenated.
     values = column.astype(object).where(column.notna(), True)
     if not values.isin([True, False]).all():
-        msg = (
+        raise ValueError(
             f"The column {column.name!r} says in which rows the signal of that name may be used "
             f"and must hold True and False, not {column.dtype} such as {values.iloc[0]!r}."
         )
-        raise ValueError(msg)
     return values.to_numpy(dtype=bool)
 
 

@@ -30,8 +30,7 @@ def check_mask_probability(mask_probability: Mapping[str, float]) -> None:
     """
     for name, probability in mask_probability.items():
         if not 0 <= probability <= 1:
-            msg = f"mask_probability[{name!r}]={probability!r} must be between 0 and 1."
-            raise ValueError(msg)
+            raise ValueError(f"mask_probability[{name!r}]={probability!r} must be between 0 and 1.")
 
 
 def draw_kept_signals(

@@ -268,8 +268,9 @@ class Recording:
         object.__setattr__(self, "_steps", tuple(steps))
 
     def __setattr__(self, name: str, value: object) -> None:
-        msg = f"A Recording cannot be changed; {name!r} was about to be set. Apply a step instead."
-        raise AttributeError(msg)
+        raise AttributeError(
+            f"A Recording cannot be changed; {name!r} was about to be set. Apply a step instead."
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._source, self._steps)

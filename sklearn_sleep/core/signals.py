@@ -56,17 +56,15 @@ class SignalDefinition:
 
     def __post_init__(self) -> None:
         if self.unit is not None and self.unit not in VOLTS:
-            msg = (
+            raise ValueError(
                 f"unit={self.unit!r} of signal {self.name!r} is not known; "
                 f"use one of {sorted(VOLTS)}, or None for arbitrary units."
             )
-            raise ValueError(msg)
         if self.samples_per_epoch < 1:
-            msg = (
+            raise ValueError(
                 f"samples_per_epoch={self.samples_per_epoch} of signal {self.name!r} "
                 "must be at least 1."
             )
-            raise ValueError(msg)
         # A list would make the definition unhashable.
         object.__setattr__(self, "aliases", tuple(self.aliases))
 
@@ -236,11 +234,10 @@ def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
         # The mastoids M1 and M2 were called A1 and A2 before the AASM manual of 2007.
         former = re.sub(r"\bM([12])\b", r"A\1", signal)
         return SignalDefinition(signal, eeg.samples_per_epoch, eeg.unit, (former,))
-    msg = (
+    raise ValueError(
         f"{signal!r} is not a known signal. Use one of {', '.join(SIGNALS)}, an EEG derivation "
         "such as 'C4-M1', or define it: SignalDefinition(name, samples_per_epoch, unit, aliases)."
     )
-    raise ValueError(msg)
 
 
 def find_channel(definition: SignalDefinition, labels: Sequence[str]) -> int | None:

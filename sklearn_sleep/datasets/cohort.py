@@ -134,10 +134,9 @@ class Cohort:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            msg = (
+            raise FileNotFoundError(
                 f"{folder} is not a folder. Give the folder that the download of {self.name} made."
             )
-            raise FileNotFoundError(msg)
         nights, problems = self.find(folder)
         nights = _of_visits(nights, visits, folder)
         _warn_of(problems)
@@ -150,11 +149,10 @@ class Cohort:
             verbose=verbose,
         )
         if not len(loaded.recordings):
-            msg = (
+            raise ValueError(
                 f"{folder} holds no night of {self.name} with a hypnogram. Recordings are looked "
                 f"for as …/{self.recording}, annotations as …/{self.annotations[0]}."
             )
-            raise ValueError(msg)
         if return_X_y_groups:
             return loaded.X, loaded.y, loaded.groups
         loaded.recordings = add_demographics(loaded.recordings, self.demographics, folder)
@@ -269,11 +267,10 @@ def _of_visits(
     there = {night.visit for night in nights}
     absent = sorted(wanted - there)
     if absent:
-        msg = (
+        raise ValueError(
             f"visits={list(visits)}: {folder} holds no visit {', '.join(absent)}; "
             f"it holds {', '.join(sorted(there)) or 'none'}."
         )
-        raise ValueError(msg)
     return [night for night in nights if night.visit in wanted]
 
 

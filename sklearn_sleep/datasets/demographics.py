@@ -70,8 +70,7 @@ class Demographics:
         table.columns = [column.strip().casefold() for column in table.columns]
         for column in filter(None, (self.subject, self.visit)):
             if column.casefold() not in table.columns:
-                msg = f"{path} has no column {column!r}, which tells whose a row is."
-                raise ValueError(msg)
+                raise ValueError(f"{path} has no column {column!r}, which tells whose a row is.")
         visit = table[self.visit.casefold()] if self.visit else self.of_visit
         sexes = {**_SEXES, **self.sexes}
         return pd.DataFrame(

@@ -114,18 +114,16 @@ def _choose(
 ) -> dict[str, str]:
     unknown = [study for study in studies if study not in _STUDIES]
     if unknown or not studies:
-        msg = f"studies={list(studies)} must be some of {', '.join(_STUDIES)}."
-        raise ValueError(msg)
+        raise ValueError(f"studies={list(studies)} must be some of {', '.join(_STUDIES)}.")
     folders = [_STUDIES[study] for study in studies]
     numbers = {name: _number(name) for name in registry if name.split("/")[0] in folders}
     if subjects is not None:
         absent = sorted(set(subjects) - set(numbers.values()))
         if absent:
-            msg = (
+            raise ValueError(
                 f"subjects: {', '.join(map(str, absent))} not in {' and '.join(studies)}; "
                 f"there are {min(numbers.values())} to {max(numbers.values())}, with gaps."
             )
-            raise ValueError(msg)
         numbers = {name: number for name, number in numbers.items() if number in set(subjects)}
     return {name: registry[name] for name in numbers}
 
@@ -133,8 +131,7 @@ def _choose(
 def _number(name: str) -> int:
     match = _SUBJECT.search(name)
     if match is None:
-        msg = f"{name} is no file of Sleep-EDF."
-        raise ValueError(msg)
+        raise ValueError(f"{name} is no file of Sleep-EDF.")
     return int(match[1])
 
 
@@ -155,7 +152,8 @@ def _import_pooch() -> Any:
     try:
         import pooch  # noqa: PLC0415 - an extra
     except ImportError as error:
-        msg = "Downloading needs pooch. Install it: pip install 'sklearn_sleep[fetch]'."
-        raise ImportError(msg) from error
+        raise ImportError(
+            "Downloading needs pooch. Install it: pip install 'sklearn_sleep[fetch]'."
+        ) from error
     pooch.get_logger().setLevel("WARNING")  # the progress bar tells enough
     return pooch

@@ -65,13 +65,11 @@ def load_cohorts(
     else:
         loaded = list(cohorts)
     if not loaded:
-        msg = "cohorts names no cohort; give {'shhs': folder, ...}."
-        raise ValueError(msg)
+        raise ValueError("cohorts names no cohort; give {'shhs': folder, ...}.")
     paths = Counter(path for one in loaded for path in one.recordings["path"])
     repeated = [path for path, count in paths.items() if count > 1]
     if repeated:
-        msg = f"{repeated[0]} is in two of the cohorts; give each recording once."
-        raise ValueError(msg)
+        raise ValueError(f"{repeated[0]} is in two of the cohorts; give each recording once.")
     columns = {
         name: (
             union_categoricals([one.X[name] for one in loaded])
@@ -98,9 +96,8 @@ def _load(name: str, source: Any, n_jobs: int | None, verbose: bool) -> Bunch:
     if isinstance(source, Bunch):
         return source
     if name not in COHORTS:
-        msg = (
+        raise ValueError(
             f"{name!r} is not a cohort that is known; use {', '.join(COHORTS)}, or give the Bunch "
             "that Cohort(...).load(folder) returns."
         )
-        raise ValueError(msg)
     return COHORTS[name].load(source, n_jobs=n_jobs, verbose=verbose)

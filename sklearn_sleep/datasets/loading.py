@@ -113,19 +113,19 @@ def load_cohort(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        msg = f"{folder} is not a folder. Give the folder that holds the cohort's EDF files."
-        raise FileNotFoundError(msg)
+        raise FileNotFoundError(
+            f"{folder} is not a folder. Give the folder that holds the cohort's EDF files."
+        )
     files = [
         NightFiles(recording, annotation, subject_from_name(recording.stem))
         for recording, annotation in find_nights(folder)
     ]
     nights = load_nights(files, n_jobs=n_jobs, verbose=verbose)
     if not len(nights.recordings):
-        msg = (
+        raise ValueError(
             f"{folder} holds no recording with a hypnogram. Each EDF file needs an annotation of "
             f"the same name that ends in one of {', '.join(_ANNOTATION_ENDINGS)}."
         )
-        raise ValueError(msg)
     return (nights.X, nights.y, nights.groups) if return_X_y_groups else nights
 
 

@@ -62,8 +62,9 @@ class LeaveOneCohortOut(BaseCrossValidator):
         datasets = _datasets(X)
         names = sorted(datasets.unique())
         if len(names) < 2:
-            msg = f"LeaveOneCohortOut needs two cohorts at least; X holds {', '.join(names)} only."
-            raise ValueError(msg)
+            raise ValueError(
+                f"LeaveOneCohortOut needs two cohorts at least; X holds {', '.join(names)} only."
+            )
         for name in names:
             yield (datasets == name).to_numpy()
 
@@ -125,11 +126,11 @@ def split_subjects(
     (array([0, 1]), array([2]))
     """
     if "subject" not in X.columns:
-        msg = f"X has no column 'subject', by which to split; it has {list(X.columns)}."
-        raise ValueError(msg)
+        raise ValueError(f"X has no column 'subject', by which to split; it has {list(X.columns)}.")
     if on_shared_subject not in ("warn", "drop", "raise"):
-        msg = f"on_shared_subject={on_shared_subject!r} must be 'warn', 'drop' or 'raise'."
-        raise ValueError(msg)
+        raise ValueError(
+            f"on_shared_subject={on_shared_subject!r} must be 'warn', 'drop' or 'raise'."
+        )
     nights, night_of_row = _nights(X)
     if id_lists is None:
         part = _draw(nights, sizes, random_state)
@@ -151,11 +152,10 @@ def _nights(X: pd.DataFrame) -> tuple[pd.DataFrame, npt.NDArray[np.integer[Any]]
 def _datasets(X: Any) -> pd.Series:
     table = getattr(X, "table", X)
     if not isinstance(table, pd.DataFrame) or "dataset" not in table.columns:
-        msg = (
+        raise ValueError(
             "X has no column 'dataset', which tells the cohort of each row. The load_ functions "
             "and load_cohorts make it."
         )
-        raise ValueError(msg)
     return table["dataset"].astype("category")
 
 
@@ -163,8 +163,7 @@ def _draw(
     nights: pd.DataFrame, sizes: tuple[float, float, float], random_state: int
 ) -> npt.NDArray[np.str_]:
     if len(sizes) != len(PARTS) or min(sizes) < 0 or not np.isclose(sum(sizes), 1):
-        msg = f"sizes={sizes!r} must be three numbers from 0 on that add up to 1."
-        raise ValueError(msg)
+        raise ValueError(f"sizes={sizes!r} must be three numbers from 0 on that add up to 1.")
     datasets = nights["dataset"] if "dataset" in nights.columns else np.full(len(nights), "")
     part_of: dict[str, str] = {}
     for dataset, of_nights in nights["subject"].groupby(datasets):
@@ -180,14 +179,16 @@ def _draw(
 def _look_up(nights: pd.DataFrame, id_lists: Mapping[str, IdList]) -> npt.NDArray[np.str_]:
     unknown = set(id_lists) - set(PARTS)
     if unknown or not id_lists:
-        msg = f"id_lists has the keys {sorted(id_lists)}; they must be some of {', '.join(PARTS)}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"id_lists has the keys {sorted(id_lists)}; they must be some of {', '.join(PARTS)}."
+        )
     part_of: dict[str, str] = {}
     for name in PARTS:
         for identifier in _read_ids(id_lists.get(name, ())):
             if part_of.setdefault(identifier, name) != name:
-                msg = f"id_lists: {identifier} is in {part_of[identifier]} and in {name}."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"id_lists: {identifier} is in {part_of[identifier]} and in {name}."
+                )
     stems = nights["recording"].map(lambda path: Path(path).stem.casefold())
     subjects = nights["subject"].str.casefold()
     part = stems.map(part_of).fillna(subjects.map(part_of))

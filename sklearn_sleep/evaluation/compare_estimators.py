@@ -145,8 +145,7 @@ def compare(
         msg = f"{task[0]} failed on fold {task[1]}, whose scores are missing: {result!r}"
         warnings.warn(msg, FitFailedWarning, stacklevel=2)
     if not results:
-        msg = "Every fit failed. Pass error_score='raise' to see where."
-        raise ValueError(msg)
+        raise ValueError("Every fit failed. Pass error_score='raise' to see where.")
     names = list(estimators)
     tables = [
         score_fold(names, name, fold, results[name, fold], *folds[fold], rows, scorers)
@@ -159,14 +158,12 @@ def compare(
 
 def _check_parameters(estimators: Any, error_score: Any) -> None:
     if not isinstance(estimators, Mapping):
-        msg = (
+        raise TypeError(
             f"estimators is {type(estimators).__name__}; give a dict of classifiers by the names "
             "under which they are to be reported."
         )
-        raise TypeError(msg)
     if error_score != "raise" and not (isinstance(error_score, float) and math.isnan(error_score)):
-        msg = f"error_score={error_score!r} must be 'raise' or nan."
-        raise ValueError(msg)
+        raise ValueError(f"error_score={error_score!r} must be 'raise' or nan.")
 
 
 def _attempt(

@@ -96,8 +96,9 @@ class Comparison:
         """
         reference = self.estimators[0] if reference is None else reference
         if reference not in self.estimators:
-            msg = f"reference={reference!r} is none of the estimators {self.estimators}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"reference={reference!r} is none of the estimators {self.estimators}."
+            )
         seed = check_random_state(random_state).randint(2**31 - 1)
         rows = []
         for score in self.folds["score"].unique():

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.core.atomic_write import atomic_write
 
 __all__ = ["FoldResult", "fit_and_predict", "result_path", "take"]
 
@@ -74,7 +74,7 @@ class FoldResult:
         if self.probability is not None:
             arrays["probability"] = self.probability
         seconds = [self.fit_seconds, self.predict_seconds]
-        with written_whole(path) as partial, partial.open("wb") as file:
+        with atomic_write(path) as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, seconds=np.array(seconds), **arrays)
 
     @classmethod

@@ -158,6 +158,7 @@ def _score(
             except AttributeError as error:
                 if result.probability is not None:
                     raise
-                msg = f"The score {name!r} needs more than stages: pass keep_probabilities=True."
-                raise ValueError(msg) from error
+                raise ValueError(
+                    f"The score {name!r} needs more than stages: pass keep_probabilities=True."
+                ) from error
     return values

@@ -134,15 +134,13 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
         for recording in X.recordings[:1]:
             for signal in recording.signals.values():
                 if signal.is_epoched:
-                    msg = (
+                    raise ValueError(
                         f"{type(self).__name__} works on whole nights, but the recordings are "
                         "already cut into epochs. Leave Epocher() out of its pipeline."
                     )
-                    raise ValueError(msg)
 
     def _compute(self, night: Night) -> FloatArray:
         try:
             return self.compute_features(night)
         except ValueError as error:
-            msg = f"{night.recording.path}: {error}"
-            raise ValueError(msg) from error
+            raise ValueError(f"{night.recording.path}: {error}") from error

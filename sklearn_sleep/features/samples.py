@@ -34,8 +34,9 @@ def usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
         If the signal is cut into epochs.
     """
     if signal.is_epoched:
-        msg = f"{signal.name} is cut into epochs; beats and breaths are found in whole nights."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{signal.name} is cut into epochs; beats and breaths are found in whole nights."
+        )
     samples = signal.data.astype(np.float64)
     if may_use is None:
         return samples

@@ -102,12 +102,14 @@ class TemporalContext(TransformerMixin, BaseEstimator):
         _check_table(X)
         for offset in self.neighbours:
             if not isinstance(offset, int | np.integer) or not offset:
-                msg = f"neighbours={self.neighbours!r} must be whole numbers other than 0."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"neighbours={self.neighbours!r} must be whole numbers other than 0."
+                )
         for width in self.rolling_means:
             if not isinstance(width, int | np.integer) or width < 1 or not width % 2:
-                msg = f"rolling_means={self.rolling_means!r} must be odd numbers of epochs."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"rolling_means={self.rolling_means!r} must be odd numbers of epochs."
+                )
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = len(X.columns)
         return self
@@ -134,11 +136,10 @@ class TemporalContext(TransformerMixin, BaseEstimator):
         """
         _check_table(X)
         if list(X.columns) != list(self.feature_names_in_):
-            msg = (
+            raise ValueError(
                 f"X has the features {list(X.columns)}, but TemporalContext was fitted on "
                 f"{list(self.feature_names_in_)}."
             )
-            raise ValueError(msg)
         values = X.to_numpy(dtype=np.float64)
         farthest = max([0, *map(abs, self.neighbours), *self.rolling_means])
         rows = _Rows(X.index, farthest)
@@ -181,11 +182,10 @@ class TemporalContext(TransformerMixin, BaseEstimator):
 
 def _check_table(X: Any) -> None:
     if not isinstance(X, pd.DataFrame) or list(X.index.names) != ["recording", "epoch"]:
-        msg = (
+        raise TypeError(
             f"TemporalContext takes a DataFrame indexed by recording and epoch, not "
             f"{type(X).__name__}. Put a step such as HRVFeatures() right before it in the pipeline."
         )
-        raise TypeError(msg)
 
 
 class _Rows:

@@ -68,8 +68,7 @@ def draw_epochs(
     scales = {**(amplitudes or {}), **own}
     if not scales.keys() >= arrays.keys():
         unknown = sorted(arrays.keys() - scales.keys())
-        msg = f"The traces of {unknown} have no amplitude; give it in amplitudes."
-        raise ValueError(msg)
+        raise ValueError(f"The traces of {unknown} have no amplitude; give it in amplitudes.")
     return draw_pages(arrays, scales, montage, n_epochs)
 
 
@@ -111,19 +110,16 @@ def _check(
     arrays = {}
     for name, values in samples.items():
         if name not in names:
-            msg = f"The montage has no {name!r}; its signals are {names}."
-            raise ValueError(msg)
+            raise ValueError(f"The montage has no {name!r}; its signals are {names}.")
         arrays[name] = np.asarray(values, dtype=np.float32)
         if arrays[name].ndim != 2 or arrays[name].shape[1] < 2:
-            msg = (
+            raise ValueError(
                 f"{name!r} must have the shape (n_epochs, samples_per_epoch) with two samples or "
                 f"more, but has {arrays[name].shape}."
             )
-            raise ValueError(msg)
     n_epochs = {name: len(array) for name, array in arrays.items()}
     if len(set(n_epochs.values())) > 1:
-        msg = f"The signals must have as many epochs each, but have {n_epochs}."
-        raise ValueError(msg)
+        raise ValueError(f"The signals must have as many epochs each, but have {n_epochs}.")
     return arrays, next(iter(n_epochs.values()), 0)
 
 

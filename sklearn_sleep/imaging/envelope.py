@@ -65,20 +65,19 @@ def read_envelope(
     """
     montage = find_montage(montage)
     if image.shape != (montage.height, montage.width, 3):
-        msg = (
+        raise ValueError(
             f"The image has the shape {image.shape}, but those of the montage have "
             f"{(montage.height, montage.width, 3)}."
         )
-        raise ValueError(msg)
     names = [trace.name for trace in montage.traces]
     if signal not in names:
-        msg = f"The montage has no {signal!r}; its signals are {names}."
-        raise ValueError(msg)
+        raise ValueError(f"The montage has no {signal!r}; its signals are {names}.")
     position = names.index(signal)
     scale = montage.traces[position].amplitude or amplitude
     if scale is None:
-        msg = f"The trace of {signal!r} has no amplitude; give the one it was drawn with."
-        raise ValueError(msg)
+        raise ValueError(
+            f"The trace of {signal!r} has no amplitude; give the one it was drawn with."
+        )
     covered = _coverage(image, montage, position)[:, montage.margin :]
     seen = covered > 0
     first = seen.argmax(axis=0)

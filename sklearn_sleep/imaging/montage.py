@@ -53,8 +53,7 @@ class Trace:
         if self.amplitude is not None:
             low, high = self.amplitude
             if not low < high:
-                msg = f"amplitude={self.amplitude} of {definition.name} must rise."
-                raise ValueError(msg)
+                raise ValueError(f"amplitude={self.amplitude} of {definition.name} must rise.")
             object.__setattr__(self, "amplitude", (float(low), float(high)))
 
     @property
@@ -104,12 +103,10 @@ class Grid:
         _check_color("color", self.color)
         for name in ("minor_seconds", "major_seconds", "minor_width", "major_width"):
             if not getattr(self, name) > 0:
-                msg = f"{name}={getattr(self, name)} of a Grid must be above 0."
-                raise ValueError(msg)
+                raise ValueError(f"{name}={getattr(self, name)} of a Grid must be above 0.")
         for name in ("minor_alpha", "major_alpha"):
             if not 0 <= getattr(self, name) <= 1:
-                msg = f"{name}={getattr(self, name)} of a Grid must be between 0 and 1."
-                raise ValueError(msg)
+                raise ValueError(f"{name}={getattr(self, name)} of a Grid must be between 0 and 1.")
 
 
 @dataclass(frozen=True)
@@ -167,23 +164,19 @@ class Montage:
     def __post_init__(self) -> None:
         object.__setattr__(self, "traces", tuple(self.traces))
         if not self.traces:
-            msg = "A Montage needs at least one Trace."
-            raise ValueError(msg)
+            raise ValueError("A Montage needs at least one Trace.")
         names = [trace.name for trace in self.traces]
         if len(set(names)) < len(names):
-            msg = f"A Montage draws each signal once, but has the traces {names}."
-            raise ValueError(msg)
+            raise ValueError(f"A Montage draws each signal once, but has the traces {names}.")
         for name in ("background", "text_color"):
             _check_color(name, getattr(self, name))
         if not 0 <= self.margin < self.width or self.height < len(self.traces):
-            msg = (
+            raise ValueError(
                 f"An image of {self.width} x {self.height} pixels has no room for "
                 f"{len(self.traces)} traces beside a margin of {self.margin}."
             )
-            raise ValueError(msg)
         if not self.line_width > 0:
-            msg = f"line_width={self.line_width} must be above 0."
-            raise ValueError(msg)
+            raise ValueError(f"line_width={self.line_width} must be above 0.")
 
     def __len__(self) -> int:
         return len(self.traces)
@@ -242,8 +235,9 @@ def find_montage(montage: str | Montage) -> Montage:
     if isinstance(montage, Montage):
         return montage
     if montage not in MONTAGES:
-        msg = f"montage={montage!r} is none of {', '.join(MONTAGES)}; or give a Montage."
-        raise ValueError(msg)
+        raise ValueError(
+            f"montage={montage!r} is none of {', '.join(MONTAGES)}; or give a Montage."
+        )
     return MONTAGES[montage]
 
 
@@ -254,8 +248,7 @@ def rgb(color: str) -> npt.NDArray[np.float64]:
 
 def _check_color(name: str, color: str) -> None:
     if not _COLOR.fullmatch(color):
-        msg = f"{name}={color!r} must be written '#rrggbb'."
-        raise ValueError(msg)
+        raise ValueError(f"{name}={color!r} must be written '#rrggbb'.")
 
 
 def _electrode(name: str) -> SignalDefinition:

@@ -118,11 +118,10 @@ def check_unit(signal: Signal, trace: Trace) -> float:
     if factor is None:
         has = f"the unit {signal.unit!r}" if signal.unit else "no unit"
         wants = f"in {trace.unit}" if trace.unit else "without a unit"
-        msg = (
+        raise ValueError(
             f"{signal.name} has {has}, but its trace is {wants}. Leave out the Normalizer before "
             "the images; for a signal of another unit, give the trace a SignalDefinition with it."
         )
-        raise ValueError(msg)
     return factor
 
 

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from PIL import Image
 from tqdm.auto import tqdm
 
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.epochs import Night
-from sklearn_sleep.core.whole_files import written_whole
 
 if TYPE_CHECKING:
     from sklearn_sleep.imaging.waveform_images import WaveformImages
@@ -64,7 +64,7 @@ def write_folder(
     for position, column in enumerate(columns):
         index[column] = files[:, position]
     path = folder / "index.csv"
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         index.to_csv(partial, index=False)
     return path
 
@@ -105,6 +105,6 @@ def _names(
 
 def _write_png(image: npt.NDArray[np.uint8], path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         # Stronger compression takes twice as long and saves a sixth.
         Image.fromarray(image).save(partial, format="png", compress_level=1)

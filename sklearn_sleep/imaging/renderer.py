@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.imaging.montage import Montage, find_montage
 from sklearn_sleep.imaging.night_samples import check_unit
 from sklearn_sleep.imaging.waveform_images import WaveformImages
@@ -94,8 +94,9 @@ class WaveformImageRenderer(TakesEpochsMixin, EpochsTransformer):
         find_montage(self.montage)
         context = list(self.context)
         if not context or not all(isinstance(offset, Integral) for offset in context):
-            msg = f"context={self.context!r} must be a list of at least one whole number."
-            raise ValueError(msg)
+            raise ValueError(
+                f"context={self.context!r} must be a list of at least one whole number."
+            )
 
     def transform(self, X: Epochs) -> WaveformImages:
         """Return the images of each row, which are drawn when they are asked for.
@@ -126,11 +127,10 @@ class WaveformImageRenderer(TakesEpochsMixin, EpochsTransformer):
             if found:  # one night tells whether the step is in its place
                 break
         if not found and len(X):
-            msg = (
+            raise ValueError(
                 f"None of the recordings has a signal of the montage, {[d.name for d in montage]}; "
                 f"they have {list(X.signal_names)}. Read them with EDFReader(montage)."
             )
-            raise ValueError(msg)
         context = tuple(int(offset) for offset in self.context)
         return WaveformImages(X, montage, context, self.layout, self.kept_bytes)
 

@@ -101,8 +101,7 @@ class WaveformImages(Sequence[Any]):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, int | np.integer):
             if not -len(self) <= key < len(self):
-                msg = f"There is no row {key}; there are {len(self)}."
-                raise IndexError(msg)
+                raise IndexError(f"There is no row {key}; there are {len(self)}.")
             return self._draw(np.array([key % len(self)]))[0]
         # Not copied as for pickling: nights that were read are shared.
         some = object.__new__(type(self))
@@ -118,8 +117,9 @@ class WaveformImages(Sequence[Any]):
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
         if copy is False:
-            msg = "Images are drawn when they are asked for; np.asarray(images) needs a copy."
-            raise ValueError(msg)
+            raise ValueError(
+                "Images are drawn when they are asked for; np.asarray(images) needs a copy."
+            )
         images = np.empty((len(self), *self.image_shape), dtype=np.uint8)
         for start in range(0, len(self), _ROWS_AT_A_TIME):
             stop = min(start + _ROWS_AT_A_TIME, len(self))
@@ -164,11 +164,10 @@ class WaveformImages(Sequence[Any]):
                     name, np.full((len(self), per_epoch), np.nan, dtype=np.float32)
                 )
                 if samples.shape[1] != per_epoch:
-                    msg = (
+                    raise ValueError(
                         f"{name} of {night.recording.path} has {per_epoch} samples per epoch, "
                         f"others have {samples.shape[1]}. Put Resampler() before the images."
                     )
-                    raise ValueError(msg)
                 usable = night.may_use(name)[epoch]
                 samples[rows[usable]] = values[epoch[usable]]
         return found

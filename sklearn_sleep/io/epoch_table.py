@@ -64,8 +64,9 @@ def epoch_table(
     names = [os.fspath(path) for path in paths]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        msg = f"Each recording may be given once; given more often: {', '.join(repeated)}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"Each recording may be given once; given more often: {', '.join(repeated)}."
+        )
     counts = Parallel(n_jobs=n_jobs, require="sharedmem")(
         delayed(_count_epochs_of)(name, on_error) for name in names
     )
@@ -114,28 +115,27 @@ def as_epoch_table(
     if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
         return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
     if not isinstance(X, pd.DataFrame):
-        msg = (
+        raise TypeError(
             f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "
             f"'epoch'), a path or a list of paths, but is {type(X).__name__}. "
             "Make one with epoch_table(paths)."
         )
-        raise TypeError(msg)
     missing = [name for name in ("recording", "epoch") if name not in X.columns]
     if missing:
-        msg = (
+        raise ValueError(
             f"The epoch table lacks the column(s) {missing}; it has {list(X.columns)}. "
             "Make one with epoch_table(paths)."
         )
-        raise ValueError(msg)
     if not pd.api.types.is_integer_dtype(X["epoch"].dtype):
-        msg = f"The column 'epoch' must hold integers (0-based epochs), not {X['epoch'].dtype}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"The column 'epoch' must hold integers (0-based epochs), not {X['epoch'].dtype}."
+        )
     if X["recording"].isna().any() or X["epoch"].isna().any():
-        msg = "The columns 'recording' and 'epoch' must not have missing values."
-        raise ValueError(msg)
+        raise ValueError("The columns 'recording' and 'epoch' must not have missing values.")
     if len(X) and X["epoch"].min() < 0:
-        msg = f"Epochs count from 0, but the column 'epoch' goes down to {X['epoch'].min()}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"Epochs count from 0, but the column 'epoch' goes down to {X['epoch'].min()}."
+        )
     if not isinstance(X["recording"].dtype, pd.CategoricalDtype):
         X = X.assign(recording=X["recording"].map(os.fspath).astype("category"))
     return X

@@ -41,6 +41,5 @@ def make_activation(activation: str) -> nn.Module:
     """
     if activation not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))
-        msg = f"activation={activation!r} is not known; use one of {known}."
-        raise ValueError(msg)
+        raise ValueError(f"activation={activation!r} is not known; use one of {known}.")
     return ACTIVATIONS[activation]()

@@ -201,8 +201,7 @@ class ConvBlock(nn.Module):
         Tensor of shape (time / 2, out_channels)
         """
         if self.downsample is None:
-            msg = "Only blocks with a residual connection can be computed in pieces."
-            raise ValueError(msg)
+            raise ValueError("Only blocks with a residual connection can be computed in pieces.")
         weights = (self.conv1.conv.kernel(), self.conv2.conv.kernel(), self.conv3.conv.kernel())
         return stream_block(
             x,

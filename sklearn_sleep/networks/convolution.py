@@ -90,11 +90,10 @@ class Convolution(nn.Module):
         super().__init__()
         reach = dilation * (kernel_size - 1)
         if not causal and reach % 2:
-            msg = (
+            raise ValueError(
                 f"kernel_size={kernel_size} has no middle; "
                 "take an odd one, or a causal convolution."
             )
-            raise ValueError(msg)
         self.stride = stride
         self.dilation = dilation
         self.padding = (reach, 0) if causal else (reach // 2, reach // 2)

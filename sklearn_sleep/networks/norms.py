@@ -169,11 +169,10 @@ class GroupNorm(nn.Module):
         super().__init__()
         n_groups = min(channels, _N_GROUPS)
         if channels % n_groups:
-            msg = (
+            raise ValueError(
                 f"The norm 'group' makes {n_groups} groups, but there are {channels} channels; "
                 f"take a multiple of {n_groups}, or another norm."
             )
-            raise ValueError(msg)
         self.norm = nn.GroupNorm(n_groups, channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -209,8 +208,7 @@ def make_norm(norm: str | None, channels: int, instance_epsilon: float) -> nn.Mo
     torch.Size([2, 4, 1, 10])
     """
     if norm not in NORMS:
-        msg = f"norm={norm!r} is not known; use one of {', '.join(map(repr, NORMS))}."
-        raise ValueError(msg)
+        raise ValueError(f"norm={norm!r} is not known; use one of {', '.join(map(repr, NORMS))}.")
     if norm == "instance":
         return InstanceNorm(instance_epsilon)
     if norm == "layer":

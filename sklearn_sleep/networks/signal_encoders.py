@@ -97,17 +97,15 @@ class SignalEncoder(nn.Module):
     ) -> None:
         super().__init__()
         if samples_per_epoch < 2 * _VECTORS_PER_EPOCH or samples_per_epoch.bit_count() != 1:
-            msg = (
+            raise ValueError(
                 f"samples_per_epoch={samples_per_epoch} must be a power of two from 8. "
                 "Set it with Resampler(samples_per_epoch={...})."
             )
-            raise ValueError(msg)
         if gradient_checkpointing and norm == "batch":
-            msg = (
+            raise ValueError(
                 "gradient_checkpointing computes the blocks twice, which would change the running "
                 "statistics of the norm 'batch' twice; take another encoder_norm."
             )
-            raise ValueError(msg)
         n_blocks = int(math.log2(samples_per_epoch // _VECTORS_PER_EPOCH))
         channels = [min(initial_channels * 2 ** (i // 2), max_channels) for i in range(n_blocks)]
         norms = [norm] * n_blocks
@@ -269,8 +267,7 @@ class SignalEncoders(nn.Module):
         """
         names = sorted(name for name in x if bool(present[name].any()))
         if not names:
-            msg = "None of the nights has a signal; there is nothing to encode."
-            raise ValueError(msg)
+            raise ValueError("None of the nights has a signal; there is nothing to encode.")
         features = {name: self._encode(name, x[name], present[name]) for name in names}
         return features, {name: present[name] for name in names}
 
@@ -294,18 +291,16 @@ class SignalEncoders(nn.Module):
 def _encoder_rates(signals: Mapping[str, int], signal_map: Mapping[str, str]) -> dict[str, int]:
     """Return the samples per epoch of each encoder."""
     if set(signal_map) != set(signals):
-        msg = (
+        raise ValueError(
             f"signal_map must name the encoder of each of the signals {sorted(signals)}, "
             f"but names those of {sorted(signal_map)}."
         )
-        raise ValueError(msg)
     rates: dict[str, int] = {}
     for name, encoder in signal_map.items():
         if rates.setdefault(encoder, signals[name]) != signals[name]:
-            msg = (
+            raise ValueError(
                 f"{name} has {signals[name]} samples per epoch and cannot share the encoder "
                 f"{encoder!r} with signals of {rates[encoder]}. "
                 "Set Resampler(samples_per_epoch={...}) or give it another encoder."
             )
-            raise ValueError(msg)
     return rates

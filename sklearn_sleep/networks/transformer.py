@@ -39,8 +39,7 @@ class SelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         if feature_dim % n_heads:
-            msg = f"feature_dim={feature_dim} must be a multiple of n_heads={n_heads}."
-            raise ValueError(msg)
+            raise ValueError(f"feature_dim={feature_dim} must be a multiple of n_heads={n_heads}.")
         self.n_heads = n_heads
         self.causal = causal
         self.in_proj_weight = nn.Parameter(torch.empty(3 * feature_dim, feature_dim))

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import numpy as np
 from filelock import FileLock
 
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.recording import FloatArray
-from sklearn_sleep.core.whole_files import written_whole
 from sklearn_sleep.exceptions import CacheWarning
 
 __all__ = ["CacheStore"]
@@ -71,9 +71,10 @@ class CacheStore:
             # Other processes may be about to make the mark, or have made it, and more, by now.
             others = [path for path in folder.iterdir() if not path.name.startswith(f".{_MARK}.")]
             if others and not mark.is_file():
-                msg = f"{folder} is not empty and not a cache. Give a new or an empty folder."
-                raise ValueError(msg)
-            with written_whole(mark) as partial:
+                raise ValueError(
+                    f"{folder} is not empty and not a cache. Give a new or an empty folder."
+                )
+            with atomic_write(mark) as partial:
                 partial.write_text(json.dumps(_FORMAT), encoding="utf-8")
             return
         try:
@@ -81,8 +82,7 @@ class CacheStore:
         except ValueError:
             found = None
         if found != _FORMAT:
-            msg = f"{mark} is not of this version of sklearn_sleep. Give a new folder."
-            raise ValueError(msg)
+            raise ValueError(f"{mark} is not of this version of sklearn_sleep. Give a new folder.")
 
     def get(self, key: str, signal: str, compute: Callable[[], FloatArray]) -> FloatArray:
         """Return an array, memory-mapped; it is computed by one process if it is not there.

@@ -63,11 +63,10 @@ class TakesEpochsMixin(StatelessMixin):
 
     def _check_input(self, X: Any) -> None:
         if not isinstance(X, Epochs):
-            msg = (
+            raise TypeError(
                 f"{type(self).__name__} takes Epochs, but X is {type(X).__name__}. "
                 "Put EDFReader(signals=[...]) before it in the pipeline."
             )
-            raise TypeError(msg)
 
 
 class EpochsTransformer(StatelessMixin, TransformerMixin, BaseEstimator):
@@ -164,8 +163,7 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
 
     def _check_continuous(self, signal: Signal) -> None:
         if signal.is_epoched:
-            msg = (
+            raise ValueError(
                 f"{type(self).__name__} works on whole nights, but the recordings are already cut "
                 "into epochs. Put it before Epocher() in the pipeline."
             )
-            raise ValueError(msg)

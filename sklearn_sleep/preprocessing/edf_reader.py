@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.utils._param_validation import StrOptions
 from tqdm import tqdm
 
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import Recording, RecordingSource
 from sklearn_sleep.core.signals import VOLTS, SignalDefinition, signal_definition
 from sklearn_sleep.exceptions import EDFError, EDFWarning
@@ -179,17 +179,18 @@ class EDFReader(EpochsTransformer):
 
     def _definitions(self) -> tuple[SignalDefinition, ...]:
         if isinstance(self.signals, str) or not len(self.signals):
-            msg = f"signals must be a list of at least one signal, not {self.signals!r}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"signals must be a list of at least one signal, not {self.signals!r}."
+            )
         definitions = tuple(signal_definition(signal) for signal in self.signals)
         names = [definition.name for definition in definitions]
         if len(set(names)) < len(names):
-            msg = f"signals names a signal more than once: {names}."
-            raise ValueError(msg)
+            raise ValueError(f"signals names a signal more than once: {names}.")
         for name, unit in (self.units or {}).items():
             if unit not in VOLTS:
-                msg = f"units[{name!r}]={unit!r} is not known; use one of {', '.join(VOLTS)}."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"units[{name!r}]={unit!r} is not known; use one of {', '.join(VOLTS)}."
+                )
         return definitions
 
     def _open(
@@ -216,11 +217,10 @@ class EDFReader(EpochsTransformer):
             warnings.warn(msg, EDFWarning, stacklevel=3)
             return EmptySource(path, n_epochs, subject, dataset)
         if n_epochs > source.n_epochs:
-            msg = (
+            raise ValueError(
                 f"X names epoch {n_epochs - 1} of {path}, which has {source.n_epochs} whole epochs "
                 "(0-based). Do the table and the file belong together?"
             )
-            raise ValueError(msg)
         return source
 
 

@@ -47,11 +47,10 @@ class Epocher(RecordingTransformer):
         exact = signal.sampling_frequency * EPOCH_DURATION
         per_epoch = round(exact)
         if abs(exact - per_epoch) > 1e-6 * exact:
-            msg = (
+            raise ValueError(
                 f"30 s of {signal.name} at {signal.sampling_frequency:g} Hz are {exact:g} samples, "
                 "which is not a whole number. Put Resampler() before Epocher() in the pipeline."
             )
-            raise ValueError(msg)
         wanted = signal.n_epochs * per_epoch
 
         def cut(samples: FloatArray) -> FloatArray:

@@ -7,8 +7,7 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval
-
+from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.preprocessing._filtering import filter_samples
 from sklearn_sleep.preprocessing.base import RecordingTransformer
@@ -92,12 +91,11 @@ class Filter(RecordingTransformer):
             ("notch_frequency", notch),
         ):
             if frequency is not None and frequency >= highest:
-                msg = (
+                raise ValueError(
                     f"{name}={frequency:g} Hz is too high for {signal.name}, which is sampled at "
                     f"{signal.sampling_frequency:g} Hz and holds frequencies below {highest:g} Hz. "
                     f"Give it by signal: Filter({name}={{'EEG': {frequency:g}}})."
                 )
-                raise ValueError(msg)
         return signal.map(
             partial(
                 filter_samples,

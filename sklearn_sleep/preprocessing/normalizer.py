@@ -6,8 +6,7 @@ from functools import partial
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
+from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.preprocessing._normalization import causal_normalize, zscore
 from sklearn_sleep.preprocessing.base import RecordingTransformer

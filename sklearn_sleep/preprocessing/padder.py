@@ -6,8 +6,7 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval
-
+from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.recording import FloatArray, Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer

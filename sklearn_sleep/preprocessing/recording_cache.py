@@ -9,12 +9,12 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 from joblib import Parallel, delayed
-from sklearn.utils._param_validation import Interval
 from tqdm.auto import tqdm
 
 from sklearn_sleep._version import __version__
-from sklearn_sleep.core.captured_warnings import Heard, capture_warnings, warn_again
+from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings, reissue_warnings
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.preprocessing._cache_store import CacheStore
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
@@ -139,7 +139,7 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
             disable=not self.verbose,
         )
         for heard in progress:
-            warn_again(heard)
+            reissue_warnings(heard)
 
 
 class CachedSource(DerivedSource):
@@ -183,7 +183,7 @@ class CachedSource(DerivedSource):
         return self._store.get(self.key, name, lambda: self.recording.signals[name].data)
 
 
-def _keep(source: CachedSource) -> list[Heard]:
+def _keep(source: CachedSource) -> list[CapturedWarning]:
     def keep() -> None:
         for name in source.names:
             source.signal(name).data  # noqa: B018 - reading writes the cache

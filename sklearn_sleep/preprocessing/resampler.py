@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from sklearn.utils._param_validation import StrOptions
-
+from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import FloatArray, Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing._resampling import resample_linear, resample_polyphase
@@ -75,8 +74,9 @@ class Resampler(RecordingTransformer):
         )
         per_epoch = int(wanted)
         if per_epoch != wanted or per_epoch < 1:
-            msg = f"samples_per_epoch[{signal.name!r}]={wanted!r} must be an integer above 0."
-            raise ValueError(msg)
+            raise ValueError(
+                f"samples_per_epoch[{signal.name!r}]={wanted!r} must be an integer above 0."
+            )
         rate = signal.sampling_frequency
         n_epochs = signal.n_epochs
 

@@ -202,16 +202,14 @@ def _check_parameters(
 ) -> None:
     for name, count, least in (("n_subjects", n_subjects, 1), ("random_state", random_state, 0)):
         if not _is_number(count, numbers.Integral) or count < least:
-            msg = f"{name} must be an integer of at least {least}; got {count!r}."
-            raise ValueError(msg)
+            raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}.")
     for name, value, (low, high) in (
         ("hours", hours, HOURS_RANGE),
         ("second_visit_probability", second_visit_probability, (0.0, 1.0)),
         ("difficulty", difficulty, (0.0, 10.0)),
     ):
         if not _is_number(value, numbers.Real) or not low <= value <= high:
-            msg = f"{name} must be a number from {low:g} to {high:g}; got {value!r}."
-            raise ValueError(msg)
+            raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}.")
 
 
 def _is_number(value: Any, kind: type) -> bool:
@@ -229,22 +227,20 @@ def _resolve_sites(sites: Sequence[Site | str] | None) -> tuple[Site, ...]:
         elif site in known:
             resolved.append(known[site])
         else:
-            msg = f"sites: {site!r} is not known; use a Site or one of {', '.join(known)}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"sites: {site!r} is not known; use a Site or one of {', '.join(known)}."
+            )
     names = [site.name for site in resolved]
     if not names or len(set(names)) < len(names):
-        msg = f"sites must be at least one site, with different names; got {names}."
-        raise ValueError(msg)
+        raise ValueError(f"sites must be at least one site, with different names; got {names}.")
     return tuple(resolved)
 
 
 def _sites_of_layout(layout: str, sites: Sequence[Site | str] | None) -> tuple[Site, ...]:
     if layout not in LAYOUTS:
-        msg = f"layout={layout!r} is not known; use one of {', '.join(LAYOUTS)}."
-        raise ValueError(msg)
+        raise ValueError(f"layout={layout!r} is not known; use one of {', '.join(LAYOUTS)}.")
     if sites is not None:
-        msg = "Give sites or a layout, which has its own sites, not both."
-        raise ValueError(msg)
+        raise ValueError("Give sites or a layout, which has its own sites, not both.")
     found = {
         visit.site.name: visit.site
         for _, visits in LAYOUTS[layout].branches

@@ -62,11 +62,10 @@ class _AcceleratedNet(AccelerateMixin, NeuralNet):
             torch.tensor([epochs or 0], device=self.accelerator.device)
         ).tolist()
         if len(set(passes)) > 1:
-            msg = (
+            raise ValueError(
                 f"The processes have {passes} passes left to make. All must see the same folder of "
                 "ResumableCheckpoint, with the same training in it."
             )
-            raise ValueError(msg)
         return super().fit_loop(X, y, epochs, **fit_params)
 
 
@@ -326,9 +325,8 @@ def _broadcast(tensor: Tensor, accelerator: Any) -> None:
 def _refuse_batch_norm(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if getattr(part, "running_mean", None) is not None:
-            msg = (
+            raise ValueError(
                 f"The network has a batch norm ({name}), whose running averages follow one night "
                 "after the other and cannot be shared by processes. Use 'instance' or 'layer' "
                 "norm, or train in a single process."
             )
-            raise ValueError(msg)

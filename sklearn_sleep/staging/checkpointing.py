@@ -132,8 +132,9 @@ class CheckpointMixin:
         """
         classifier: Any = self
         if classifier.module is not Wav2Sleep:
-            msg = f"Only the network Wav2Sleep can be saved, not module={classifier.module!r}."
-            raise TypeError(msg)
+            raise TypeError(
+                f"Only the network Wav2Sleep can be saved, not module={classifier.module!r}."
+            )
         classifier.check_is_fitted()
         parameters = classifier.get_params_for("module")
         del parameters["signals"], parameters["n_classes"]
@@ -179,8 +180,7 @@ class CheckpointMixin:
         elif format == "wav2sleep":
             write_published_checkpoint(checkpoint, Path(folder))
         else:
-            msg = f"format={format!r} is not known; use 'sklearn_sleep' or 'wav2sleep'."
-            raise ValueError(msg)
+            raise ValueError(f"format={format!r} is not known; use 'sklearn_sleep' or 'wav2sleep'.")
 
     def push_to_hub(
         self,

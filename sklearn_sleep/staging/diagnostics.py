@@ -135,11 +135,10 @@ def _attention_of(classifier: NightNet, layer: int) -> SelfAttention:
     mixer = getattr(classifier.module_, "epoch_mixer", None)
     layers = [part for part in mixer.modules() if isinstance(part, SelfAttention)] if mixer else []
     if not -len(layers) <= layer < len(layers):
-        msg = (
+        raise ValueError(
             f"layer={layer}, but the network's epoch mixer has {len(layers)} layers of attention."
             + ("" if layers else " Attention is there with module__epoch_mixer='attention' alone.")
         )
-        raise ValueError(msg)
     return layers[layer]
 
 

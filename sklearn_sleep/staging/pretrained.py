@@ -73,8 +73,9 @@ def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
     """
     *steps, (name, classifier) = pipeline.steps
     if not isinstance(classifier, Wav2SleepClassifier):
-        msg = f"The last step must be a Wav2SleepClassifier, not {type(classifier).__name__}."
-        raise TypeError(msg)
+        raise TypeError(
+            f"The last step must be a Wav2SleepClassifier, not {type(classifier).__name__}."
+        )
     # A cache is of this machine, and changes no result.
     described = [
         _describe_step(step_name, step)
@@ -172,12 +173,11 @@ def pretrained_pipeline(
     pipeline = load_pretrained(folder, device=device)
     reader = pipeline[0]
     if not isinstance(reader, EDFReader):
-        msg = (
+        raise ValueError(
             f"{folder} holds a classifier without the steps from EDF files to its epochs. Put "
             "them before Wav2SleepClassifier.from_pretrained(...), or save the whole pipeline "
             "with save_pretrained(pipeline, folder)."
         )
-        raise ValueError(msg)
     reader.set_params(on_error=on_error)
     return pipeline
 
@@ -201,8 +201,9 @@ def _published_pipeline(folder: Path, device: str, on_error: Literal["raise", "w
 def _describe_step(name: str, step: Any) -> dict[str, Any]:
     kind = type(step).__name__
     if _STEPS.get(kind) is not type(step):
-        msg = f"The step {name!r} ({kind}) cannot be saved; known are {', '.join(_STEPS)}."
-        raise TypeError(msg)
+        raise TypeError(
+            f"The step {name!r} ({kind}) cannot be saved; known are {', '.join(_STEPS)}."
+        )
     parameters = step.get_params(deep=False)
     if "signals" in parameters:
         parameters["signals"] = [
@@ -213,8 +214,9 @@ def _describe_step(name: str, step: Any) -> dict[str, Any]:
 
 def _make_step(described: Mapping[str, Any]) -> tuple[str, Any]:
     if described["type"] not in _STEPS:
-        msg = f"the step {described['type']!r} is not known; known are {', '.join(_STEPS)}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"the step {described['type']!r} is not known; known are {', '.join(_STEPS)}."
+        )
     parameters = dict(described["parameters"])
     if "signals" in parameters:
         parameters["signals"] = [

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.io.epoch_table import as_epoch_table
 from sklearn_sleep.staging.hidden_markov import forward_backward, viterbi
 
@@ -104,8 +104,7 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         labels = np.asarray(y)
         recording, epoch = _recording_and_epoch(X)
         if len(labels) != len(epoch):
-            msg = f"X has {len(epoch)} rows, but y {len(labels)}."
-            raise ValueError(msg)
+            raise ValueError(f"X has {len(epoch)} rows, but y {len(labels)}.")
         self.classifier_ = clone(self.classifier).fit(X, y, **fit_params)
         self.classes_ = np.asarray(self.classifier_.classes_)
         code = np.searchsorted(self.classes_, labels)

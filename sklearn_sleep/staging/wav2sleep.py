@@ -255,8 +255,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         if self.augmentation is not None:
             self.augmentation.check()
         if self.precision not in ("float32", "bfloat16"):
-            msg = f"precision={self.precision!r} must be 'float32' or 'bfloat16'."
-            raise ValueError(msg)
+            raise ValueError(f"precision={self.precision!r} must be 'float32' or 'bfloat16'.")
         return super().initialize()
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
@@ -296,8 +295,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
             If `size` is not known.
         """
         if self.size not in ("published", "auto"):
-            msg = f"size={self.size!r} must be 'published' or 'auto'."
-            raise ValueError(msg)
+            raise ValueError(f"size={self.size!r} must be 'published' or 'auto'.")
         if self.size == "published":
             return {}
         defaults = inspect.signature(Wav2SleepClassifier.__init__).parameters

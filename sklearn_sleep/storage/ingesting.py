@@ -23,11 +23,11 @@ from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
 from sklearn_sleep._version import __version__
-from sklearn_sleep.core.captured_warnings import Heard, capture_warnings
+from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.core.whole_files import written_whole
 from sklearn_sleep.datasets import COHORTS, load_cohort
 from sklearn_sleep.exceptions import EDFRepairWarning
 from sklearn_sleep.features.quality.assessment import assess_signal
@@ -122,8 +122,7 @@ def ingest(
     5
     """
     if format not in ("cache", "parquet"):
-        msg = f"format={format!r} must be 'cache' or 'parquet'."
-        raise ValueError(msg)
+        raise ValueError(f"format={format!r} must be 'cache' or 'parquet'.")
     loaded = _load(cohort, dataset, n_jobs, verbose)
     store = Path(store)
     (store / "nights").mkdir(parents=True, exist_ok=True)
@@ -170,8 +169,7 @@ def _load(
     if dataset is None:
         return load_cohort(cohort, n_jobs=n_jobs, verbose=verbose)
     if dataset not in COHORTS:
-        msg = f"dataset={dataset!r} is not known; use one of {', '.join(COHORTS)}."
-        raise ValueError(msg)
+        raise ValueError(f"dataset={dataset!r} is not known; use one of {', '.join(COHORTS)}.")
     return COHORTS[dataset].load(cohort, n_jobs=n_jobs, verbose=verbose)
 
 
@@ -180,11 +178,13 @@ def _make_steps(pipeline: Pipeline | None, signals: Sequence[str]) -> list[Any]:
         return [EDFReader(list(signals)), Resampler(), Normalizer(), Epocher()]
     steps = [clone(step) for _, step in pipeline.steps]
     if not isinstance(steps[0], EDFReader):
-        msg = f"The pipeline must begin with an EDFReader, not {type(steps[0]).__name__}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"The pipeline must begin with an EDFReader, not {type(steps[0]).__name__}."
+        )
     if any(isinstance(step, RecordingCache) for step in steps):
-        msg = "The pipeline has a RecordingCache; leave it out, ingest puts one at the end."
-        raise ValueError(msg)
+        raise ValueError(
+            "The pipeline has a RecordingCache; leave it out, ingest puts one at the end."
+        )
     return steps
 
 
@@ -249,7 +249,7 @@ class _Job:
             }
         row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
         path = self._path(processed.recordings[0], night, stages)
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(row, indent=1), encoding="utf-8")
         return row
 
@@ -389,7 +389,7 @@ def _quality_of(signal: Signal) -> dict[str, Any]:
     }
 
 
-def _tell(heard: Sequence[Heard]) -> dict[str, str]:
+def _tell(heard: Sequence[CapturedWarning]) -> dict[str, str]:
     repairs = [text for category, text in heard if issubclass(category, EDFRepairWarning)]
     problems = [text for category, text in heard if not issubclass(category, EDFRepairWarning)]
     return {"repairs": "\n".join(repairs), "problems": "\n".join(problems)}

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.recording import FloatArray
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.core.whole_files import written_whole
 
 __all__ = ["read_parquet_night", "write_parquet_night"]
 
@@ -57,7 +57,7 @@ def write_parquet_night(
         columns[name] = arrow.FixedSizeListArray.from_arrays(values, whole.shape[1], mask=missing)
     table = arrow.table(columns).replace_schema_metadata(dict(attributes))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         parquet.write_table(table, partial, compression="zstd")
 
 
@@ -114,6 +114,7 @@ def _import_pyarrow() -> tuple[Any, Any]:
         import pyarrow as arrow  # noqa: PLC0415 - an extra
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError as error:
-        msg = "Parquet needs pyarrow. Install it: pip install 'sklearn_sleep[parquet]'."
-        raise ImportError(msg) from error
+        raise ImportError(
+            "Parquet needs pyarrow. Install it: pip install 'sklearn_sleep[parquet]'."
+        ) from error
     return arrow, parquet

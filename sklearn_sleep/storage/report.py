@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.core.atomic_write import atomic_write
 
 __all__ = ["make_report", "write_report"]
 
@@ -60,9 +60,9 @@ def write_report(table: pd.DataFrame, folder: Path) -> None:
     folder : Path
         Where they go.
     """
-    with written_whole(folder / "report.csv") as partial:
+    with atomic_write(folder / "report.csv") as partial:
         table.to_csv(partial, index=False)
-    with written_whole(folder / "report.html") as partial:
+    with atomic_write(folder / "report.html") as partial:
         partial.write_text(_to_html(table), encoding="utf-8")
 
 

@@ -73,21 +73,18 @@ class Augmentation(BaseEstimator):
             Names the parameter.
         """
         if not 0 <= self.time_shift <= 0.5:
-            msg = (
+            raise ValueError(
                 f"time_shift={self.time_shift!r} must be from 0 to 0.5 epochs; beyond that, most "
                 "of an epoch would have its neighbour's stage."
             )
-            raise ValueError(msg)
         if not 0 <= self.speed_change <= 1:
-            msg = (
+            raise ValueError(
                 f"speed_change={self.speed_change!r} must be from 0 to 1; at more than twice the "
                 "speed, most of an epoch would have its neighbours' stages."
             )
-            raise ValueError(msg)
         for name in ("amplitude", "noise"):
             if not getattr(self, name) >= 0:
-                msg = f"{name}={getattr(self, name)!r} must not be negative."
-                raise ValueError(msg)
+                raise ValueError(f"{name}={getattr(self, name)!r} must not be negative.")
 
     def apply(self, x: Mapping[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
         """Return the changed samples.

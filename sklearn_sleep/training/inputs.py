@@ -48,28 +48,27 @@ def as_epochs(X: Any, who: str) -> Epochs:
         return X
     if isinstance(X, Mapping):
         return _epochs_from_arrays(X)
-    msg = (
+    raise TypeError(
         f"{who} takes epochs of a pipeline or a SliceDict of arrays, but X is {type(X).__name__}. "
         "Put EDFReader(signals=[...]), Resampler(), Normalizer() and Epocher() before it."
     )
-    raise TypeError(msg)
 
 
 def _epochs_from_arrays(X: Mapping[str, npt.NDArray[Any]]) -> Epochs:
     names = [name for name in X if name not in _NOT_SIGNALS]
     if not names or "recording" not in X:
-        msg = (
+        raise ValueError(
             "Arrays come by signal name together with 'recording', the recording of each row; "
             f"found the keys {list(X)}."
         )
-        raise ValueError(msg)
     recording = np.asarray(X["recording"])
     mask = np.asarray(X["mask"]) if "mask" in X else None
     _check_arrays(X, names, len(recording), mask)
     codes, paths = pd.factorize(recording)
     if (codes < 0).any():
-        msg = f"'recording' is missing in {int((codes < 0).sum())} rows; name it in each row."
-        raise ValueError(msg)
+        raise ValueError(
+            f"'recording' is missing in {int((codes < 0).sum())} rows; name it in each row."
+        )
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(paths) + 1))
     epoch = np.empty(len(recording), np.int32)
@@ -113,11 +112,11 @@ def _check_arrays(
     for name in names:
         shape = np.shape(X[name])
         if len(shape) != 2 or shape[0] != n_rows:
-            msg = f"{name!r} must have the shape ({n_rows}, samples_per_epoch), but has {shape}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"{name!r} must have the shape ({n_rows}, samples_per_epoch), but has {shape}."
+            )
     if mask is not None and (mask.shape != (n_rows, len(names)) or mask.dtype != bool):
-        msg = (
+        raise ValueError(
             f"'mask' must be boolean with the shape ({n_rows}, {len(names)}), a column for each "
             f"of {names}, but is {mask.dtype} with {mask.shape}."
         )
-        raise ValueError(msg)

@@ -86,11 +86,10 @@ def _map(path: str) -> Tensor:
     try:
         return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
     except FileNotFoundError as error:
-        msg = (
+        raise FileNotFoundError(
             f"{path} was evicted from its RecordingCache before it was used. Raise max_bytes, so "
             "that the nights which workers read ahead have room."
-        )
-        raise FileNotFoundError(msg) from error
+        ) from error
 
 
 @dataclass(frozen=True)

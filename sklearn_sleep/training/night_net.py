@@ -257,8 +257,9 @@ class NightNet(ResumesMixin, NightLearner):
         codes = encode(y, self.classes_)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
         if weight.shape != codes.shape:
-            msg = f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
+            )
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
         if starts_anew:
@@ -272,22 +273,20 @@ class NightNet(ResumesMixin, NightLearner):
         self.signals_ = tuple(rates if self.signals is None else self.signals)
         lacking = [name for name in self.signals_ if name not in rates]
         if lacking or not self.signals_:
-            msg = (
+            raise ValueError(
                 f"None of the training nights has the signal(s) {lacking or 'asked for'}; "
                 f"they have {list(rates)}."
             )
-            raise ValueError(msg)
         self.samples_per_epoch_ = {name: rates[name] for name in self.signals_}
 
     def _batches_per_step(self, batch_size: int) -> int:
         if self.target_batch_size is None:
             return 1
         if self.target_batch_size < 1 or self.target_batch_size % batch_size:
-            msg = (
+            raise ValueError(
                 f"target_batch_size={self.target_batch_size} must be a multiple of "
                 f"batch_size={batch_size}, the nights that are held in memory."
             )
-            raise ValueError(msg)
         return self.target_batch_size // batch_size
 
     @contextmanager

@@ -149,11 +149,10 @@ class NightPredictor(ClassifierMixin, NeuralNet):
         for name, found in epochs.samples_per_epoch.items():
             wanted = self.samples_per_epoch_.get(name, found)
             if found != wanted:
-                msg = (
+                raise ValueError(
                     f"{name} comes with {found} samples per epoch, but the network takes {wanted}. "
                     "Set Resampler(samples_per_epoch=...) as in training."
                 )
-                raise ValueError(msg)
 
 
 def network_input(x: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -90,13 +90,11 @@ def cohorts_of(dataset: NightDataset | Subset[NightSample], column: str) -> list
         first = values.iloc[[night.rows[0] for night in nights]]
         cohorts = first.astype(object).where(first.notna(), "").astype(str).tolist()
     else:
-        msg = f"balance={column!r} is no column of the epoch table, and not 'dataset'."
-        raise ValueError(msg)
+        raise ValueError(f"balance={column!r} is no column of the epoch table, and not 'dataset'.")
     unknown = [n.recording.path for n, cohort in zip(nights, cohorts, strict=True) if not cohort]
     if unknown:
-        msg = (
+        raise ValueError(
             f"balance={column!r}, but the cohort of {len(unknown)} of {len(nights)} nights is not "
             f"known, {unknown[0]} for one. Give the epoch table a column {column!r}."
         )
-        raise ValueError(msg)
     return cohorts

@@ -126,11 +126,10 @@ def in_steps(value: float, n_steps: int, name: str) -> float:
         return int(value)
     if isinstance(value, float) and 0 <= value <= 1:
         return value * n_steps
-    msg = (
+    raise ValueError(
         f"{name}={value!r} must be a number of steps (an integer such as 2000) or a fraction of "
         "the training (a float from 0.0 to 1.0)."
     )
-    raise ValueError(msg)
 
 
 class WarmUpDecay(Callback):
@@ -176,8 +175,7 @@ class WarmUpDecay(Callback):
         self.warm_up_steps_ = max(in_steps(self.warm_up, n_steps, "warm_up"), 1)
         self.decay_steps_ = in_steps(self.time_constant, n_steps, "time_constant")
         if not self.decay_steps_:
-            msg = "time_constant=0 lets the learning rate vanish; it must be more."
-            raise ValueError(msg)
+            raise ValueError("time_constant=0 lets the learning rate vanish; it must be more.")
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
         """Set the learning rate of the step that the batch belongs to."""

@@ -34,24 +34,21 @@ def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
         If y has another length, missing values, or unscored epochs (-1).
     """
     if y is None:
-        msg = "fit needs y, the stage of each row."
-        raise ValueError(msg)
+        raise ValueError("fit needs y, the stage of each row.")
     # Counted first, since NumPy makes the text 'nan' of a NaN among texts.
     n_missing = int(pd.isna(np.asarray(y, dtype=object)).sum())
     y = column_or_1d(y, warn=True)
     if len(y) != n_rows:
-        msg = f"X has {n_rows} rows, but y has {len(y)}."
-        raise ValueError(msg)
+        raise ValueError(f"X has {n_rows} rows, but y has {len(y)}.")
     if not n_rows:
-        msg = "X has no rows to train on."
-        raise ValueError(msg)
+        raise ValueError("X has no rows to train on.")
     if n_missing:
-        msg = f"y has {n_missing} missing values. Leave these rows out of X and y."
-        raise ValueError(msg)
+        raise ValueError(f"y has {n_missing} missing values. Leave these rows out of X and y.")
     n_unscored = int((y == Stage.UNSCORED).sum())
     if n_unscored:
-        msg = f"y has {n_unscored} unscored epochs (-1). Leave them out: X[y >= 0], y[y >= 0]."
-        raise ValueError(msg)
+        raise ValueError(
+            f"y has {n_unscored} unscored epochs (-1). Leave them out: X[y >= 0], y[y >= 0]."
+        )
     return y
 
 
@@ -77,6 +74,7 @@ def encode(y: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.int
     codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
     unknown = np.unique(y[classes[codes] != y])
     if len(unknown):
-        msg = f"y has the stages {unknown.tolist()}, which are not among {classes.tolist()}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"y has the stages {unknown.tolist()}, which are not among {classes.tolist()}."
+        )
     return codes

@@ -27,6 +27,7 @@ def modules() -> dict[str, Path]:
 def imports(path: Path) -> Iterator[str]:
     """Yield what a file imports of the package, inside functions too, but not for typing alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    known = modules()
     for_typing = {
         id(inner)
         for node in ast.walk(tree)
@@ -42,7 +43,7 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                yield full if full in modules() else node.module
+                yield full if full in known else node.module
 
 
 def _is_ours(module: str) -> bool:

@@ -18,8 +18,7 @@ _NIGHT = (
 
 def _of_scorer(scorer: int) -> tuple[str, ...]:
     if scorer not in (1, 2):
-        msg = f"scorer={scorer!r} is not there; ISRUC has the scorers 1 and 2."
-        raise ValueError(msg)
+        raise ValueError(f"scorer={scorer!r} is not there; ISRUC has the scorers 1 and 2.")
     # The text is the quicker one to read and says the same.
     return tuple(rf"{_NIGHT}_{scorer}\.{ending}" for ending in ("txt", "xlsx"))
 

@@ -59,8 +59,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        msg = "Figures need matplotlib: pip install 'sklearn_sleep[plot]'."
-        raise ImportError(msg) from error
+        raise ImportError("Figures need matplotlib: pip install 'sklearn_sleep[plot]'.") from error
     return Figure(figsize=size, layout="constrained")
 
 

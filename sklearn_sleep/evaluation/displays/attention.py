@@ -114,11 +114,10 @@ class AttentionDisplay(SavesFigure):
         """
         recordings = self.attention.index.get_level_values("recording").unique()
         if len(recordings) != 1:
-            msg = (
+            raise ValueError(
                 f"The rows are of {len(recordings)} recordings, but a figure shows one. Select it: "
                 'attention.loc[["night.edf"]].'
             )
-            raise ValueError(msg)
         epoch = self.attention.index.get_level_values("epoch").to_numpy()
         n_epochs = int(epoch.max()) + 1
         stages = np.full(n_epochs, -1)

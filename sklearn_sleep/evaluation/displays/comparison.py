@@ -78,8 +78,7 @@ class ComparisonDisplay(SavesFigure):
         known = list(self.scores["score"].unique())
         score = known[0] if self.score is None else self.score
         if score not in known:
-            msg = f"score={score!r} is none of the scores {known}."
-            raise ValueError(msg)
+            raise ValueError(f"score={score!r} is none of the scores {known}.")
         of_score = self.scores[self.scores["score"] == score].dropna(subset=["value"])
         means = of_score.groupby(["estimator", "recording"], sort=False)["value"].mean()
         names = list(of_score["estimator"].unique())

@@ -54,11 +54,10 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
     True
     """
     if sampling_frequency < 50:
-        msg = (
+        raise ValueError(
             f"The ECG has {sampling_frequency:g} samples per second; R peaks need 50 or more, "
             "better 200. Leave out the Resampler before the feature step."
         )
-        raise ValueError(msg)
     values = np.ascontiguousarray(samples, dtype=np.float64)
     step = int(sampling_frequency / _DETECTION_FREQUENCY)
     if step < 2:

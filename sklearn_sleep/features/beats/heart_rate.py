@@ -180,11 +180,10 @@ def _choose(night: Night, detector: HeartbeatDetector) -> str | None:
         return None
     name, _ = chosen[0]
     if night.recording.signals[name].is_epoched:
-        msg = (
+        raise ValueError(
             "InstantaneousHeartRate works on whole nights, but the recordings are already cut "
             "into epochs. Put it before Epocher() in the pipeline."
         )
-        raise ValueError(msg)
     return name
 
 

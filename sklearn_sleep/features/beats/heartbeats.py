@@ -141,8 +141,9 @@ class HeartbeatDetector(FeatureTransformer):
             If the signal is another one, or its sampling frequency too low.
         """
         if signal.name not in _DETECTORS:
-            msg = f"There are no heartbeats to find in {signal.name}; give the ECG or the PPG."
-            raise ValueError(msg)
+            raise ValueError(
+                f"There are no heartbeats to find in {signal.name}; give the ECG or the PPG."
+            )
         return self._detect(signal, usable_samples(signal, may_use))
 
     def compute_features(self, night: Night) -> FloatArray:
@@ -192,5 +193,6 @@ class HeartbeatDetector(FeatureTransformer):
 
     def _check_parameters(self) -> None:
         if not set(self.signals) <= set(_DETECTORS):
-            msg = f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
-            raise ValueError(msg)
+            raise ValueError(
+                f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
+            )

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils._param_validation import Interval
 
 from sklearn_sleep.core.epochs import Night
+from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.base import FeatureTransformer
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
@@ -126,8 +126,9 @@ class HRVFeatures(FeatureTransformer):
 
     def _check_parameters(self) -> None:
         if not set(self.groups) <= set(_GROUPS):
-            msg = f"groups={self.groups!r} must be a list of some of {', '.join(_GROUPS)}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"groups={self.groups!r} must be a list of some of {', '.join(_GROUPS)}."
+            )
         check_windows(self.windows)
 
     def compute_features(self, night: Night) -> FloatArray:

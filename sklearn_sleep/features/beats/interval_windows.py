@@ -19,11 +19,10 @@ def check_windows(windows: Any) -> None:
     """Raise ValueError if a feature step's parameter ``windows`` is not one."""
     for window in windows:
         if not _is_window(window):
-            msg = (
+            raise ValueError(
                 f"windows={windows!r} must be a list of pairs of whole seconds, those before and "
                 "those after the beginning of the epoch, such as [(240, 60)]."
             )
-            raise ValueError(msg)
 
 
 def name_windows(names: Sequence[str], windows: Sequence[tuple[int, int]]) -> list[str]:

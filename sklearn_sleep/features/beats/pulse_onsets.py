@@ -64,11 +64,10 @@ def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> Fl
     True
     """
     if sampling_frequency < 20:
-        msg = (
+        raise ValueError(
             f"The PPG has {sampling_frequency:g} samples per second; pulse onsets need 20 or more. "
             "Leave out the Resampler before the feature step."
         )
-        raise ValueError(msg)
     values = np.asarray(samples, dtype=np.float64)
     if len(values) < 2 * sampling_frequency or np.ptp(values) == 0:
         return np.empty(0)

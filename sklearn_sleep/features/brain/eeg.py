@@ -152,8 +152,9 @@ class EEGFeatures(FeatureTransformer):
         for signal in self.signals:
             # A definition of the user's own is seen when it is read.
             if signal in SIGNALS and SIGNALS[signal].unit != "uV":
-                msg = f"signals={self.signals!r} must be EEG, EOG or EMG; {signal} is none of them."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"signals={self.signals!r} must be EEG, EOG or EMG; {signal} is none of them."
+                )
 
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows.
@@ -198,17 +199,15 @@ def _kind(signal: str) -> str:
 def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
     """Return the samples of each epoch at 100 Hz."""
     if signal.unit != "uV":
-        msg = (
+        raise ValueError(
             f"{signal.name} has the unit {signal.unit!r}, and microvolts are needed. Leave out the "
             "Normalizer before the feature step."
         )
-        raise ValueError(msg)
     if signal.sampling_frequency < _LOWEST_FREQUENCY:
-        msg = (
+        raise ValueError(
             f"{signal.name} has {signal.sampling_frequency:g} samples per second; waves of 30 Hz "
             f"need {_LOWEST_FREQUENCY:g} or more."
         )
-        raise ValueError(msg)
     samples = usable_samples(signal, may_use)
     resampled = resample_polyphase(
         samples, signal.sampling_frequency, _SAMPLES_PER_EPOCH, signal.n_epochs

@@ -139,11 +139,10 @@ def _filter(
     Nothing if no sample differs from the others.
     """
     if sampling_frequency < 4:
-        msg = (
+        raise ValueError(
             f"The respiration has {sampling_frequency:g} samples per second; breaths need 4 or "
             "more. Leave out the Resampler before the feature step."
         )
-        raise ValueError(msg)
     values, missing = bridge_gaps(np.asarray(samples, dtype=np.float64))
     # A night that is over before the filter has settled tells nothing.
     too_short = (~missing).sum() < sampling_frequency / _BAND[0]

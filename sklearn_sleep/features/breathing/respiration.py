@@ -159,8 +159,9 @@ class RespirationFeatures(FeatureTransformer):
         check_windows(self.windows)
         known = (*_BELTS, *_DERIVED)
         if not set(self.signals) <= set(known):
-            msg = f"signals={self.signals!r} must be a list of some of {', '.join(known)}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"signals={self.signals!r} must be a list of some of {', '.join(known)}."
+            )
 
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows.

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
 from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.masking import mask_epochs
+from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.features.quality.assessment import (
@@ -98,19 +98,19 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
         known = (*EPOCH_FAULTS, *NIGHT_FAULTS)
         unknown = [fault for fault in self.faults if fault not in known]
         if unknown or isinstance(self.faults, str):
-            msg = f"faults={self.faults!r} must be a list of some of {', '.join(known)}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"faults={self.faults!r} must be a list of some of {', '.join(known)}."
+            )
 
     def _check_input(self, X: Any) -> None:
         super()._check_input(X)
         for recording in X.recordings[:1]:
             for signal in recording.signals.values():
                 if signal.is_epoched:
-                    msg = (
+                    raise ValueError(
                         "SignalQuality works on whole nights, but the recordings are already cut "
                         "into epochs. Put it after EDFReader in the pipeline."
                     )
-                    raise ValueError(msg)
 
     def transform(self, X: Epochs) -> Epochs:
         """Return the same rows over recordings that are looked at when they are read.

@@ -158,11 +158,10 @@ class EDFSource:
     def _read(self, derivation: _Derivation) -> FloatArray:
         status = Path(self.path).stat()
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
-            msg = (
+            raise EDFError(
                 f"{self.path}: the file has changed since its header was read. "
                 "Run the pipeline again from EDFReader."
             )
-            raise EDFError(msg)
         first, *references = (
             read_edf_samples(self.header, part.channel, scale=part.scale, offset=part.offset)
             for part in derivation.parts
@@ -352,11 +351,10 @@ def _derive(
 ) -> _Derivation:
     if len({channel.sampling_frequency for channel in channels}) > 1:
         rates = " and ".join(f"{c.label} {c.sampling_frequency:g} Hz" for c in channels)
-        msg = (
+        raise EDFError(
             f"{path}: {definition.name} is the difference of channels with different sampling "
             f"frequencies ({rates}), which cannot be subtracted. Ask for one of them."
         )
-        raise EDFError(msg)
     parts = tuple(_scaled(path, channel, definition.name, unit) for channel in channels)
     return _Derivation(definition, unit or "", parts)
 
@@ -371,11 +369,10 @@ def _scaled(path: str, channel: EDFChannel, name: str, unit: str | None) -> _Sca
     factor = conversion_factor(channel.unit, unit)
     field = f"{path}: field 'physical dimension' of channel {channel.label!r}"
     if factor is None and channel.unit.strip():
-        msg = (
+        raise EDFError(
             f"{field}: found {channel.unit!r}, which is not a voltage, so that {name} cannot be "
             f"given in {unit}. Choose another channel with EDFReader(channels={{{name!r}: ...}})."
         )
-        raise EDFError(msg)
     if factor is None:
         msg = f"{field}: found no unit, used {unit!r}. Check the amplitude of {name}."
         warnings.warn(msg, EDFRepairWarning, stacklevel=2)

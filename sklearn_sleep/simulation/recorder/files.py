@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from edfio import Edf, EdfSignal, Patient, Recording
 
-from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.simulation.recorder.annotations import WRITERS
 from sklearn_sleep.simulation.recorder.layouts import LAYOUTS, AnnotationFile, Visit
 from sklearn_sleep.simulation.recorder.sites import Site
@@ -161,7 +161,7 @@ def write_night(
     for path in night.paths:
         path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        partials = [stack.enter_context(written_whole(path)) for path in night.paths]
+        partials = [stack.enter_context(atomic_write(path)) for path in night.paths]
         recording, *annotations, archive = partials
         _edf(night, site, samples, start).write(recording)
         for label in night.files.without_scale:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.simulation.recorder.files import SyntheticNight
 
 __all__ = ["claim_folder"]
@@ -49,26 +49,24 @@ def claim_folder(
         found = _read(manifest)
         different = _differences(found["parameters"], wanted)
         if different and not overwrite:
-            msg = (
+            raise ValueError(
                 f"{folder} holds a cohort made with other parameters: {'; '.join(different)}. "
                 "Use another folder, the same parameters, or overwrite=True to replace it."
             )
-            raise ValueError(msg)
         if overwrite:
             _remove_nights(folder, found["nights"], found["parameters"].get("layout") or "")
     elif folder.is_dir() and any(folder.iterdir()):
-        msg = (
+        raise ValueError(
             f"{folder} is not empty and has no {MANIFEST_NAME}, so it is not a synthetic cohort. "
             "Use a new or empty folder."
         )
-        raise ValueError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "format": FORMAT,
         "parameters": wanted,
         "nights": [[night.site, night.number, night.visit] for night in nights],
     }
-    with written_whole(manifest) as partial:
+    with atomic_write(manifest) as partial:
         partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -76,11 +74,13 @@ def _read(manifest: Path) -> dict[str, Any]:
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except ValueError as error:
-        msg = f"{manifest} is not JSON ({error}). Remove the folder and make the cohort again."
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"{manifest} is not JSON ({error}). Remove the folder and make the cohort again."
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        msg = f"{manifest} is not the manifest of a synthetic cohort. Use another folder."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{manifest} is not the manifest of a synthetic cohort. Use another folder."
+        )
     return content
 
 

@@ -65,30 +65,27 @@ class Channel:
     def __post_init__(self) -> None:
         where = f"of channel {self.label!r}"
         if not (self.label and self.label.isascii() and len(self.label) <= 16):
-            msg = f"label {where} must be 1 to 16 ASCII characters, as EDF stores it."
-            raise ValueError(msg)
+            raise ValueError(f"label {where} must be 1 to 16 ASCII characters, as EDF stores it.")
         if self.signal not in (*_SCALED_SIGNALS, *_ARBITRARY_SIGNALS, *_EEG_SIGNALS):
             known = ", ".join((*_SCALED_SIGNALS, *_ARBITRARY_SIGNALS, *_EEG_SIGNALS))
-            msg = f"signal={self.signal!r} {where} cannot be synthesized; use one of {known}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"signal={self.signal!r} {where} cannot be synthesized; use one of {known}."
+            )
         if (self.signal in _ARBITRARY_SIGNALS) != (self.unit == ""):
             arbitrary = ", ".join(_ARBITRARY_SIGNALS)
-            msg = f"unit={self.unit!r} {where} must be empty for {arbitrary}, and only for them."
-            raise ValueError(msg)
+            raise ValueError(
+                f"unit={self.unit!r} {where} must be empty for {arbitrary}, and only for them."
+            )
         if self.unit and self.unit not in _MICROVOLTS:
-            msg = f"unit={self.unit!r} {where} must be one of {', '.join(_MICROVOLTS)}."
-            raise ValueError(msg)
+            raise ValueError(f"unit={self.unit!r} {where} must be one of {', '.join(_MICROVOLTS)}.")
         if self.sampling_frequency <= 0 or self.sampling_frequency % 1:
-            msg = (
+            raise ValueError(
                 f"sampling_frequency={self.sampling_frequency} {where} must be whole and positive."
             )
-            raise ValueError(msg)
         if self.physical_range[0] == self.physical_range[1]:
-            msg = f"physical_range={self.physical_range} {where} must not be empty."
-            raise ValueError(msg)
+            raise ValueError(f"physical_range={self.physical_range} {where} must not be empty.")
         if self.polarity not in (1, -1):
-            msg = f"polarity={self.polarity} {where} must be 1 or -1."
-            raise ValueError(msg)
+            raise ValueError(f"polarity={self.polarity} {where} must be 1 or -1.")
 
     @property
     def microvolts_per_unit(self) -> float:
@@ -134,26 +131,26 @@ class Site:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9]*", self.name):
-            msg = f"Site name {self.name!r} must be lower-case letters and digits, as in 'north'."
-            raise ValueError(msg)
+            raise ValueError(
+                f"Site name {self.name!r} must be lower-case letters and digits, as in 'north'."
+            )
         labels = [channel.label for channel in self.channels]
         if not labels or len(set(labels)) < len(labels):
-            msg = f"Site {self.name!r} needs channels, all with different labels; got {labels}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"Site {self.name!r} needs channels, all with different labels; got {labels}."
+            )
         if self.record_duration <= 0 or (30.0 / self.record_duration) % 1:
-            msg = (
+            raise ValueError(
                 f"record_duration={self.record_duration} of site {self.name!r} must divide the "
                 "30-second epoch."
             )
-            raise ValueError(msg)
         for channel in self.channels:
             if (channel.sampling_frequency * self.record_duration) % 1:
-                msg = (
+                raise ValueError(
                     f"Channel {channel.label!r} of site {self.name!r}: a data record of "
                     f"{self.record_duration} s must hold a whole number of samples, which "
                     f"sampling_frequency={channel.sampling_frequency} does not give."
                 )
-                raise ValueError(msg)
 
 
 _NORTH = Site(

@@ -54,8 +54,7 @@ class AnswerTree:
 
     def __init__(self, tokenizer: Any, stages: Sequence[str]) -> None:
         if len(set(stages)) < len(stages) or not stages:
-            msg = f"The answers {list(stages)} must all differ."
-            raise ValueError(msg)
+            raise ValueError(f"The answers {list(stages)} must all differ.")
         self.n_answers = len(stages)
         # To the end of each stage, with the quotation mark that ends it.
         texts = [answer_text(stage)[:-1] for stage in stages]
@@ -71,11 +70,10 @@ class AnswerTree:
             shared = [answers for answers in ways.values() if len(answers) > 1]
             if len(shared) > 1:
                 groups = " and ".join(str([stages[answer] for answer in way]) for way in shared)
-                msg = (
+                raise ValueError(
                     f"The answers {groups} begin with the same tokens each, so that one forward "
                     "pass does not tell them all apart. Name the stages otherwise, in answers=."
                 )
-                raise ValueError(msg)
             if len(ways) > 1:
                 answers = tuple(tuple(way) for way in ways.values())
                 self._forks.append(_Fork(position, tuple(ways), answers))

@@ -58,8 +58,7 @@ def import_transformers() -> Any:
     """
     for package in ("transformers", "peft"):
         if find_spec(package) is None:
-            msg = f"VLMStager needs {package}: pip install 'sklearn_sleep[vlm]'."
-            raise ImportError(msg)
+            raise ImportError(f"VLMStager needs {package}: pip install 'sklearn_sleep[vlm]'.")
     return importlib.import_module("transformers")
 
 
@@ -194,11 +193,9 @@ def keep_whole_images(processor: Any) -> None:
 
 def _four_bits(transformers: Any, device: str) -> Any:
     if not device.startswith("cuda") or not torch.cuda.is_available():
-        msg = f"quantization='4bit' needs a GPU, but device={device!r}. Leave it out."
-        raise ValueError(msg)
+        raise ValueError(f"quantization='4bit' needs a GPU, but device={device!r}. Leave it out.")
     if find_spec("bitsandbytes") is None:
-        msg = "quantization='4bit' needs bitsandbytes: pip install bitsandbytes."
-        raise ImportError(msg)
+        raise ImportError("quantization='4bit' needs bitsandbytes: pip install bitsandbytes.")
     return transformers.BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
     )

@@ -134,8 +134,7 @@ def saliency_of_images(
     elif weight.ndim == 4 and len(weight) == n_rows * n_images:
         maps = [image[None] for image in weight.sum(dim=1)]
     else:
-        msg = f"How this model takes images is not known: {tuple(weight.shape)}."
-        raise ValueError(msg)
+        raise ValueError(f"How this model takes images is not known: {tuple(weight.shape)}.")
     scaled = torch.cat([interpolate(m[None], (height, width), mode="nearest")[0] for m in maps])
     result = scaled.reshape(shape)
     greatest = result.amax(dim=(1, 2, 3), keepdim=True)

@@ -174,19 +174,17 @@ def as_images(X: Any, classifier: str) -> Any:
     if isinstance(X, WaveformImages):
         return X if X.layout == "separate" else _Panels(X)
     if not isinstance(X, np.ndarray):
-        msg = (
+        raise TypeError(
             f"{classifier} takes images, but X is {type(X).__name__}. Put WaveformImageRenderer() "
             "before it in the pipeline."
         )
-        raise TypeError(msg)
     if X.ndim == 4:
         X = X[:, None]
     if X.ndim != 5 or X.shape[-1] != 3 or X.dtype != np.uint8:
-        msg = (
+        raise ValueError(
             "An array of images must be of uint8 and have the shape (n_rows, n_images, height, "
             f"width, 3), but is of {X.dtype} and has {X.shape}."
         )
-        raise ValueError(msg)
     return X
 
 

@@ -130,8 +130,9 @@ class VisionLanguageModule(nn.Module):
         own = set(self.state_dict())
         missing, unexpected = sorted(own - set(state_dict)), sorted(set(state_dict) - own)
         if strict and (missing or unexpected):
-            msg = f"The weights do not fit: missing {missing[:3]}, unexpected {unexpected[:3]}."
-            raise RuntimeError(msg)
+            raise RuntimeError(
+                f"The weights do not fit: missing {missing[:3]}, unexpected {unexpected[:3]}."
+            )
         return super().load_state_dict(state_dict, strict=False, assign=assign)
 
 

@@ -70,11 +70,10 @@ def measure_waveforms(
     n_stretches = EPOCH_DURATION / seconds
     length = epochs.shape[1] / n_stretches
     if n_stretches != round(n_stretches) or length != round(length):
-        msg = (
+        raise ValueError(
             f"seconds={seconds:g} must divide 30 s, and be a whole number of samples, of which an "
             f"epoch has {epochs.shape[1]}."
         )
-        raise ValueError(msg)
     stretches = epochs.reshape(len(epochs), round(n_stretches), round(length))
     values = [np.abs(stretches).mean(axis=2)]
     if with_bands:

@@ -113,11 +113,10 @@ def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: st
     """
     has_adapter = (folder / _ADAPTER_CONFIGURATION).is_file()
     if not (folder / _CONFIGURATION).is_file() and not has_adapter:
-        msg = (
+        raise FileNotFoundError(
             f"{folder} has neither {_CONFIGURATION}, which save_pretrained writes, nor an adapter "
             f"({_ADAPTER_CONFIGURATION})."
         )
-        raise FileNotFoundError(msg)
     with explain_damage(folder):
         adapter = _read_json(folder / _ADAPTER_CONFIGURATION) if has_adapter else None
         described = _describe(folder, stager_type.__name__, adapter)
@@ -144,15 +143,14 @@ def _describe(folder: Path, kind: str, adapter: dict[str, Any] | None) -> dict[s
     if (folder / _CONFIGURATION).is_file():
         described = _read_json(folder / _CONFIGURATION)
         if described["type"] != kind:
-            msg = f"{folder} holds a {described['type']}, not a {kind}."
-            raise ValueError(msg)
+            raise ValueError(f"{folder} holds a {described['type']}, not a {kind}.")
         if described["format_version"] > _FORMAT_VERSION:
-            msg = f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
-            raise ValueError(msg)
+            raise ValueError(
+                f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
+            )
         unknown = sorted(described["parameters"].keys() - set(_PARAMETERS))
         if unknown:
-            msg = f"{folder}: the parameters {unknown} are not known."
-            raise ValueError(msg)
+            raise ValueError(f"{folder}: the parameters {unknown} are not known.")
         return described
     assert adapter is not None  # noqa: S101  one of the two is there
     return {
@@ -171,8 +169,7 @@ def _describe(folder: Path, kind: str, adapter: dict[str, Any] | None) -> dict[s
 
 def _adapter_options(adapter: dict[str, Any]) -> dict[str, Any]:
     if adapter["peft_type"] != "LORA":
-        msg = f"The adapter is of the type {adapter['peft_type']}; only LORA is known."
-        raise ValueError(msg)
+        raise ValueError(f"The adapter is of the type {adapter['peft_type']}; only LORA is known.")
     return {
         name: adapter[name] for name in _ADAPTER_OPTIONS if adapter.get(name) not in (None, {}, [])
     }
@@ -185,8 +182,9 @@ def _load_adapter(model: Any, path: Path) -> None:
     missing = [name for name in found.missing_keys if "lora_" in name]
     if missing or found.unexpected_keys:
         unexpected = list(found.unexpected_keys)[:2]
-        msg = f"{path} does not fit the model: missing {missing[:2]}, unexpected {unexpected}."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{path} does not fit the model: missing {missing[:2]}, unexpected {unexpected}."
+        )
 
 
 def _read_json(path: Path) -> Any:

@@ -359,13 +359,11 @@ class VLMStager(SavableLearner):
             If no row has a signal.
         """
         if not isinstance(X, WaveformImages):
-            msg = f"pretrain takes WaveformImages, but X is {type(X).__name__}."
-            raise TypeError(msg)
+            raise TypeError(f"pretrain takes WaveformImages, but X is {type(X).__name__}.")
         images = X.with_context([0])
         images = images[np.flatnonzero(images.shows_signals())]
         if not len(images):
-            msg = "No row of X has a signal to learn from."
-            raise ValueError(msg)
+            raise ValueError("No row of X has a signal to learn from.")
         learner = clone(self).set_params(train_vision=True, max_epochs=max_epochs)
         learner._check_parameters()
         learner.backbone_ = learner._load()
@@ -432,8 +430,9 @@ class VLMStager(SavableLearner):
         codes = encode(y, self.classes_)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
         if weight.shape != codes.shape:
-            msg = f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
+            )
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
         if starts_anew:
@@ -450,8 +449,7 @@ class VLMStager(SavableLearner):
             ]
             return [of_class[code] for code in codes]
         if len(rationales) != len(codes):
-            msg = f"rationales has {len(rationales)} rows, but y has {len(codes)}."
-            raise ValueError(msg)
+            raise ValueError(f"rationales has {len(rationales)} rows, but y has {len(codes)}.")
         texts = [
             answer_text(self.answers_[code], *(rationale or ()))
             for code, rationale in zip(codes, rationales, strict=True)
@@ -466,22 +464,19 @@ class VLMStager(SavableLearner):
         ):
             value = getattr(self, name)
             if value not in allowed:
-                msg = f"{name}={value!r} must be one of {allowed}."
-                raise ValueError(msg)
+                raise ValueError(f"{name}={value!r} must be one of {allowed}.")
         size = self.target_batch_size
         if size is not None and (size < 1 or size % self.batch_size):
-            msg = (
+            raise ValueError(
                 f"target_batch_size={size} must be a multiple of batch_size={self.batch_size}, the "
                 "rows that are held in memory."
             )
-            raise ValueError(msg)
 
     def _name_classes(self) -> list[str]:
         if self.answers is not None:
             lacking = [label for label in self.classes_.tolist() if label not in self.answers]
             if lacking:
-                msg = f"answers does not name the classes {lacking}."
-                raise ValueError(msg)
+                raise ValueError(f"answers does not name the classes {lacking}.")
             return [str(self.answers[label]) for label in self.classes_.tolist()]
         if np.issubdtype(self.classes_.dtype, np.integer):
             n_classes = len(self.classes_) if self.classes is None else len(np.unique(self.classes))
@@ -522,11 +517,10 @@ class VLMStager(SavableLearner):
         images = as_images(X, type(self).__name__)
         shape = _row_shape(X, images)
         if shape != self.image_shape_:
-            msg = (
+            raise ValueError(
                 f"Rows have images of the shape {shape}, but {type(self).__name__} was fitted on "
                 f"{self.image_shape_}: (images, height, width, colours)."
             )
-            raise ValueError(msg)
         return images
 
 

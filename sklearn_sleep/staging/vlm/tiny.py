@@ -83,14 +83,12 @@ def tiny_vlm(
     transformers = import_transformers()
     makers = {"qwen2_5_vl": _qwen, "llava": _llava}
     if architecture not in makers:
-        msg = f"architecture={architecture!r} must be 'qwen2_5_vl' or 'llava'."
-        raise ValueError(msg)
+        raise ValueError(f"architecture={architecture!r} must be 'qwen2_5_vl' or 'llava'.")
     if hidden_size % 32 or image_size % _PATCH_SIZE:
-        msg = (
+        raise ValueError(
             f"hidden_size={hidden_size} must be a multiple of 32, and image_size={image_size} one "
             f"of {_PATCH_SIZE}."
         )
-        raise ValueError(msg)
     tokenizer = _tokenizer(transformers)
     with torch.random.fork_rng([]):
         torch.manual_seed(random_state)

@@ -16,7 +16,7 @@ from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor
 
-from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.core.atomic_write import atomic_write
 
 __all__ = ["ResumableCheckpoint", "ResumesMixin"]
 
@@ -98,11 +98,10 @@ class ResumableCheckpoint(Callback):
             Passes that were done.
         """
         if net.history:
-            msg = (
+            raise ValueError(
                 "ResumableCheckpoint goes with one fit from the beginning, but this classifier has "
                 "been trained before (partial_fit or warm_start). Leave it out of callbacks."
             )
-            raise ValueError(msg)
         self._identity = _describe(net, dataset)
         path = Path(self.folder) / _FILE
         if not path.exists():
@@ -115,12 +114,11 @@ class ResumableCheckpoint(Callback):
         )
         if differing:
             found, expected = state["identity"].get(differing[0]), self._identity.get(differing[0])
-            msg = (
+            raise ValueError(
                 f"{path} holds another training: {', '.join(differing)} differ(s) "
                 f"({differing[0]}: {found} there, {expected} here). Give another folder, or delete "
                 "this one to start anew."
             )
-            raise ValueError(msg)
         _restore(net, state)
         return len(net.history)
 
@@ -130,7 +128,7 @@ class ResumableCheckpoint(Callback):
             return
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(folder / _FILE) as partial, partial.open("wb") as file:
+        with atomic_write(folder / _FILE) as partial, partial.open("wb") as file:
             torch.save({"identity": self._identity, **_capture(net)}, file)
             file.flush()
             os.fsync(file.fileno())
@@ -218,11 +216,13 @@ def _read(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         version = state["format_version"]
     except _DAMAGE as error:
-        msg = f"{path} is not a training that ResumableCheckpoint saved. Delete it to start anew."
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"{path} is not a training that ResumableCheckpoint saved. Delete it to start anew."
+        ) from error
     if version > _FORMAT_VERSION:
-        msg = f"{path} was saved by a newer sklearn_sleep; update it to go on with the training."
-        raise ValueError(msg)
+        raise ValueError(
+            f"{path} was saved by a newer sklearn_sleep; update it to go on with the training."
+        )
     return state
 
 
@@ -281,11 +281,10 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(item, where) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(item, where) for item in value)
-    msg = (
+    raise TypeError(
         f"ResumableCheckpoint cannot save {where}: {type(value).__name__}. Give the callback "
         "state_dict() and load_state_dict(state), or leave it out."
     )
-    raise TypeError(msg)
 
 
 def _to_device(value: Any, device: torch.device) -> Any:

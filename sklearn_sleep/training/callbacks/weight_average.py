@@ -54,8 +54,9 @@ class WeightAverage(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Check the parameters and start counting."""
         if self.decay is not None and not 0 <= self.decay < 1:
-            msg = f"decay={self.decay!r} must be from 0 to below 1, or None for no average."
-            raise ValueError(msg)
+            raise ValueError(
+                f"decay={self.decay!r} must be from 0 to below 1, or None for no average."
+            )
         self.step_ = 0
         self.n_updates_ = 0
         self.has_stepped_ = False

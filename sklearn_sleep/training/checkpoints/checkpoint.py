@@ -71,5 +71,6 @@ def explain_damage(folder: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        msg = f"{folder} does not hold a model as save_pretrained writes it: {error!r}"
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"{folder} does not hold a model as save_pretrained writes it: {error!r}"
+        ) from error

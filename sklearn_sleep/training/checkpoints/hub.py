@@ -51,12 +51,14 @@ def find_folder(
     name = os.fspath(source)
     if not name.startswith(_PREFIX):
         if revision is not None:
-            msg = f"revision={revision!r} is for models on the hub, but {name!r} is a folder."
-            raise ValueError(msg)
+            raise ValueError(
+                f"revision={revision!r} is for models on the hub, but {name!r} is a folder."
+            )
         folder = Path(name)
         if not folder.is_dir():
-            msg = f"{folder} is not a folder. Give one, or 'hf://user/name' for a model on the hub."
-            raise FileNotFoundError(msg)
+            raise FileNotFoundError(
+                f"{folder} is not a folder. Give one, or 'hf://user/name' for a model on the hub."
+            )
         return folder
     downloaded = _import_hub().snapshot_download(
         repo_id=_repository(name.removeprefix(_PREFIX)),
@@ -115,8 +117,7 @@ def upload_folder(
 
 def _repository(name: str) -> str:
     if not _REPOSITORY.fullmatch(name):
-        msg = f"{name!r} is not a repository of the hub; give 'user/name'."
-        raise ValueError(msg)
+        raise ValueError(f"{name!r} is not a repository of the hub; give 'user/name'.")
     return name
 
 
@@ -124,9 +125,8 @@ def _import_hub() -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
-        msg = (
+        raise ImportError(
             "Models on the Hugging Face Hub need huggingface_hub, which is not installed. "
             "Install it with: pip install 'sklearn_sleep[hub]'. Or download the model's folder "
             "and give its path."
-        )
-        raise ImportError(msg) from error
+        ) from error

@@ -96,13 +96,15 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     """
     for name in OWN_FILES:
         if not (folder / name).is_file():
-            msg = f"{folder / name} is not there. Give a folder that save_pretrained wrote."
-            raise FileNotFoundError(msg)
+            raise FileNotFoundError(
+                f"{folder / name} is not there. Give a folder that save_pretrained wrote."
+            )
     with explain_damage(folder):
         configuration = json.loads((folder / _CONFIGURATION).read_text(encoding="utf-8"))
         if configuration["format_version"] > _FORMAT_VERSION:
-            msg = f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
-            raise ValueError(msg)
+            raise ValueError(
+                f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
+            )
         return {"steps": configuration["steps"], "classifier": configuration["classifier"]}
 
 
@@ -128,12 +130,12 @@ def read_own_checkpoint(folder: Path) -> Checkpoint:
     described = read_configuration(folder)["classifier"]
     with explain_damage(folder):
         if described["type"] != _CLASSIFIER:
-            msg = f"the classifier {described['type']!r} is not known; known is {_CLASSIFIER}."
-            raise ValueError(msg)
+            raise ValueError(
+                f"the classifier {described['type']!r} is not known; known is {_CLASSIFIER}."
+            )
         unknown = [key for key in described["parameters"] if not key.startswith(_PREFIX)]
         if unknown:
-            msg = f"the classifier's parameters {unknown} are not known."
-            raise ValueError(msg)
+            raise ValueError(f"the classifier's parameters {unknown} are not known.")
         return Checkpoint(
             signals={str(name): int(n) for name, n in described["samples_per_epoch"].items()},
             classes=np.asarray(described["classes"]),

@@ -147,14 +147,16 @@ def read_published_checkpoint(folder: Path) -> Checkpoint:
     for name in PUBLISHED_FILES:
         if not (folder / name).is_file():
             needed = " and ".join(PUBLISHED_FILES)
-            msg = f"{folder / name} is not there. A published model has {needed}."
-            raise FileNotFoundError(msg)
+            raise FileNotFoundError(
+                f"{folder / name} is not there. A published model has {needed}."
+            )
     path = folder / _CONFIGURATION
     try:
         configuration = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"{path} is not a plain YAML file, and nothing but plain values is read: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"{path} is not a plain YAML file, and nothing but plain values is read: {error}"
+        ) from error
     signals, n_classes, parameters = _translate(path, configuration)
     return Checkpoint(
         signals=signals,
@@ -220,11 +222,10 @@ def _check_writable(checkpoint: Checkpoint, parameters: Mapping[str, Any]) -> No
     if not np.array_equal(checkpoint.classes, np.arange(len(checkpoint.classes))):
         reasons.append(f"the classes {checkpoint.classes.tolist()} (it numbers them from 0)")
     if reasons:
-        msg = (
+        raise ValueError(
             f"The published format has no {', no '.join(reasons)}. "
             "Save the model with format='sklearn_sleep'."
         )
-        raise ValueError(msg)
 
 
 def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dict[str, Any]]:
@@ -232,8 +233,7 @@ def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dic
     top = _options(path, "", configuration, "Wav2Sleep", {"num_classes", *_PARTS})
     n_classes = top.get("num_classes")
     if not isinstance(n_classes, int) or isinstance(n_classes, bool) or n_classes < 2:
-        msg = f"{path}: num_classes={n_classes!r} must be an integer from 2."
-        raise ValueError(msg)
+        raise ValueError(f"{path}: num_classes={n_classes!r} must be an integer from 2.")
     parameters: dict[str, Any] = {}
     signal_map: Any = None
     for part, class_name in _PARTS.items():
@@ -244,8 +244,9 @@ def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dic
         for key, option in _OPTIONS[part].items():
             value = _value(f"{path}: {part}.{key}", given.get(key, option.default), option)
             if parameters.setdefault(option.parameter, value) != value:
-                msg = f"{path}: {part}.{key}={value!r}, but another part has {parameters[key]!r}."
-                raise ValueError(msg)
+                raise ValueError(
+                    f"{path}: {part}.{key}={value!r}, but another part has {parameters[key]!r}."
+                )
     signals = _signals(path, signal_map)
     if any(name != encoder for name, encoder in signal_map.items()):
         parameters["signal_map"] = dict(signal_map)
@@ -256,53 +257,47 @@ def _options(path: Path, part: str, given: Any, class_name: str, known: set[str]
     """Return the options of a part, all of which are known."""
     where = f"{path}: {part or 'the configuration'}"
     if not isinstance(given, dict):
-        msg = f"{where} must be a mapping with {_TARGET}, not {given!r}."
-        raise ValueError(msg)
+        raise ValueError(f"{where} must be a mapping with {_TARGET}, not {given!r}.")
     if given.get(_TARGET) != _MODULE + class_name:
-        msg = (
+        raise ValueError(
             f"{where} has {_TARGET}={given.get(_TARGET)!r}, which is not known here; "
             f"known is {_MODULE + class_name!r}. Targets are compared, never imported."
         )
-        raise ValueError(msg)
     unknown = [key for key in given if key != _TARGET and key not in known]
     if unknown:
-        msg = f"{where} has the unknown option(s) {unknown}; known are {sorted(known)}."
-        raise ValueError(msg)
+        raise ValueError(f"{where} has the unknown option(s) {unknown}; known are {sorted(known)}.")
     return {key: value for key, value in given.items() if key != _TARGET}
 
 
 def _value(where: str, value: Any, option: _Option) -> Any:
     """Return a value of the type that the option has."""
     if value is _REQUIRED:
-        msg = f"{where} is missing."
-        raise ValueError(msg)
+        raise ValueError(f"{where} is missing.")
     if value is None and option.may_be_none:
         return None
     if option.type is float and type(value) is int:
         return float(value)
     # Not isinstance, by which True is an integer.
     if type(value) is not option.type:
-        msg = f"{where}={value!r} must be of type {option.type.__name__}."
-        raise ValueError(msg)
+        raise ValueError(f"{where}={value!r} must be of type {option.type.__name__}.")
     return value
 
 
 def _signals(path: Path, signal_map: Any) -> dict[str, int]:
     if not isinstance(signal_map, dict) or not signal_map:
-        msg = (
+        raise ValueError(
             f"{path}: signal_encoders.signal_map must name encoders by signal, not {signal_map!r}."
         )
-        raise ValueError(msg)
     for name, encoder in signal_map.items():
         if name not in SAMPLES_PER_EPOCH:
-            msg = (
+            raise ValueError(
                 f"{path}: signal_encoders.signal_map has the unknown signal {name!r}; "
                 f"known are {', '.join(SAMPLES_PER_EPOCH)}."
             )
-            raise ValueError(msg)
         if not isinstance(encoder, str):
-            msg = f"{path}: signal_encoders.signal_map.{name}={encoder!r} must be a name."
-            raise ValueError(msg)
+            raise ValueError(
+                f"{path}: signal_encoders.signal_map.{name}={encoder!r} must be a name."
+            )
     return {name: SAMPLES_PER_EPOCH[name] for name in signal_map}
 
 
@@ -310,14 +305,13 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        msg = f"{path} is not a file of tensors alone, and is not loaded: it could run code."
-        raise ValueError(msg) from error
+        raise ValueError(
+            f"{path} is not a file of tensors alone, and is not loaded: it could run code."
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        msg = f"{path} is not a file of weights that torch can read: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"{path} is not a file of weights that torch can read: {error}") from error
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        msg = f"{path} must hold tensors by name, and nothing else."
-        raise ValueError(msg)
+        raise ValueError(f"{path} must hold tensors by name, and nothing else.")
     return dict(state)

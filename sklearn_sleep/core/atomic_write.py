@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["written_whole"]
+__all__ = ["atomic_write"]
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a place to write a file to, which goes under its name when the block has ended.
 
     Parameters
@@ -30,7 +30,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "night.txt"
-    >>> with written_whole(path) as partial:
+    >>> with atomic_write(path) as partial:
     ...     _ = partial.write_text("W")
     ...     path.exists()
     False

@@ -5,16 +5,16 @@ import sys
 
 import pytest
 
-from sklearn_sleep.core.whole_files import written_whole
+from sklearn_sleep.core.atomic_write import atomic_write
 
 
 def test_old_content_stays_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "hypnogram.csv"
     path.write_text("old")
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("new")
         assert path.read_text() == "old"
-        with written_whole(path) as other:
+        with atomic_write(path) as other:
             assert other != partial
             other.write_text("newer")
         assert path.read_text() == "newer"
@@ -28,7 +28,7 @@ def test_what_fails_leaves_nothing(error, tmp_path):
     path.write_text("old")
 
     def write():
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("ne")
             raise error
 
@@ -42,8 +42,8 @@ def test_killed_process_leaves_a_hidden_file_only(tmp_path):
     path = tmp_path / "hypnogram.csv"
     script = (
         "import os, sys\n"
-        "from sklearn_sleep.core.whole_files import written_whole\n"
-        "with written_whole(sys.argv[1]) as partial:\n"
+        "from sklearn_sleep.core.atomic_write import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as partial:\n"
         "    partial.write_text('ne')\n"
         "    os._exit(9)\n"
     )
