@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from sklearn.pipeline import Pipeline
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,15 +17,15 @@ from sklearn_sleep.training.inputs import as_epochs
 from sklearn_sleep.training.night_dataset import NightBatch, NightDataset, NightSample
 from sklearn_sleep.training.night_net import NightNet
 
-__all__ = ["epoch_attention", "history_frame"]
+__all__ = ["attention_table", "epoch_attention", "history_frame"]
 
 
-def history_frame(classifier: NightNet) -> pd.DataFrame:
+def history_frame(classifier: Any) -> pd.DataFrame:
     """Return the history of a training as a table.
 
     Parameters
     ----------
-    classifier : NightNet
+    classifier : Wav2SleepClassifier, VLMStager or Pipeline that ends in one
         Fitted.
 
     Returns
@@ -56,18 +57,11 @@ def history_frame(classifier: NightNet) -> pd.DataFrame:
     2            0.0003
     3            0.0001
     """
-    classifier.check_is_fitted()
-    rows = [
-        {name: value for name, value in row.items() if np.isscalar(value)}
-        for row in classifier.history.to_list()
-    ]
-    columns = {"epoch": "pass", "dur": "duration"}
-    table = pd.DataFrame(rows).rename(columns=columns)
-    counts = [name for name in table.columns if name.endswith("_batch_count")]
-    return table.drop(columns=counts).set_index("pass")
+    table: pd.DataFrame = _last_step(classifier).history_frame()
+    return table
 
 
-def epoch_attention(classifier: NightNet, X: Any, *, layer: int = -1) -> pd.DataFrame:
+def epoch_attention(classifier: Any, X: Any, *, layer: int = -1) -> pd.DataFrame:
     """Return how much the epoch mixer attends to each signal.
 
     The epoch mixer is a transformer over the signals of an epoch that is read out by a CLS token.
@@ -75,10 +69,11 @@ def epoch_attention(classifier: NightNet, X: Any, *, layer: int = -1) -> pd.Data
 
     Parameters
     ----------
-    classifier : NightNet
+    classifier : Wav2SleepClassifier or Pipeline that ends in one
         Fitted, with a network whose epoch mixer is a transformer.
-    X : Epochs or mapping of str to array, n_rows long
-        What the steps of a pipeline give, or arrays in memory.
+    X : as for ``predict``, n_rows long
+        Of a classifier, what the steps of a pipeline give, or arrays in memory; of a pipeline, its
+        paths or epoch table.
     layer : int, default=-1
         Layer of the epoch mixer, the last one by default.
 
@@ -103,8 +98,20 @@ def epoch_attention(classifier: NightNet, X: Any, *, layer: int = -1) -> pd.Data
     --------
     With a fitted pipeline::
 
-        attention = epoch_attention(pipeline[-1], pipeline[:-1].transform("night.edf"))
+        attention = epoch_attention(pipeline, "night.edf")
     """
+    if isinstance(classifier, Pipeline):
+        X = classifier[:-1].transform(X) if len(classifier) > 1 else X
+    table: pd.DataFrame = _last_step(classifier).epoch_attention(X, layer=layer)
+    return table
+
+
+def _last_step(classifier: Any) -> Any:
+    return classifier[-1] if isinstance(classifier, Pipeline) else classifier
+
+
+def attention_table(classifier: NightNet, X: Any, layer: int) -> pd.DataFrame:
+    """Return what `epoch_attention` does, of a classifier."""
     classifier.check_is_fitted()
     epochs = as_epochs(X, "epoch_attention")
     classifier.check_samples_per_epoch(epochs)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
 from sklearn_sleep.networks import Wav2Sleep
 from sklearn_sleep.staging.checkpointing import CheckpointMixin
+from sklearn_sleep.staging.diagnostics import attention_table
 from sklearn_sleep.staging.recipes import recipe_for
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.callbacks.failure_signs import WarnOfFailureSigns
@@ -308,6 +310,13 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
                 else repr(getattr(self, name)) == repr(defaults[name].default)
             )
         }
+
+    def epoch_attention(self, X: Any, *, layer: int = -1) -> pd.DataFrame:
+        """Return how much the epoch mixer attends to each signal, (n_rows, n_columns).
+
+        See the function `sklearn_sleep.epoch_attention`.
+        """
+        return attention_table(self, X, layer)
 
     @property
     def _mask_probability(self) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
@@ -153,6 +154,21 @@ class NightNet(ResumesMixin, NightLearner):
         """Return the seeds of the training and of the choice of nights to validate on."""
         random_state = check_random_state(self.random_state)
         return int(random_state.randint(2**31)), int(random_state.randint(2**31))
+
+    def history_frame(self) -> pd.DataFrame:
+        """Return a row for each pass of the training.
+
+        See the function `sklearn_sleep.history_frame`.
+        """
+        self.check_is_fitted()
+        rows = [
+            {name: value for name, value in row.items() if np.isscalar(value)}
+            for row in self.history.to_list()
+        ]
+        columns = {"epoch": "pass", "dur": "duration"}
+        table = pd.DataFrame(rows).rename(columns=columns)
+        counts = [name for name in table.columns if name.endswith("_batch_count")]
+        return table.drop(columns=counts).set_index("pass")
 
     # -- the training loop -----------------------------------------------------------------------
 

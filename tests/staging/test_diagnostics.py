@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from skorch.helper import SliceDict
@@ -15,7 +16,7 @@ from sklearn_sleep.exceptions import (
     ConstantSignalWarning,
     MaskedSignalWarning,
 )
-from sklearn_sleep.staging.diagnostics import epoch_attention
+from sklearn_sleep.staging.diagnostics import epoch_attention, history_frame
 
 WIDTHS = {"THX": 16, "ECG": 64, "PPG": 64}
 
@@ -110,6 +111,15 @@ def test_rows_in_any_order(fitted_pipeline, cohort):
     np.testing.assert_array_equal(found, whole.iloc[order])
     assert found.index.get_level_values("recording").tolist() == X["recording"].tolist()
     assert found.index.get_level_values("epoch").tolist() == X["epoch"].tolist()
+
+
+def test_of_a_pipeline(fitted_pipeline, cohort):
+    steps, classifier = fitted_pipeline[:-1], fitted_pipeline[-1]
+    X = cohort.X[:40]
+    expected = epoch_attention(classifier, steps.transform(X))
+    pd.testing.assert_frame_equal(epoch_attention(fitted_pipeline, X), expected)
+    pd.testing.assert_frame_equal(classifier.epoch_attention(steps.transform(X)), expected)
+    pd.testing.assert_frame_equal(history_frame(fitted_pipeline), classifier.history_frame())
 
 
 def test_without_attention(make_classifier, classifier):
