@@ -292,6 +292,13 @@ class Epochs:
                     )
                 return
 
+    def require_continuous(self, who: str, remedy: str) -> None:
+        """Raise ValueError if the recordings have been cut into epochs; see `Signal`."""
+        # Steps are applied to all recordings alike, so that the first one tells.
+        for recording in self.recordings[:1]:
+            for signal in recording.signals.values():
+                signal.require_continuous(who, remedy)
+
     def __repr__(self) -> str:
         n = len(self.recordings)
         return f"Epochs({len(self)} rows over {n} recording{'s' if n != 1 else ''})"

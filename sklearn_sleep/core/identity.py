@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from types import CodeType, FunctionType
 from typing import Any
 
 import joblib
@@ -41,7 +42,9 @@ def identity(value: Any) -> Any:
         return sorted((identity(item) for item in value), key=json.dumps)
     if isinstance(value, list | tuple):
         return [identity(item) for item in value]
-    if hasattr(value, "__qualname__"):  # a class or a function
+    if isinstance(value, FunctionType | CodeType):
+        return _function_identity(value)
+    if hasattr(value, "__qualname__"):  # a class, or a function written in C
         return class_identity(value)
     if hasattr(value, "fingerprint"):
         return value.fingerprint
@@ -54,6 +57,16 @@ def identity(value: Any) -> Any:
         return [class_identity(type(value)), identity(vars(value))]
     # Not repr, which leaves out the middle of an array and names a function by its address.
     return joblib.hash(value)
+
+
+def _function_identity(function: FunctionType | CodeType) -> Any:
+    if isinstance(function, CodeType):
+        return identity([function.co_code.hex(), function.co_names, function.co_consts])
+    if "<" not in function.__qualname__:
+        return class_identity(function)
+    # A lambda, or a function within another, shares its name with others.
+    around = [cell.cell_contents for cell in function.__closure__ or ()]
+    return identity([class_identity(function), function.__code__, function.__defaults__, around])
 
 
 def digest(value: Any) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.identity import class_identity, digest
 from sklearn_sleep.core.signals import SignalDefinition
 
 __all__ = ["ArraySource", "DerivedSource", "Recording", "RecordingSource", "Signal", "Step"]
@@ -115,6 +114,16 @@ class Signal:
             is_epoched=self.is_epoched if is_epoched is None else is_epoched,
         )
 
+    def require_continuous(
+        self, who: str, remedy: str = "Put it before Epocher() in the pipeline."
+    ) -> None:
+        """Raise ValueError if the samples have been cut into epochs; `who` needs whole nights."""
+        if self.is_epoched:
+            raise ValueError(
+                f"{who} works on whole nights, but the recordings are already cut into epochs. "
+                f"{remedy}"
+            )
+
     def __repr__(self) -> str:
         unit = self.unit or "arbitrary unit"
         return f"Signal({self.name}, {self.sampling_frequency:g} Hz, {unit})"
@@ -213,11 +222,11 @@ class ArraySource:
     @property
     def identity(self) -> Mapping[str, Any]:
         """The name and the samples' own hash."""
-        digest = hashlib.sha256()
+        samples = hashlib.sha256()
         for name, array in self._arrays.items():
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return {"path": self.path, "arrays": digest.hexdigest()}
+            samples.update(name.encode())
+            samples.update(np.ascontiguousarray(array).tobytes())
+        return {"path": self.path, "arrays": samples.hexdigest()}
 
     def signal(self, name: str) -> Signal:
         """Return a signal by its canonical name."""
@@ -336,14 +345,8 @@ class Recording:
         Two recordings with the same fingerprint give the same samples, so that it can name
         them in a cache.
         """
-        steps = [
-            [f"{type(step).__module__}.{type(step).__qualname__}", step.get_params(deep=False)]
-            for step in self._steps
-        ]
-        content = {"source": dict(self._source.identity), "steps": steps}
-        # Not repr, which leaves out the middle of an array and names a function by its address.
-        text = json.dumps(content, sort_keys=True, default=joblib.hash)
-        return hashlib.sha256(text.encode()).hexdigest()
+        steps = [[class_identity(type(step)), step.get_params(deep=False)] for step in self._steps]
+        return digest({"source": self._source.identity, "steps": steps})
 
     def __repr__(self) -> str:
         names = list(self._source.names)

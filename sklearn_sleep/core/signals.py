@@ -13,9 +13,11 @@ __all__ = [
     "SIGNALS",
     "VOLTS",
     "SignalDefinition",
+    "contralateral_derivation",
     "conversion_factor",
     "count_epochs",
     "find_channel",
+    "former_names",
     "signal_definition",
 ]
 
@@ -231,9 +233,7 @@ def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
         return SIGNALS[signal]
     if _DERIVATION.fullmatch(signal):
         eeg = SIGNALS["EEG"]
-        # The mastoids M1 and M2 were called A1 and A2 before the AASM manual of 2007.
-        former = re.sub(r"\bM([12])\b", r"A\1", signal)
-        return SignalDefinition(signal, eeg.samples_per_epoch, eeg.unit, (former,))
+        return SignalDefinition(signal, eeg.samples_per_epoch, eeg.unit, former_names(signal))
     raise ValueError(
         f"{signal!r} is not a known signal. Use one of {', '.join(SIGNALS)}, an EEG derivation "
         "such as 'C4-M1', or define it: SignalDefinition(name, samples_per_epoch, unit, aliases)."
@@ -300,6 +300,17 @@ def conversion_factor(found: str, wanted: str) -> float | None:
         return None
     # Rounded, since 1e-6 / 1e-3 is not the float that is written 0.001.
     return float(f"{VOLTS[unit] / VOLTS[wanted]:.6g}")
+
+
+def former_names(label: str) -> tuple[str, ...]:
+    """Return what a label with M1 or M2 was before the AASM manual of 2007: ``("C4-A1",)``."""
+    former = re.sub(r"\bM([12])\b", r"A\1", label)
+    return (former,) if former != label else ()
+
+
+def contralateral_derivation(electrode: str) -> str:
+    """Return an electrode of the left (odd) or right side against the other side's mastoid."""
+    return f"{electrode}-M{2 if int(electrode[-1]) % 2 else 1}"
 
 
 def _plain(label: str) -> str:

@@ -131,13 +131,7 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
 
     def _check_input(self, X: Any) -> None:
         super()._check_input(X)
-        for recording in X.recordings[:1]:
-            for signal in recording.signals.values():
-                if signal.is_epoched:
-                    raise ValueError(
-                        f"{type(self).__name__} works on whole nights, but the recordings are "
-                        "already cut into epochs. Leave Epocher() out of its pipeline."
-                    )
+        X.require_continuous(type(self).__name__, "Leave Epocher() out of its pipeline.")
 
     def _compute(self, night: Night) -> FloatArray:
         try:

@@ -33,10 +33,7 @@ def usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
     ValueError
         If the signal is cut into epochs.
     """
-    if signal.is_epoched:
-        raise ValueError(
-            f"{signal.name} is cut into epochs; beats and breaths are found in whole nights."
-        )
+    signal.require_continuous("The search for beats and breaths", "Search before Epocher().")
     samples = signal.data.astype(np.float64)
     if may_use is None:
         return samples

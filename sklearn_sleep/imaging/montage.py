@@ -10,7 +10,12 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.core.signals import SignalDefinition, signal_definition
+from sklearn_sleep.core.signals import (
+    SignalDefinition,
+    contralateral_derivation,
+    former_names,
+    signal_definition,
+)
 
 __all__ = ["MONTAGES", "Grid", "Montage", "Trace", "find_montage", "rgb"]
 
@@ -253,9 +258,8 @@ def _check_color(name: str, color: str) -> None:
 
 def _electrode(name: str) -> SignalDefinition:
     """Return an EEG electrode against whatever reference a file has it with."""
-    mastoid = "M2" if int(name[-1]) % 2 else "M1"
-    aliases = (f"{name}-{mastoid}", f"{name}-A{mastoid[1]}")
-    return SignalDefinition(name, 4096, "uV", aliases)
+    derivation = contralateral_derivation(name)
+    return SignalDefinition(name, 4096, "uV", (derivation, *former_names(derivation)))
 
 
 # matplotlib's points at the 100 dots per inch at which SleepVLM draws.

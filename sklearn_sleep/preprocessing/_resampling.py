@@ -16,10 +16,9 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import firwin
 
-__all__ = ["resample_linear", "resample_polyphase"]
+from sklearn_sleep.core.signals import EPOCH_DURATION
 
-EPOCH_DURATION = 30.0
-"""Seconds in one epoch of sleep (AASM manual)."""
+__all__ = ["resample_linear", "resample_polyphase"]
 
 HALF_LENGTH = 10
 """Zero crossings of the anti-aliasing filter on each side (the choice of ``resample_poly``)."""

@@ -162,8 +162,4 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
         return np.asarray([] if input_features is None else input_features, dtype=object)
 
     def _check_continuous(self, signal: Signal) -> None:
-        if signal.is_epoched:
-            raise ValueError(
-                f"{type(self).__name__} works on whole nights, but the recordings are already cut "
-                "into epochs. Put it before Epocher() in the pipeline."
-            )
+        signal.require_continuous(type(self).__name__)

@@ -171,10 +171,26 @@ def test_fingerprint_stays_in_another_process():
     assert fingerprints[0] == fingerprints[1]
 
 
+def test_fingerprint_names_our_steps_without_their_files(monkeypatch):
+    steps = (Resampler(), Convolution())
+    before = [read(steps=[step]).fingerprint for step in steps]
+    for step in steps:
+        moved = f"{type(step).__module__}.elsewhere"
+        monkeypatch.setattr(type(step), "__module__", moved)
+    after = [read(steps=[step]).fingerprint for step in steps]
+    assert after[0] == before[0]  # ours
+    assert after[1] != before[1]  # a user's, who may have another class of that name there
+    assert after[0] != read(steps=[Normalizer()]).fingerprint
+
+
 def long_kernel(middle):
     kernel = np.zeros(5000)
     kernel[2500] = middle
     return kernel
+
+
+def power(exponent):
+    return lambda x: x**exponent
 
 
 def test_fingerprint_tells_apart_whatever_gives_other_samples(tmp_path):
@@ -197,11 +213,29 @@ def test_fingerprint_tells_apart_whatever_gives_other_samples(tmp_path):
         "long array": read(steps=(Convolution(long_kernel(1.0)),)),
         "its middle": read(steps=(Convolution(long_kernel(2.0)),)),
         "function": read(steps=(Convolution(long_kernel(2.0), np.square),)),
+        "lambda": read(steps=(Convolution(nonlinearity=lambda x: x + 1),)),
+        "other lambda": read(steps=(Convolution(nonlinearity=lambda x: x + 2),)),
+        "called in it": read(steps=(Convolution(nonlinearity=lambda x: np.sqrt(x)),)),  # noqa: PLW0108
+        "called in that": read(steps=(Convolution(nonlinearity=lambda x: np.exp(x)),)),  # noqa: PLW0108
+        "closure": read(steps=(Convolution(nonlinearity=power(2)),)),
+        "its value": read(steps=(Convolution(nonlinearity=power(3)),)),
     }
     fingerprints = {name: recording.fingerprint for name, recording in recordings.items()}
     assert len(set(fingerprints.values())) == len(fingerprints)
     os.utime(copy, ns=(1, 1))
     assert read(copy).fingerprint != fingerprints["file"]
+
+
+def test_what_needs_whole_nights_says_so():
+    epochs = EDFReader(["ECG"]).fit_transform(NIGHT)
+    epochs.require_continuous("A step", "Remedy.")
+    cut = epochs
+    for step in STEPS:
+        cut = cut.apply(step)
+    with pytest.raises(ValueError, match=r"^A step works on whole nights, .* cut .*\. Remedy\.$"):
+        cut.require_continuous("A step", "Remedy.")
+    with pytest.raises(ValueError, match=r"Put it before Epocher\(\)"):
+        cut.recordings[0].signals["ECG"].require_continuous("A step")
 
 
 def test_recordings_in_memory():

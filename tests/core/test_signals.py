@@ -7,9 +7,11 @@ import pytest
 from sklearn_sleep.core.signals import (
     SIGNALS,
     SignalDefinition,
+    contralateral_derivation,
     conversion_factor,
     count_epochs,
     find_channel,
+    former_names,
     signal_definition,
 )
 
@@ -96,6 +98,18 @@ def test_common_references_are_left_out(label):
 def test_mastoids_have_a_former_name():
     assert find_channel(signal_definition("F4-M1"), ["F4-A2", "F4-A1"]) == 1
     assert find_channel(signal_definition("F4-M1"), ["F4-A2"]) is None
+
+
+def test_former_names_are_those_of_mastoids_alone():
+    assert former_names("C4-M1") == ("C4-A1",)
+    assert former_names("M1-M2") == ("A1-A2",)
+    assert former_names("EMG1-EMG2") == former_names("M10") == ()
+
+
+# The derivations that the AASM manual recommends, of both sides.
+@pytest.mark.parametrize("derivation", ["F4-M1", "C4-M1", "O2-M1", "F3-M2", "C3-M2", "O1-M2"])
+def test_mastoids_of_the_other_side(derivation):
+    assert contralateral_derivation(derivation.partition("-")[0]) == derivation
 
 
 @pytest.mark.parametrize("name", ["C4-M1", "Fpz-Cz", "POz", "FT10", "O2-A1", "F3", "fp1-m2"])

@@ -179,11 +179,7 @@ def _choose(night: Night, detector: HeartbeatDetector) -> str | None:
     if not chosen:
         return None
     name, _ = chosen[0]
-    if night.recording.signals[name].is_epoched:
-        raise ValueError(
-            "InstantaneousHeartRate works on whole nights, but the recordings are already cut "
-            "into epochs. Put it before Epocher() in the pipeline."
-        )
+    night.recording.signals[name].require_continuous("InstantaneousHeartRate")
     return name
 
 

@@ -104,13 +104,7 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
 
     def _check_input(self, X: Any) -> None:
         super()._check_input(X)
-        for recording in X.recordings[:1]:
-            for signal in recording.signals.values():
-                if signal.is_epoched:
-                    raise ValueError(
-                        "SignalQuality works on whole nights, but the recordings are already cut "
-                        "into epochs. Put it after EDFReader in the pipeline."
-                    )
+        X.require_continuous("SignalQuality", "Put it after EDFReader in the pipeline.")
 
     def transform(self, X: Epochs) -> Epochs:
         """Return the same rows over recordings that are looked at when they are read.

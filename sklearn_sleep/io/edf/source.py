@@ -19,6 +19,7 @@ from sklearn_sleep.core.signals import (
     conversion_factor,
     count_epochs,
     find_channel,
+    former_names,
 )
 from sklearn_sleep.exceptions import (
     EDFError,
@@ -337,10 +338,8 @@ def _find_named(definition: SignalDefinition, labels: Sequence[str]) -> tuple[in
 
 
 def _electrode(name: str) -> SignalDefinition:
-    # The mastoids M1 and M2 were called A1 and A2 before the AASM manual of 2007.
     name = name.strip()
-    former = re.sub(r"\bM([12])$", r"A\1", name)
-    return SignalDefinition(name, 1, "uV", (former,) if former != name else ())
+    return SignalDefinition(name, 1, "uV", former_names(name))
 
 
 def _derive(
