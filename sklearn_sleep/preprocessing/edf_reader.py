@@ -18,7 +18,8 @@ from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import Recording, RecordingSource
 from sklearn_sleep.core.signals import VOLTS, SignalDefinition, signal_definition
 from sklearn_sleep.exceptions import EDFError, EDFWarning
-from sklearn_sleep.io.edf.source import EmptySource, open_edf
+from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
+from sklearn_sleep.io.edf.source import EmptySource, dataset_from_path, open_edf
 from sklearn_sleep.io.epoch_table import as_epoch_table
 from sklearn_sleep.preprocessing.base import EpochsTransformer
 
@@ -193,6 +194,11 @@ class EDFReader(EpochsTransformer):
                 )
         return definitions
 
+    def _labels_in(self, dataset: str) -> dict[str, Any]:
+        """Return the labels by signal that go before the aliases in recordings of a dataset."""
+        own = self.channels or {}
+        return {**COHORT_CHANNELS.get(dataset, {}), **own, **(own.get(dataset) or {})}
+
     def _open(
         self,
         path: str,
@@ -201,14 +207,15 @@ class EDFReader(EpochsTransformer):
         subject: str,
         dataset: str,
     ) -> RecordingSource:
+        known = dataset or dataset_from_path(path)
         try:
             source = open_edf(
                 path,
                 definitions,
-                channels=self.channels or {},
+                channels=self._labels_in(known),
                 units=self.units or {},
                 subject=subject,
-                dataset=dataset,
+                dataset=known,
             )
         except (EDFError, OSError) as error:
             if self.on_error == "raise":

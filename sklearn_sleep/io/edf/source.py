@@ -27,7 +27,6 @@ from sklearn_sleep.exceptions import (
     EDFWarning,
     MissingSignalWarning,
 )
-from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader, read_edf_header
 from sklearn_sleep.io.edf.samples import check_scale, read_edf_samples
 
@@ -190,11 +189,11 @@ def open_edf(
     definitions : sequence of SignalDefinition
         The wanted signals. Those that the file does not have are left out.
     channels : mapping
-        Channel labels that go before the aliases, by signal, or by dataset and signal.
+        Channel labels that go before the aliases, by signal.
     units : mapping of str to str
         Units to use instead of the definitions'.
     subject, dataset : str, default=""
-        What the table says. An empty dataset is guessed from the path.
+        Empty where they are not known.
 
     Returns
     -------
@@ -214,11 +213,9 @@ def open_edf(
     """
     header = read_edf_header(path)
     status = Path(path).stat()
-    dataset = dataset or dataset_from_path(path)
-    chosen = {**COHORT_CHANNELS.get(dataset, {}), **channels, **(channels.get(dataset) or {})}
     found = []
     for definition in definitions:
-        positions = find_channels(header, definition, chosen.get(definition.name))
+        positions = find_channels(header, definition, channels.get(definition.name))
         if positions is not None:
             wanted = tuple(header.channels[position] for position in positions)
             unit = units.get(definition.name, definition.unit)
