@@ -30,7 +30,7 @@ import torch
 from environment import describe_environment, format_table
 
 from sklearn_sleep.core.masking import draw_kept_signals
-from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.networks import Wav2Sleep, make_wav2sleep
 from sklearn_sleep.staging.wav2sleep import PUBLISHED_MASK_PROBABILITY as MASKING
 from sklearn_sleep.training.parallel import map_nights
 
@@ -127,7 +127,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         name: torch.randn(1, options.epochs, SAMPLES_PER_EPOCH[name])
         for name in SIGNALS_OF_TASK[task]
     }
-    network = Wav2Sleep(
+    network = make_wav2sleep(
         SAMPLES_PER_EPOCH, n_classes=4, gradient_checkpointing=way == "checkpointing"
     )
     nights = [night]

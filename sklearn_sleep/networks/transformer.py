@@ -8,31 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sklearn_sleep.networks.activations import make_activation
-from sklearn_sleep.networks.blocks import Dropout
+from sklearn_sleep.networks.layers import ACTIVATIONS, Dropout
+from sklearn_sleep.networks.parts import MixerOptions
 
 __all__ = ["SelfAttention", "TransformerEncoder", "TransformerLayer"]
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over tokens.
-
-    Parameters
-    ----------
-    feature_dim : int
-        Width of a token.
-    n_heads : int
-        Number of heads, a divisor of `feature_dim`.
-    dropout : float
-        Probability, on the attention weights.
-    causal : bool, default=False
-        Whether tokens attend to none that come after them.
-
-    Raises
-    ------
-    ValueError
-        If the heads cannot share out the width.
-    """
+    """Multi-head self-attention over tokens, to none that come later if it is causal."""
 
     def __init__(
         self, feature_dim: int, n_heads: int, dropout: float, *, causal: bool = False
@@ -50,19 +33,7 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Let each token attend to the present ones.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, tokens, feature_dim)
-            Tokens.
-        present : Tensor of bool, shape (n, tokens)
-            Which of them may be attended to.
-
-        Returns
-        -------
-        Tensor of shape (n, tokens, feature_dim)
-        """
+        """Let each token of (n, tokens, feature_dim) attend to the present ones, (n, tokens)."""
         n, tokens, width = x.shape
         projected = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
         heads = projected.view(n, tokens, 3, self.n_heads, width // self.n_heads)
@@ -77,44 +48,19 @@ class SelfAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Transformer encoder layer.
+    """Attention and a hidden layer, each with a layer norm, dropout and a residual sum."""
 
-    Parameters
-    ----------
-    feature_dim, n_heads : int
-        Width of a token and number of heads.
-    feedforward_dim : int
-        Width of the hidden layer.
-    dropout : float
-        Probability, on the attention weights and after each sublayer.
-    activation : str, default="gelu"
-        A name that `make_activation` knows.
-    norm_first : bool, default=True
-        Whether the layer norms come before the sublayers rather than after the residual sums.
-    causal : bool, default=False
-        Whether tokens attend to none that come after them.
-    """
-
-    def __init__(
-        self,
-        feature_dim: int,
-        n_heads: int,
-        feedforward_dim: int,
-        dropout: float,
-        *,
-        activation: str = "gelu",
-        norm_first: bool = True,
-        causal: bool = False,
-    ) -> None:
+    def __init__(self, options: MixerOptions) -> None:
         super().__init__()
-        self.self_attn = SelfAttention(feature_dim, n_heads, dropout, causal=causal)
-        self.linear1 = nn.Linear(feature_dim, feedforward_dim)
-        self.linear2 = nn.Linear(feedforward_dim, feature_dim)
-        self.norm1 = nn.LayerNorm(feature_dim)
-        self.norm2 = nn.LayerNorm(feature_dim)
-        self.activation = make_activation(activation)
-        self.dropout = Dropout(dropout)
-        self.norm_first = norm_first
+        width = options.feature_dim
+        self.self_attn = SelfAttention(width, options.heads, options.dropout, causal=options.causal)
+        self.linear1 = nn.Linear(width, options.feedforward_dim)
+        self.linear2 = nn.Linear(options.feedforward_dim, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.activation = ACTIVATIONS.make(options.activation)
+        self.dropout = Dropout(options.dropout)
+        self.norm_first = options.norm_first
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
         """Return (n, tokens, feature_dim)."""
@@ -129,49 +75,11 @@ class TransformerLayer(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Transformer layers, one after the other.
+    """Transformer layers, one after the other."""
 
-    Parameters
-    ----------
-    feature_dim, n_layers, n_heads, feedforward_dim : int
-        Sizes.
-    dropout : float
-        Probability.
-    activation, norm_first, causal
-        Of each `TransformerLayer`.
-
-    Examples
-    --------
-    >>> encoder = TransformerEncoder(8, n_layers=1, n_heads=2, feedforward_dim=16, dropout=0.0)
-    >>> encoder(torch.randn(5, 3, 8), torch.ones(5, 3, dtype=torch.bool)).shape
-    torch.Size([5, 3, 8])
-    """
-
-    def __init__(
-        self,
-        feature_dim: int,
-        n_layers: int,
-        n_heads: int,
-        feedforward_dim: int,
-        dropout: float,
-        *,
-        activation: str = "gelu",
-        norm_first: bool = True,
-        causal: bool = False,
-    ) -> None:
+    def __init__(self, options: MixerOptions) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            TransformerLayer(
-                feature_dim,
-                n_heads,
-                feedforward_dim,
-                dropout,
-                activation=activation,
-                norm_first=norm_first,
-                causal=causal,
-            )
-            for _ in range(n_layers)
-        )
+        self.layers = nn.ModuleList(TransformerLayer(options) for _ in range(options.layers))
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
         """Return (n, tokens, feature_dim)."""

@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint, explain_damage
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
 from sklearn_sleep.training.checkpoints.own_format import read_own_checkpoint, write_own_checkpoint
@@ -131,7 +131,7 @@ class CheckpointMixin:
             If the network is not `Wav2Sleep`.
         """
         classifier: Any = self
-        if classifier.module is not Wav2Sleep:
+        if classifier.module is not make_wav2sleep:
             raise TypeError(
                 f"Only the network Wav2Sleep can be saved, not module={classifier.module!r}."
             )

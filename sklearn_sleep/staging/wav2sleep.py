@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from skorch.callbacks import GradientNormClipping
 from torch import Tensor, nn
 
 from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
-from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.staging.checkpointing import CheckpointMixin
 from sklearn_sleep.staging.diagnostics import attention_table
 from sklearn_sleep.staging.recipes import recipe_for
@@ -45,7 +45,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
 
     Parameters
     ----------
-    module : type or Module, default=Wav2Sleep
+    module : callable or Module, default=make_wav2sleep
         The network; ``module__feature_dim`` and so on are its parameters.
     signals : sequence of str, optional
         Canonical names of the signals to use; all that occur in the training nights if not given.
@@ -154,7 +154,7 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
 
     def __init__(
         self,
-        module: type[nn.Module] | nn.Module = Wav2Sleep,
+        module: Callable[..., nn.Module] | nn.Module = make_wav2sleep,
         *,
         signals: Sequence[str] | None = None,
         classes: npt.ArrayLike | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_sleep.networks.blocks import dropout_seed
+from sklearn_sleep.networks.layers import dropout_seed
 from sklearn_sleep.training.night_dataset import NightBatch, NightSample
 from sklearn_sleep.training.night_prediction import (
     NightPredictor,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.networks import EPOCH_MIXERS, SEQUENCE_MIXERS, make_wav2sleep
 
 SIGNALS = {"ECG": 64, "EEG": 64, "THX": 16}
 EPOCHS = 12
@@ -20,7 +20,7 @@ def make(**parameters):
         "mixer_feedforward_dim": 16,
         "sequence_dilations": 3,
     }
-    return Wav2Sleep(SIGNALS, 4, **small | parameters).eval()
+    return make_wav2sleep(SIGNALS, 4, **small | parameters).eval()
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def present():
 
 MIXERS = [
     {"epoch_mixer": epoch_mixer, "sequence_mixer": sequence_mixer}
-    for epoch_mixer in ("attention", "concat", "mean")
-    for sequence_mixer in ("dilated_cnn", "transformer")
+    for epoch_mixer in EPOCH_MIXERS
+    for sequence_mixer in SEQUENCE_MIXERS
 ]
 
 
@@ -91,7 +91,7 @@ def test_mean_of_one_signal_is_the_signal(x):
         {"chunk_causal": False, "encoder_norm": "layer"},
         {"chunk_causal": False, "encoder_norm": "weight", "sequence_norm": "batch"},
         {"chunk_causal": False, "encoder_norm": None, "residual": False},
-        {"chunk_causal": True, "sequence_mixer": "transformer"},
+        *({"chunk_causal": True, "sequence_mixer": mixer} for mixer in SEQUENCE_MIXERS),
         {"chunk_causal": True, "sequence_kernel_size": 4, "sequence_norm": "rms"},
     ],
 )
@@ -110,7 +110,7 @@ def test_networks_that_are_not_causal_look_ahead(x):
     later = {name: samples.clone() for name, samples in x.items()}
     for samples in later.values():
         samples[:, 7:] += 3.0
-    for mixer in ("dilated_cnn", "transformer"):
+    for mixer in SEQUENCE_MIXERS:
         network = make(sequence_mixer=mixer, encoder_norm="layer")
         with torch.no_grad():
             assert not torch.allclose(network(x)[:, :5], network(later)[:, :5], atol=1e-4)
@@ -156,7 +156,7 @@ def test_unknown_options(parameters, match):
 
 def test_rates_that_cannot_be_halved():
     with pytest.raises(ValueError, match="samples_per_epoch=100 must be a power of two"):
-        Wav2Sleep({"ECG": 100}, 4)
+        make_wav2sleep({"ECG": 100}, 4)
 
 
 def test_nothing_to_encode(x):

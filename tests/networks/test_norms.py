@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sklearn_sleep.networks.convolution import Convolution
-from sklearn_sleep.networks.norms import GroupNorm, InstanceNorm, RMSNorm, make_norm
+from sklearn_sleep.networks.layers import Convolution
+from sklearn_sleep.networks.norms import NORMS, GroupNorm, InstanceNorm, RMSNorm
 
 
 def channels_last(batch, channels, length):
@@ -19,14 +19,14 @@ def test_instance_norm_is_exact_however_long_the_night(length):
     x = channels_last(1, 4, length)
     expected = functional.instance_norm(x.double(), eps=1e-2) if length > 1 else 0 * x.double()
     # torch's batch norm of the same night is off by some 1e-3.
-    torch.testing.assert_close(InstanceNorm(1e-2)(x).double(), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(InstanceNorm(4, 1e-2)(x).double(), expected, atol=1e-5, rtol=0)
 
 
 def test_instance_norm_of_each_night_and_its_gradient():
     x = channels_last(3, 4, 5_000).requires_grad_()
     weight = torch.randn(3, 4, 1, 5_000, generator=torch.Generator().manual_seed(1))
     expected = functional.instance_norm(x, eps=1e-2)
-    y = InstanceNorm(1e-2)(x)
+    y = InstanceNorm(4, 1e-2)(x)
     torch.testing.assert_close(y, expected, atol=1e-5, rtol=0)
     (gradient,) = torch.autograd.grad((y * weight).sum(), x)
     (of_expected,) = torch.autograd.grad((expected * weight).sum(), x)
@@ -50,7 +50,7 @@ def test_rms_norm_is_torchs_over_channels():
 
 def test_unknown_norm():
     with pytest.raises(ValueError, match="'bach' is not known; use one of 'instance', 'layer'"):
-        make_norm("bach", 4, 1e-5)
+        NORMS.make("bach", 4)
     with pytest.raises(ValueError, match="12 channels"):
         GroupNorm(12)
 

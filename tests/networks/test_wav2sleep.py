@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.networks import make_wav2sleep
 
 SAMPLES_PER_EPOCH = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
 
@@ -13,7 +13,7 @@ SAMPLES_PER_EPOCH = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
 def published(data_folder):
     """The published-format checkpoint: network, inputs, logits."""
     folder = data_folder / "golden" / "wav2sleep-cardio-small"
-    network = Wav2Sleep(
+    network = make_wav2sleep(
         SAMPLES_PER_EPOCH,
         n_classes=4,
         feature_dim=32,

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from telling_nights import SIGNALS, as_x, make_arrays
 
 from sklearn_sleep.exceptions import MaskedSignalWarning
-from sklearn_sleep.networks import signal_encoders
+from sklearn_sleep.networks.cpu import choice
 from sklearn_sleep.training.schedule import ValidationNights, WarmUpDecay
 
 
@@ -307,9 +307,9 @@ def test_learning_rate_rises_and_decays(make_classifier):
     np.testing.assert_allclose(rates[4:], 0.01 * np.exp(-np.arange(1, 17) / 10))
 
 
-@pytest.mark.parametrize("streamed_values", [signal_encoders.STREAMED_VALUES, 0])
+@pytest.mark.parametrize("streamed_values", [choice.STREAMED_VALUES, 0])
 def test_bfloat16_changes_hardly_a_stage(fitted_classifier, monkeypatch, streamed_values):
-    monkeypatch.setattr(signal_encoders, "STREAMED_VALUES", streamed_values)
+    monkeypatch.setattr(choice, "STREAMED_VALUES", streamed_values)
     arrays, recording, y = make_arrays(seed=1)
     X = as_x(arrays, recording)
     coarse = clone(fitted_classifier).set_params(precision="bfloat16").fit(*_training_data())

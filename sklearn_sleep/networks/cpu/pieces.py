@@ -27,17 +27,6 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
     Torch itself asks for pages of 4 KB, each of which costs a call to the system (measured: a
     quarter of the time of an encoder), and what it frees may stay with the process.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Its shape.
-    dtype : torch.dtype
-        Its type.
-
-    Returns
-    -------
-    Tensor
     """
     n_bytes = math.prod(shape) * dtype.itemsize
     # An inference tensor could not be written to in training.
@@ -55,14 +44,6 @@ class Buffers:
 
     A page of memory that a process touches for the first time is cleared by the system, which
     takes as long as the arithmetic of a layer.
-
-    Examples
-    --------
-    >>> buffers = Buffers()
-    >>> first = buffers.take((10, 4), torch.float32)
-    >>> buffers.give(first)
-    >>> buffers.take((4, 5), torch.float32).data_ptr() == first.data_ptr()
-    True
     """
 
     def __init__(self) -> None:
@@ -70,19 +51,7 @@ class Buffers:
         self._taken: dict[int, Tensor] = {}
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Return an uninitialized tensor.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Its shape.
-        dtype : torch.dtype
-            Its type.
-
-        Returns
-        -------
-        Tensor
-        """
+        """Return an uninitialized tensor."""
         n_bytes = math.prod(shape) * dtype.itemsize
         fitting = [memory for memory in self._free if len(memory) >= n_bytes]
         if fitting:
@@ -94,25 +63,16 @@ class Buffers:
         return memory[:n_bytes].view(dtype).view(shape)
 
     def give(self, tensor: Tensor) -> None:
-        """Take a tensor back that is read no more; one from elsewhere is left alone.
-
-        Parameters
-        ----------
-        tensor : Tensor
-            What `take` returned.
-        """
+        """Take a tensor back that is read no more; one from elsewhere is left alone."""
         memory = self._taken.pop(tensor.data_ptr(), None)
         if memory is not None:
             self._free.append(memory)
 
 
 def share_pieces(pool: ThreadPoolExecutor | None) -> None:
-    """Share pieces among the threads of a pool, and keep buffers, in all that this thread does.
+    """Share pieces among a pool's threads, of one torch thread each, in all that this thread does.
 
-    Parameters
-    ----------
-    pool : ThreadPoolExecutor or None
-        Its threads must compute with one torch thread each; without a pool, this thread computes.
+    Without a pool, this thread computes them. Its buffers are kept from now on.
     """
     _of_thread.pool, _of_thread.buffers = pool, Buffers()
 
@@ -129,31 +89,14 @@ def keeping_buffers() -> Iterator[None]:
 
 
 def current_buffers() -> Buffers:
-    """Return the buffers of this thread; new ones where none are kept.
-
-    Returns
-    -------
-    Buffers
-    """
+    """Return the buffers of this thread; new ones where none are kept."""
     return getattr(_of_thread, "buffers", None) or Buffers()
 
 
 def for_pieces(function: Callable[[int, int], Result], length: int, step: int) -> list[Result]:
-    """Call a function for the start and the stop of each piece.
+    """Return the results of a function of the start and the stop of each piece, in their order.
 
-    Parameters
-    ----------
-    function : callable
-        Takes the start and the stop of a piece.
-    length : int
-        Of the whole.
-    step : int
-        Length of a piece. It must not depend on the number of threads, or else sums would.
-
-    Returns
-    -------
-    list
-        Results in the order of the pieces, whichever thread computed them.
+    The length of a piece, `step`, must not depend on the number of threads, or else sums would.
     """
     bounds = [(start, min(start + step, length)) for start in range(0, length, step)]
     pool = getattr(_of_thread, "pool", None)

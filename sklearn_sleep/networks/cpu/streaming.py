@@ -13,7 +13,7 @@ so that the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -23,12 +23,39 @@ from torch.nn import functional
 
 from sklearn_sleep.networks.cpu.pieces import Buffers, current_buffers, empty, for_pieces
 
-__all__ = ["stream_block"]
+__all__ = ["stream_block", "stream_nights"]
 
 Result = TypeVar("Result")
 
 # Values in a piece: a megabyte, as an L2 cache has it (measured: 2**15 to 2**19).
 PIECE_VALUES = 2**18
+
+
+def stream_nights(
+    nights: Tensor,
+    blocks: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]],
+    epsilon: float,
+    *,
+    recompute: bool = False,
+) -> Tensor:
+    """Compute a CNN: (batch, time) to (batch, time / 2 ** len(blocks), out_channels).
+
+    Weights and other arguments are those of `stream_block`; autocast decides on the type.
+    """
+    is_lower = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if is_lower else torch.float32
+    buffers = current_buffers()
+    streamed = []
+    for night in nights:
+        y = night[:, None].contiguous()
+        for w1, w2, w3, downsample in blocks:
+            before, weights = y, (w1, w2, w3)
+            y = stream_block(before, weights, downsample, epsilon, dtype, recompute=recompute)
+            buffers.give(before)
+        streamed.append(y)
+    together = torch.stack(streamed)
+    _give_all(buffers, *streamed)
+    return together
 
 
 def stream_block(
@@ -42,27 +69,11 @@ def stream_block(
 ) -> Tensor:
     """Compute a block: three convolutions with instance norm and GELU, and a residual.
 
-    Parameters
-    ----------
-    x : Tensor of shape (time, in_channels)
-        Contiguous on the CPU; time is even.
-    weights : three Tensors of shape (out_channels, channels, 3)
-        Of the convolutions; the third has stride 2.
-    downsample : Tensor of shape (out_channels, in_channels, 1)
-        Of the residual connection, with stride 2.
-    epsilon : float
-        Of the instance norms.
-    dtype : {torch.float32, torch.bfloat16}, default=torch.float32
-        Type in which convolutions are computed and results are stored. Norms, activations, sums
-        and what a single input channel holds are float32 in any case.
-    recompute : bool, default=False
-        Keep the input alone for the gradient, and compute the convolutions anew.
-
-    Returns
-    -------
-    Tensor of shape (time / 2, out_channels)
-        Of type `dtype`. Where no gradient is wanted it is one of the `current_buffers`, which
-        the caller gives back.
+    Takes (time, in_channels), contiguous on the CPU, and returns (time / 2, out_channels) of type
+    `dtype`, float32 or bfloat16, in which convolutions are computed; norms, activations, sums and
+    what a single input channel holds are float32 in any case. The third convolution has stride 2,
+    and so has the residual connection. To `recompute` is to keep the input alone for the gradient.
+    Where no gradient is wanted the result is one of the `current_buffers`, to be given back.
     """
     tensors = (x, *weights, downsample)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):

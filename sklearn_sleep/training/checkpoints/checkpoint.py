@@ -14,7 +14,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from torch import Tensor
 
-__all__ = ["Checkpoint", "explain_damage"]
+__all__ = ["Checkpoint", "check_parts_are_named", "explain_damage"]
 
 # What comes of files that were damaged or made by something else.
 _DAMAGE = (
@@ -41,8 +41,8 @@ class Checkpoint:
     class_prior : ndarray of float, shape (n_classes,)
         The prediction for a night without usable signals.
     parameters : mapping of str
-        Of `Wav2Sleep`, apart from ``signals`` and ``n_classes``; those that are not named have
-        their defaults.
+        Of `make_wav2sleep`, apart from ``signals`` and ``n_classes``; the others are at their
+        defaults.
     state : mapping of str to Tensor
         The weights.
     """
@@ -54,20 +54,21 @@ class Checkpoint:
     state: Mapping[str, Tensor]
 
 
+def check_parts_are_named(parameters: Mapping[str, Any]) -> None:
+    """Raise TypeError where a part of the network is a user's own, which no file can name."""
+    for name, value in parameters.items():
+        if callable(value):
+            raise TypeError(
+                f"module__{name}={value!r} has no name by which it could be found again, so that "
+                "the model cannot be saved. Enter it in its registry in sklearn_sleep.networks, "
+                "SEQUENCE_MIXERS.register('mine')(...) for example, and give that name; or pickle "
+                "the classifier."
+            )
+
+
 @contextmanager
 def explain_damage(folder: Path) -> Iterator[None]:
-    """Turn what comes of damaged files into a ValueError that names the folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder that is being read.
-
-    Raises
-    ------
-    ValueError
-        Instead of the error that the damage led to.
-    """
+    """Turn what comes of damaged files into a ValueError that names the folder."""
     try:
         yield
     except _DAMAGE as error:

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint, explain_damage
+from sklearn_sleep.training.checkpoints.checkpoint import (
+    Checkpoint,
+    check_parts_are_named,
+    explain_damage,
+)
 
 __all__ = [
     "OWN_FILES",
@@ -23,7 +27,6 @@ _FORMAT_VERSION = 1
 _CONFIGURATION = "config.json"
 _WEIGHTS = "model.safetensors"
 OWN_FILES = (_CONFIGURATION, _WEIGHTS)
-"""The files of a model."""
 
 _CLASSIFIER = "Wav2SleepClassifier"
 _PREFIX = "module__"
@@ -36,24 +39,11 @@ def write_own_checkpoint(
     steps: Sequence[Mapping[str, Any]] = (),
     name: str = _CLASSIFIER.lower(),
 ) -> None:
-    """Write a network, and the steps of the pipeline that it ends.
+    """Write a network, and what describes the steps of the pipeline that it ends, of JSON types.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-        The network.
-    folder : Path
-        Made if need be.
-    steps : sequence of mapping
-        Description of each step, of JSON types.
-    name : str
-        Name of the classifier's own step.
-
-    Raises
-    ------
-    TypeError
-        If a parameter is of no JSON type.
+    `name` is that of the classifier's own step. TypeError where a part of the network has no name.
     """
+    check_parts_are_named(checkpoint.parameters)
     configuration = {
         "format": "sklearn_sleep",
         "format_version": _FORMAT_VERSION,
@@ -75,25 +65,7 @@ def write_own_checkpoint(
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:
-    """Return the configuration in a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    dict
-        With ``steps`` and ``classifier``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is not there.
-    ValueError
-        If the file is not a configuration, or a newer one.
-    """
+    """Return ``steps`` and ``classifier`` of the configuration in a folder."""
     for name in OWN_FILES:
         if not (folder / name).is_file():
             raise FileNotFoundError(
@@ -109,24 +81,7 @@ def read_configuration(folder: Path) -> dict[str, Any]:
 
 
 def read_own_checkpoint(folder: Path) -> Checkpoint:
-    """Read a network; nothing in the folder is executed.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    Checkpoint
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is not there.
-    ValueError
-        If the files are not what `write_own_checkpoint` writes.
-    """
+    """Read a network; nothing in the folder is executed."""
     described = read_configuration(folder)["classifier"]
     with explain_damage(folder):
         if described["type"] != _CLASSIFIER:

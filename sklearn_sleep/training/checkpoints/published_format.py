@@ -19,7 +19,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from sklearn_sleep.networks import Wav2Sleep
+from sklearn_sleep.networks.wav2sleep import FOLLOWED, make_wav2sleep
 from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
 _CONFIGURATION = "config.yaml"
 _WEIGHTS = "state_dict.pth"
 PUBLISHED_FILES = (_CONFIGURATION, _WEIGHTS)
-"""The files of a model."""
 
+# Of the signals that the published code knows (its settings).
 SAMPLES_PER_EPOCH = {
     "ABD": 256,
     "THX": 256,
@@ -43,7 +43,6 @@ SAMPLES_PER_EPOCH = {
     "EOG-L": 4096,
     "EOG-R": 4096,
 }
-"""Samples per 30-second epoch of the signals that the published code knows (its settings)."""
 
 _MODULE = "wav2sleep.models.wav2sleep."
 _TARGET = "_target_"
@@ -56,7 +55,7 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class _Option:
-    """An option of a published part: the parameter of `Wav2Sleep`, and the published default."""
+    """An option of a published part: its parameter of `make_wav2sleep` and its default."""
 
     parameter: str
     default: Any
@@ -99,50 +98,30 @@ _OPTIONS: dict[str, dict[str, _Option]] = {
         "kernel_size": _Option("sequence_kernel_size", 7, int),
     },
 }
-# Parameters that are as another one where they are not given.
-_FOLLOWS = {
-    "mixer_activation": "activation",
-    "sequence_activation": "activation",
-    "sequence_causal": "causal",
-    "sequence_dropout": "dropout",
+# Values of other parameters that the published code knows.
+_ACTIVATIONS = ("relu", "leaky", "gelu", "silu", "swish", "linear")
+_NORMS = ("instance", "layer", "batch", "rms", "group", "weight", None)
+_PUBLISHED_VALUES = {
+    "epoch_mixer": ("attention",),
+    "sequence_mixer": ("dilated_cnn",),
+    "encoder_norm": (*_NORMS, "auto"),
+    "sequence_norm": _NORMS,
+    "activation": _ACTIVATIONS,
+    "mixer_activation": _ACTIVATIONS,
+    "sequence_activation": _ACTIVATIONS,
 }
 
 
 def is_published(folder: Path) -> bool:
-    """Say whether a folder holds a model in the published format, and not in our own.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    bool
-    """
+    """Say whether a folder holds a model in the published format, and not in our own."""
     return (folder / _CONFIGURATION).is_file() and not (folder / "config.json").is_file()
 
 
 def read_published_checkpoint(folder: Path) -> Checkpoint:
-    """Read a published network; nothing in the folder is executed.
+    """Read a published network from ``config.yaml`` and ``state_dict.pth``; nothing is executed.
 
-    Parameters
-    ----------
-    folder : Path
-        With ``config.yaml`` and ``state_dict.pth``.
-
-    Returns
-    -------
-    Checkpoint
-        Classes are 0, 1, …: of four, those of ``merge_stages(y, 4)``; of five, the AASM stages.
-        The prior, which the format does not hold, is uniform.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is not there.
-    ValueError
-        If the files are not what the published code writes, or name what is not known.
+    Classes are 0, 1, …: of four, those of ``merge_stages(y, 4)``; of five, the AASM stages. The
+    prior, which the format does not hold, is uniform.
     """
     for name in PUBLISHED_FILES:
         if not (folder / name).is_file():
@@ -168,27 +147,14 @@ def read_published_checkpoint(folder: Path) -> Checkpoint:
 
 
 def write_published_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write a network so that the published code loads it.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-        The network.
-    folder : Path
-        Made if need be.
-
-    Raises
-    ------
-    ValueError
-        If the published code has nothing like it.
-    """
+    """Write a network so that the published code loads it; ValueError where that cannot be."""
     defaults = {
         name: parameter.default
-        for name, parameter in inspect.signature(Wav2Sleep).parameters.items()
+        for name, parameter in inspect.signature(make_wav2sleep).parameters.items()
         if parameter.default is not parameter.empty
     }
     parameters = defaults | dict(checkpoint.parameters)
-    for name, followed in _FOLLOWS.items():
+    for name, followed in FOLLOWED.items():
         if parameters[name] is None:
             parameters[name] = parameters[followed]
     _check_writable(checkpoint, parameters)
@@ -211,8 +177,8 @@ def write_published_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
 def _check_writable(checkpoint: Checkpoint, parameters: Mapping[str, Any]) -> None:
     reasons = [
         f"{name}={parameters[name]!r}"
-        for name, published in (("epoch_mixer", "attention"), ("sequence_mixer", "dilated_cnn"))
-        if parameters[name] != published
+        for name, published in _PUBLISHED_VALUES.items()
+        if parameters[name] not in published
     ]
     reasons += [
         f"{name} with {rate} samples per epoch"
@@ -229,7 +195,7 @@ def _check_writable(checkpoint: Checkpoint, parameters: Mapping[str, Any]) -> No
 
 
 def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dict[str, Any]]:
-    """Return the signals, the number of classes and the parameters of `Wav2Sleep`."""
+    """Return the signals, the number of classes and the parameters of `make_wav2sleep`."""
     top = _options(path, "", configuration, "Wav2Sleep", {"num_classes", *_PARTS})
     n_classes = top.get("num_classes")
     if not isinstance(n_classes, int) or isinstance(n_classes, bool) or n_classes < 2:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sklearn_sleep.networks import Wav2Sleep, signal_encoders
-from sklearn_sleep.networks.cpu import streaming
+from sklearn_sleep.networks import make_wav2sleep
+from sklearn_sleep.networks.cpu import choice, streaming
 from sklearn_sleep.networks.cpu.pieces import share_pieces
 
 EPSILON = 1e-2
@@ -134,11 +134,13 @@ def test_what_is_kept_for_the_gradient(recompute, per_input):
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_encoder_in_pieces_equals_encoder_in_layers(monkeypatch, precision):
     torch.manual_seed(0)
-    network = Wav2Sleep({"ECG": 64}, 4, feature_dim=16, initial_channels=4, mixer_heads=2).eval()
+    network = make_wav2sleep(
+        {"ECG": 64}, 4, feature_dim=16, initial_channels=4, mixer_heads=2
+    ).eval()
     x = {"ECG": torch.randn(2, 12, 64)}
     results = []
     for values in (2**40, 0):
-        monkeypatch.setattr(signal_encoders, "STREAMED_VALUES", values)
+        monkeypatch.setattr(choice, "STREAMED_VALUES", values)
         enabled = precision == torch.bfloat16
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             results.append(network(x).float())
@@ -150,12 +152,12 @@ def test_encoder_in_pieces_equals_encoder_in_layers(monkeypatch, precision):
 @pytest.mark.parametrize("streamed_values", [0, 2**40])
 @pytest.mark.parametrize("norm", ["instance", "layer"])
 def test_gradient_checkpointing_changes_no_gradient(monkeypatch, streamed_values, norm):
-    monkeypatch.setattr(signal_encoders, "STREAMED_VALUES", streamed_values)
+    monkeypatch.setattr(choice, "STREAMED_VALUES", streamed_values)
     x = {"ECG": torch.randn(2, 12, 64), "THX": torch.randn(2, 12, 16)}
     gradients, kept = [], []
     for gradient_checkpointing in (False, True):
         torch.manual_seed(0)
-        network = Wav2Sleep(
+        network = make_wav2sleep(
             {"ECG": 64, "THX": 16},
             4,
             feature_dim=16,
@@ -179,4 +181,4 @@ def test_gradient_checkpointing_changes_no_gradient(monkeypatch, streamed_values
 
 def test_batch_norm_is_not_computed_twice():
     with pytest.raises(ValueError, match="running statistics"):
-        Wav2Sleep({"ECG": 64}, 4, encoder_norm="batch", gradient_checkpointing=True)
+        make_wav2sleep({"ECG": 64}, 4, encoder_norm="batch", gradient_checkpointing=True)

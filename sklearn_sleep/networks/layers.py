@@ -1,27 +1,77 @@
-"""Convolution over time with the channels last in memory."""
+"""Layers of which encoders and mixers are made: activations, dropout and convolutions."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Convolution", "WeightNorm"]
+from sklearn_sleep.networks.norms import NORMS
+from sklearn_sleep.networks.parts import Part, Registry
+
+__all__ = [
+    "ACTIVATIONS",
+    "ConvLayer",
+    "Convolution",
+    "Dropout",
+    "WeightNorm",
+    "dropout_seed",
+]
+
+# Under the published names; "leaky" has torch's slope of 0.01 below zero.
+ACTIVATIONS = Registry(
+    "activation",
+    {
+        "relu": nn.ReLU,
+        "leaky": nn.LeakyReLU,
+        "gelu": nn.GELU,
+        "silu": nn.SiLU,
+        "swish": nn.SiLU,
+        "linear": nn.Identity,
+    },
+)
+
+_dropout = threading.local()
+
+
+@contextlib.contextmanager
+def dropout_seed(seed: int) -> Iterator[None]:
+    """Draw this thread's dropout from a seed of its own, so that nights may take any turn."""
+    _dropout.generator = torch.Generator().manual_seed(seed)
+    try:
+        yield
+    finally:
+        _dropout.generator = None
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from the generator of `dropout_seed`, where there is one."""
+
+    def __init__(self, p: float = 0.0) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Set elements to zero with probability `p` in training."""
+        if not self.training or self.p == 0.0:
+            return x
+        generator = getattr(_dropout, "generator", None)
+        if generator is None:
+            return functional.dropout(x, self.p)
+        keep = torch.rand(x.shape, generator=generator) >= self.p
+        return x * keep.to(x.device, x.dtype).div_(1.0 - self.p)
 
 
 class WeightNorm(nn.Module):
-    """Weights as a direction and a length for each output channel.
+    """Convolution weights as a direction and a length for each output channel.
 
-    Salimans & Kingma, "Weight Normalization", NeurIPS 2016, arXiv 1602.07868. Parameters carry
-    the names that ``torch.nn.utils.parametrizations.weight_norm`` gives them, so that published
-    checkpoints load; unlike a parametrized module, this one can be pickled.
-
-    Parameters
-    ----------
-    weight : Tensor of shape (out_channels, in_channels, kernel_size)
-        Initial weights.
+    Salimans & Kingma, NeurIPS 2016, arXiv 1602.07868. Parameters carry the names that torch's
+    ``weight_norm`` gives them, for published checkpoints; unlike that, this one can be pickled.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -30,46 +80,16 @@ class WeightNorm(nn.Module):
         self.original1 = nn.Parameter(weight.clone())
 
     def forward(self) -> Tensor:
-        """Return the weights."""
+        """Return the weights, (out_channels, in_channels, kernel_size)."""
         length = torch.linalg.vector_norm(self.original1, dim=(1, 2), keepdim=True)
         return self.original1 * (self.original0 / length)
 
 
 class Convolution(nn.Module):
-    """1-D convolution that keeps the length, or divides it by the stride.
+    """1-D convolution that keeps the length, or divides it by the stride; channels last in memory.
 
-    On CPUs, 2-D convolutions with the channels last in memory take a fifth of the time of 1-D
-    convolutions at the few channels that the encoders begin with.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Number of channels.
-    kernel_size : int
-        Odd, or any if `causal`.
-    stride, dilation : int, default=1
-        Of the convolution.
-    causal : bool, default=False
-        Whether each output sees only its own and earlier times.
-    bias : bool, default=False
-        Whether a constant is added to each output channel.
-    weight_norm : bool, default=False
-        Whether the weights are kept as `WeightNorm` does.
-
-    Attributes
-    ----------
-    weight : Parameter of shape (out_channels, in_channels, kernel_size), or None
-        The weights, unless `weight_norm` keeps them.
-
-    Raises
-    ------
-    ValueError
-        If an even kernel cannot be centred.
-
-    Examples
-    --------
-    >>> Convolution(1, 4, 3, stride=2)(torch.randn(2, 1, 1, 10)).shape
-    torch.Size([2, 4, 1, 5])
+    On CPUs, 2-D convolutions with the channels last take a fifth of the time of 1-D ones at the
+    few channels that the encoders begin with.
     """
 
     weight: nn.Parameter | None
@@ -112,17 +132,7 @@ class Convolution(nn.Module):
             self.register_parameter("bias", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve over time.
-
-        Parameters
-        ----------
-        x : Tensor of shape (batch, in_channels, 1, time)
-            Channels last in memory.
-
-        Returns
-        -------
-        Tensor of shape (batch, out_channels, 1, time / stride)
-        """
+        """Convolve (batch, in_channels, 1, time) to (batch, out_channels, 1, time / stride)."""
         weight = self.kernel()
         _, in_channels, kernel_size = weight.shape
         if kernel_size == 1:
@@ -153,3 +163,37 @@ class Convolution(nn.Module):
 
     def _with_bias(self, y: Tensor) -> Tensor:
         return y if self.bias is None else y + self.bias
+
+
+class ConvLayer(nn.Module):
+    """Convolution (with a bias where no norm follows), norm and activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        norm: Part,
+        activation: Part,
+        stride: int = 1,
+        dilation: int = 1,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = Convolution(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            dilation=dilation,
+            causal=causal,
+            bias=norm is None,
+            weight_norm=norm == "weight",
+        )
+        self.norm = NORMS.make(norm, out_channels)
+        self.activation = ACTIVATIONS.make(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, out_channels, 1, time / stride) of (batch, in_channels, 1, time)."""
+        return self.activation(self.norm(self.conv(x)))

@@ -1,0 +1,30 @@
+"""Whether the code of this folder computes, or torch's own operations, which it only speeds up."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["normalizes_nights", "streams_nights"]
+
+# False computes with torch's own operations everywhere.
+CPU_CODE = True
+
+# Results of a night's first convolution from which it is computed in pieces. As float32 they are
+# 16 MB: two hours of ECG in 16 channels are less and stay in a processor's last cache, ten hours
+# are more. Measured with benchmarks/network.py.
+STREAMED_VALUES = 2**22
+
+
+def streams_nights(x: Tensor, n_channels: int) -> bool:
+    """Say whether nights, (batch, ...), with so many channels at first are computed in pieces."""
+    return _is_ours(x) and x[0].numel() * n_channels >= STREAMED_VALUES
+
+
+def normalizes_nights(x: Tensor) -> bool:
+    """Say whether `normalize_night` takes the place of torch's batch norm."""
+    return _is_ours(x) and x.dtype != torch.bfloat16
+
+
+def _is_ours(x: Tensor) -> bool:
+    return CPU_CODE and x.device.type == "cpu" and not torch.compiler.is_compiling()

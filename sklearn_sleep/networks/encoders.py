@@ -1,0 +1,229 @@
+"""From the waveforms of a night to a feature vector for each signal and epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from sklearn_sleep.networks.cpu.choice import streams_nights
+from sklearn_sleep.networks.cpu.streaming import stream_nights
+from sklearn_sleep.networks.layers import ACTIVATIONS, ConvLayer, Convolution
+from sklearn_sleep.networks.norms import InstanceNorm
+from sklearn_sleep.networks.parts import EncoderOptions, Part
+
+__all__ = ["ConvBlock", "SignalEncoder", "SignalEncoders"]
+
+# Each encoder halves the length until four feature vectors an epoch are left (the paper's design).
+_VECTORS_PER_EPOCH = 4
+
+# With the norm "auto": so many blocks with instance norm, then layer norm (published code).
+_AUTO_INSTANCE_BLOCKS = 2
+
+# Of the published encoders' instance norms: so much that flat signals do not blow up.
+_NORM_EPSILON = 1e-2
+
+
+class ConvBlock(nn.Module):
+    """Three convolutions that halve the length, with a linear map of the input added."""
+
+    downsample: Convolution | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm: Part,
+        *,
+        activation: Part = "gelu",
+        causal: bool = False,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        layer = partial(ConvLayer, norm=norm, activation=activation, causal=causal)
+        self.conv1 = layer(in_channels, out_channels, 3)
+        self.conv2 = layer(out_channels, out_channels, 3)
+        self.conv3 = layer(out_channels, out_channels, 3, stride=2)
+        self.downsample = Convolution(in_channels, out_channels, 1, stride=2) if residual else None
+        self.activation = ACTIVATIONS.make(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, out_channels, 1, time / 2) of (batch, in_channels, 1, time)."""
+        y = self.conv3(self.conv2(self.conv1(x)))
+        if self.downsample is not None:
+            y = y + self.downsample(x)
+        return self.activation(y)
+
+    def kernels(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the weights of the three convolutions and of the residual connection."""
+        if self.downsample is None:
+            raise ValueError("Only blocks with a residual connection can be computed in pieces.")
+        layers = (self.conv1, self.conv2, self.conv3)
+        first, second, third = (layer.conv.kernel() for layer in layers)
+        return first, second, third, self.downsample.kernel()
+
+
+class Blocks(nn.Sequential):
+    """Convolutional blocks, of which training keeps the inputs alone if `recompute` is set."""
+
+    recompute = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, channels, 1, time / 2 ** n_blocks) of (batch, 1, 1, time)."""
+        recompute = self.recompute and torch.is_grad_enabled()
+        for block in self:
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+        return x
+
+
+class SignalEncoder(nn.Module):
+    """CNN from the waveform of a night to one feature vector an epoch.
+
+    Channels are doubled with every second block, up to the most.
+    """
+
+    def __init__(self, samples_per_epoch: int, options: EncoderOptions) -> None:
+        super().__init__()
+        if samples_per_epoch < 2 * _VECTORS_PER_EPOCH or samples_per_epoch.bit_count() != 1:
+            raise ValueError(
+                f"samples_per_epoch={samples_per_epoch} must be a power of two from 8. "
+                "Set it with Resampler(samples_per_epoch={...})."
+            )
+        n_blocks = int(math.log2(samples_per_epoch // _VECTORS_PER_EPOCH))
+        channels = [
+            min(options.initial_channels * 2 ** (i // 2), options.max_channels)
+            for i in range(n_blocks)
+        ]
+        # Where epochs are encoded on their own, nothing can be seen of later ones.
+        causal = options.causal and not options.chunk_causal
+        self.cnn = Blocks(
+            *(
+                ConvBlock(
+                    before,
+                    after,
+                    _norm_of_block(options.norm, position),
+                    activation=options.activation,
+                    causal=causal,
+                    residual=options.residual,
+                )
+                for position, (before, after) in enumerate(
+                    zip([1, *channels], channels, strict=False)
+                )
+            )
+        )
+        self.cnn.recompute = options.gradient_checkpointing
+        if self.cnn.recompute and any(isinstance(m, nn.BatchNorm2d) for m in self.cnn.modules()):
+            raise ValueError(
+                "gradient_checkpointing computes the blocks twice, which would change the running "
+                "statistics of the norm 'batch' twice; take another encoder_norm."
+            )
+        self.linear = nn.Linear(_VECTORS_PER_EPOCH * channels[-1], options.feature_dim)
+        # The published design, which `stream_nights` computes.
+        found = (options.norm, options.activation, options.residual, causal)
+        self.can_stream = found == ("instance", "gelu", True, False)
+        self.activation = ACTIVATIONS.make(options.activation)
+        width = options.feature_dim
+        self.output_norm = nn.LayerNorm(width) if options.output_norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode normalized samples, (batch, epochs, samples), as (batch, epochs, feature_dim)."""
+        blocks = [cast(ConvBlock, block) for block in self.cnn]
+        if self.can_stream and streams_nights(x, len(blocks[0].conv1.conv.kernel())):
+            kernels = [block.kernels() for block in blocks]
+            y = stream_nights(x.flatten(1), kernels, _NORM_EPSILON, recompute=self.cnn.recompute)
+        else:
+            y = self.cnn(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
+        y = y.reshape(*x.shape[:2], -1)
+        return self.output_norm(self.activation(self.linear(y)))
+
+
+def _norm_of_block(norm: Part, position: int) -> Part:
+    if norm == "auto":
+        norm = "instance" if position < _AUTO_INSTANCE_BLOCKS else "layer"
+    return partial(InstanceNorm, epsilon=_NORM_EPSILON) if norm == "instance" else norm
+
+
+class SignalEncoders(nn.Module):
+    """The encoders, each of one signal or shared by several, of so many samples per epoch."""
+
+    embedder: nn.Embedding | None
+
+    def __init__(self, signals: Mapping[str, int], options: EncoderOptions) -> None:
+        super().__init__()
+        signal_map = options.signal_map
+        self.signal_map = {name: name for name in signals} if signal_map is None else signal_map
+        self.encodes_epochs_alone = options.causal and options.chunk_causal
+        self.encoders = nn.ModuleDict(
+            {
+                encoder: SignalEncoder(samples_per_epoch, options)
+                for encoder, samples_per_epoch in _encoder_rates(signals, self.signal_map).items()
+            }
+        )
+        # Sorted by name, as the published implementation numbers them.
+        self.signal_numbers = {name: number for number, name in enumerate(sorted(signals))}
+        width = options.feature_dim
+        self.embedder = nn.Embedding(len(signals), width) if options.embed_signals else None
+
+    def forward(
+        self, x: Mapping[str, Tensor], present: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Encode the signals that are there, and no others.
+
+        Parameters
+        ----------
+        x : mapping of str to Tensor of shape (batch, epochs, samples_per_epoch)
+            Samples by signal name.
+        present : mapping of str to Tensor of bool, shape (batch, epochs)
+            Which epochs have the signal.
+
+        Returns
+        -------
+        features : dict of str to Tensor of shape (batch, epochs, feature_dim)
+            Of the signals that any of the nights has, sorted by name.
+        present : dict of str to Tensor of bool, shape (batch, epochs)
+            Which of these feature vectors mean something.
+        """
+        names = sorted(name for name in x if bool(present[name].any()))
+        if not names:
+            raise ValueError("None of the nights has a signal; there is nothing to encode.")
+        features = {name: self._encode(name, x[name], present[name]) for name in names}
+        return features, {name: present[name] for name in names}
+
+    def _encode(self, name: str, samples: Tensor, present: Tensor) -> Tensor:
+        encoder = self.encoders[self.signal_map[name]]
+        if self.encodes_epochs_alone:
+            # Each epoch goes in as if it were a night.
+            where = present
+            encoded = encoder(samples[present][:, None])[:, 0]
+        else:
+            where = present.any(dim=1)
+            encoded = encoder(samples[where] * present[where][..., None])
+        if self.embedder is not None:
+            encoded = encoded + self.embedder.weight[self.signal_numbers[name]]
+        if bool(where.all()):
+            return encoded.view(*samples.shape[:2], -1)
+        scattered = encoded.new_zeros(*samples.shape[:2], encoded.shape[-1])
+        return scattered.index_put((where,), encoded)
+
+
+def _encoder_rates(signals: Mapping[str, int], signal_map: Mapping[str, str]) -> dict[str, int]:
+    """Return the samples per epoch of each encoder."""
+    if set(signal_map) != set(signals):
+        raise ValueError(
+            f"signal_map must name the encoder of each of the signals {sorted(signals)}, "
+            f"but names those of {sorted(signal_map)}."
+        )
+    rates: dict[str, int] = {}
+    for name, encoder in signal_map.items():
+        if rates.setdefault(encoder, signals[name]) != signals[name]:
+            raise ValueError(
+                f"{name} has {signals[name]} samples per epoch and cannot share the encoder "
+                f"{encoder!r} with signals of {rates[encoder]}. "
+                "Set Resampler(samples_per_epoch={...}) or give it another encoder."
+            )
+    return rates
