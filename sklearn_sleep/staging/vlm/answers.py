@@ -27,29 +27,11 @@ class AnswerTree:
     An answer is a sequence of tokens, such as ``N`` and ``2``. Its probability is the product over
     the places where answers part of the probability of the token that it goes on with, among those
     that any answer goes on with. One forward pass gives all of them if the answers that share their
-    beginning are a single group, as N1, N2 and N3 are.
+    beginning are a single group, as N1, N2 and N3 are; else ValueError is raised.
 
-    Parameters
-    ----------
-    tokenizer : PreTrainedTokenizer
-        Of the model.
-    stages : sequence of str
-        The answers.
-
-    Attributes
-    ----------
-    prompt_tokens : list of int
-        What answers begin with, and what the largest group of them goes on with: these follow the
-        question in the forward pass.
-    n_given : int
-        With how many tokens all answers begin.
-    n_logits : int
-        The last positions of the forward pass whose logits are needed.
-
-    Raises
-    ------
-    ValueError
-        If the answers do not differ, or share beginnings in several groups.
+    `prompt_tokens` are what answers begin with, and what the largest group of them goes on with:
+    they follow the question in the forward pass, the last `n_logits` positions of which are needed.
+    All answers begin with `n_given` tokens.
     """
 
     def __init__(self, tokenizer: Any, stages: Sequence[str]) -> None:
@@ -86,17 +68,7 @@ class AnswerTree:
         self.n_logits = len(self.prompt_tokens) - self.n_given + 1
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return the logarithm of the probability of each answer.
-
-        Parameters
-        ----------
-        logits : Tensor of shape (n_rows, n_logits, vocabulary)
-            Of the last positions, when the question was followed by `prompt_tokens`.
-
-        Returns
-        -------
-        Tensor of float64, shape (n_rows, n_answers)
-        """
+        """Return the log probability of each answer, (n_rows, n_answers), from the last logits."""
         result = torch.zeros(len(logits), self.n_answers, dtype=torch.float64, device=logits.device)
         end = len(self.prompt_tokens)
         for fork in self._forks:

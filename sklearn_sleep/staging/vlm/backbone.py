@@ -16,17 +16,10 @@ __all__ = ["VisionLanguageModel", "import_transformers", "load_backbone", "load_
 
 @dataclass
 class VisionLanguageModel:
-    """A model and its processor, in memory.
+    """A model and its processor, in memory, as `tiny_vlm` makes them.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        An image-text-to-text model of transformers.
-    processor : ProcessorMixin
-        What makes its inputs from text and images.
-    name : str, default=""
-        Where it was loaded from and can be loaded from again: a folder or a name on the hub. Empty
-        if its weights are nowhere else.
+    `name` is where it can be loaded from again, a folder or a name on the hub; it is empty if its
+    weights are nowhere else.
     """
 
     model: Any
@@ -49,13 +42,7 @@ class VisionLanguageModel:
 
 
 def import_transformers() -> Any:
-    """Return transformers, or say how to install it.
-
-    Raises
-    ------
-    ImportError
-        If transformers or peft is not installed.
-    """
+    """Return transformers, or raise an ImportError that says how to install it and peft."""
     for package in ("transformers", "peft"):
         if find_spec(package) is None:
             raise ImportError(f"VLMStager needs {package}: pip install 'sklearn_sleep[vlm]'.")
@@ -70,32 +57,7 @@ def load_backbone(
     quantization: str | None = None,
     device: str = "cpu",
 ) -> VisionLanguageModel:
-    """Load a model and its processor; nothing that comes with it is executed.
-
-    Parameters
-    ----------
-    name : str
-        A folder, or a name on the Hugging Face Hub.
-    revision : str, optional
-        Branch, tag or commit on the hub.
-    dtype : torch.dtype, default=torch.float32
-        Of the weights.
-    quantization : {"4bit"}, optional
-        Keep the weights in four bits (bitsandbytes), on GPUs.
-    device : str, default="cpu"
-        Torch device.
-
-    Returns
-    -------
-    VisionLanguageModel
-
-    Raises
-    ------
-    ImportError
-        If transformers, or bitsandbytes for four bits, is not installed.
-    ValueError
-        If four bits are asked for without a GPU.
-    """
+    """Load a model and its processor by folder or hub name; nothing with them is executed."""
     transformers = import_transformers()
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False, "dtype": dtype}
     if quantization is not None:
@@ -110,21 +72,10 @@ def load_backbone(
 
 
 def load_processor(name: str, *, revision: str | None = None) -> Any:
-    """Load the processor of a model.
+    """Load the processor of a model, by folder or hub name.
 
     Processors that take videos too need torchvision even for images; where it is not installed,
     theirs is left out.
-
-    Parameters
-    ----------
-    name : str
-        A folder, or a name on the Hugging Face Hub.
-    revision : str, optional
-        Branch, tag or commit on the hub.
-
-    Returns
-    -------
-    ProcessorMixin
     """
     transformers = import_transformers()
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
@@ -140,17 +91,7 @@ def load_processor(name: str, *, revision: str | None = None) -> Any:
 
 
 def without_videos(processor_type: type) -> Any:
-    """Return the processor for images and text alone.
-
-    Parameters
-    ----------
-    processor_type : type
-        Of transformers, with a ``video_processor``.
-
-    Returns
-    -------
-    type
-    """
+    """Return the processor of transformers for images and text alone."""
 
     class _ImageTextProcessor(processor_type):
         def __init__(
@@ -178,12 +119,9 @@ def _unpickle(processor_type: type, state: dict[str, Any]) -> Any:
 
 
 def keep_whole_images(processor: Any) -> None:
-    """Let a processor resize images instead of cutting off what does not fit.
+    """Let a processor resize images, in place, instead of cutting off what does not fit.
 
-    Parameters
-    ----------
-    processor : ProcessorMixin
-        Changed in place. CLIP's, which LLaVA has, would show the middle of the epoch alone.
+    CLIP's, which LLaVA has, would show the middle of the epoch alone.
     """
     images = processor.image_processor
     if getattr(images, "do_center_crop", False):

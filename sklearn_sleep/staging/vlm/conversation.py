@@ -18,15 +18,9 @@ IGNORED = -100
 
 
 class Encoded(NamedTuple):
-    """Rows as a model takes them.
+    """Inputs of the model, and the answers' tokens that are to be learned, (n_rows, n_labels).
 
-    Attributes
-    ----------
-    inputs : dict of str to Tensor
-        Of the model.
-    labels : Tensor of int, shape (n_rows, n_labels)
-        The tokens of the answers that are to be learned, with which each row ends; `IGNORED` after
-        the end of shorter ones.
+    Each row ends with its labels; `IGNORED` stands after the end of shorter ones.
     """
 
     inputs: dict[str, Tensor]
@@ -34,17 +28,7 @@ class Encoded(NamedTuple):
 
 
 class Conversation:
-    """A question about images, the same for all rows.
-
-    Parameters
-    ----------
-    processor : ProcessorMixin
-        Of the model.
-    prompt : str
-        The question, which follows the images.
-    captions : sequence of str
-        What is written before each image of a row.
-    """
+    """A question, after captioned images, that is the same for all rows."""
 
     def __init__(self, processor: Any, prompt: str, captions: Sequence[str]) -> None:
         self.processor = processor
@@ -65,18 +49,8 @@ class Conversation:
     ) -> Encoded:
         """Return the model's inputs: the question, and after it the tokens of answers.
 
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            Of each row.
-        answers : sequence of sequence of int
-            Tokens of each row's answer; those that are shorter are padded at their end.
-        n_given : int, default=0
-            How many tokens of each answer are no labels, as they are the same in all.
-
-        Returns
-        -------
-        Encoded
+        Images are uint8, (n_rows, n_images, height, width, 3). The first `n_given` tokens of each
+        answer, which are the same in all, are no labels.
         """
         pictures = [[Image.fromarray(image) for image in row] for row in images]
         inputs = dict(
@@ -108,17 +82,7 @@ class Conversation:
         return Encoded(inputs, labels[:, n_given:])
 
     def tokens_of(self, answer: str) -> list[int]:
-        """Return the tokens of an answer, with the one that ends it.
-
-        Parameters
-        ----------
-        answer : str
-            What the model is to say.
-
-        Returns
-        -------
-        list of int
-        """
+        """Return the tokens of an answer, with the one that ends it."""
         tokenizer = self.processor.tokenizer
         tokens = tokenizer(answer, add_special_tokens=False)["input_ids"]
         return [*tokens, tokenizer.eos_token_id]

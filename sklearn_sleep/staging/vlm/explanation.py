@@ -26,18 +26,9 @@ _RATIONALE = re.compile(rf'"{RATIONALE_KEY}":\s*"((?:[^"\\]|\\.)*)')
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model scores a stage.
+    """Why a model scores a stage: rules, what else it cites, and what it says.
 
-    Attributes
-    ----------
-    rules : list of str
-        Identifiers of `RULES` that it cites.
-    unknown_rules : list of str
-        What else it cites.
-    rationale : str
-        What it says.
-    is_complete : bool
-        Whether the answer ended where it should; else it is as far as it went.
+    `is_complete` tells whether the answer ended where it should; else it is as far as it went.
     """
 
     rules: list[str]
@@ -47,46 +38,12 @@ class Explanation:
 
 
 def begin_explanation(stage: str) -> str:
-    """Return the beginning of an answer that goes on to say why.
-
-    Parameters
-    ----------
-    stage : str
-        The answer for the stage.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(begin_explanation("N2"))
-    {"sleep_stage": "N2", "applicable_rules": [
-    """
+    """Return the beginning of an answer that goes on to say why."""
     return f'{answer_text(stage)[:-1]}, "{RULES_KEY}": ['
 
 
 def parse_explanation(stage: str, said: str) -> Explanation:
-    """Read what a model said after `begin_explanation`.
-
-    Parameters
-    ----------
-    stage : str
-        The answer for the stage.
-    said : str
-        What followed, complete or cut off.
-
-    Returns
-    -------
-    Explanation
-
-    Examples
-    --------
-    >>> parse_explanation("N2", '"N2.1", "N7.1"], "reasoning_text": "A spindle."}')
-    Explanation(rules=['N2.1'], unknown_rules=['N7.1'], rationale='A spindle.', is_complete=True)
-    >>> parse_explanation("N2", '"N2.1"], "reasoning_text": "A spin').rationale
-    'A spin'
-    """
+    """Read what a model said after `begin_explanation`, complete or cut off."""
     try:
         answer = json.loads(begin_explanation(stage) + said)
     except json.JSONDecodeError:
@@ -104,28 +61,10 @@ def parse_explanation(stage: str, said: str) -> Explanation:
 def saliency_of_images(
     inputs: dict[str, Tensor], gradient: Tensor, shape: tuple[int, int, int, int]
 ) -> FloatArray:
-    """Return how much each pixel of images matters, from the gradient of what models take of them.
+    """Return how much each pixel matters, float32, (n_rows, n_images, height, width).
 
-    Parameters
-    ----------
-    inputs : dict of str to Tensor
-        Of the model.
-    gradient : Tensor
-        By ``inputs["pixel_values"]``.
-    shape : tuple of int
-        (n_rows, n_images, height, width).
-
-    Returns
-    -------
-    ndarray of float32
-        Of that shape: gradient times input, as large as it is; of patches where the model takes
-        patches, scaled to a greatest value of 1 in each row.
-
-    Raises
-    ------
-    ValueError
-        If the model takes images in another form than those known: patches in Qwen's order, or
-        whole images.
+    It is gradient times input, as large as it is, by patches where the model takes patches in
+    Qwen's order, scaled to a greatest value of 1 in each row.
     """
     n_rows, n_images, height, width = shape
     weight = (gradient * inputs["pixel_values"].detach()).abs().float()

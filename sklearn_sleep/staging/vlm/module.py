@@ -13,23 +13,11 @@ __all__ = ["VisionLanguageModule"]
 
 
 class VisionLanguageModule(nn.Module):
-    """A vision-language model, with adapters or as it is.
+    """A vision-language model, which is changed: with adapters or as it is.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        An image-text-to-text model of transformers. It is changed; give a copy.
-    tuning : {"lora", "full"}
-        Whether adapters of low rank are trained (Hu et al. 2021, arXiv 2106.09685) or the weights
-        themselves.
-    train_vision : bool
-        Whether the vision tower is trained too.
-    lora_rank, lora_alpha, lora_dropout : int, int, float
-        Of the adapters.
-    gradient_checkpointing : bool
-        Keep only the layers' inputs in training, and compute the rest anew for the gradient.
-    adapter_options : mapping, optional
-        Of peft's ``LoraConfig``, instead of the three above: of an adapter that is to be loaded.
+    Adapters of low rank are those of Hu et al. 2021 (arXiv 2106.09685); `adapter_options`, of
+    peft's ``LoraConfig``, are those of an adapter that is to be loaded. With
+    `gradient_checkpointing` only the layers' inputs are kept in training.
     """
 
     def __init__(
@@ -71,34 +59,12 @@ class VisionLanguageModule(nn.Module):
         self.keeps_logits = "logits_to_keep" in inspect.signature(_forward_of(model)).parameters
 
     def forward(self, n_logits: int, **inputs: Tensor) -> Tensor:
-        """Return the logits of the last positions.
-
-        Parameters
-        ----------
-        n_logits : int
-            How many.
-        **inputs : Tensor
-            Of the model.
-
-        Returns
-        -------
-        Tensor of shape (n_rows, n_logits, vocabulary)
-        """
+        """Return the logits of the last positions, (n_rows, n_logits, vocabulary)."""
         options = {"logits_to_keep": n_logits} if self.keeps_logits else {}
         return self.model(**inputs, use_cache=False, **options).logits[:, -n_logits:]
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return the weights that training changes; the others are the model's own.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            Of `torch.nn.Module.state_dict`.
-
-        Returns
-        -------
-        dict of str to Tensor
-        """
+        """Return the weights that training changes; the others are the model's own."""
         state = super().state_dict(*args, **kwargs)
         trained = {name for name, p in self.named_parameters() if p.requires_grad}
         return {name: value for name, value in state.items() if name in trained}
@@ -106,27 +72,7 @@ class VisionLanguageModule(nn.Module):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load the weights that training changes.
-
-        Parameters
-        ----------
-        state_dict : mapping of str to Tensor
-            Of `state_dict`.
-        strict : bool, default=True
-            Whether it must have all of them.
-        assign : bool, default=False
-            Whether to take the tensors themselves.
-
-        Returns
-        -------
-        NamedTuple
-            Missing and unexpected keys.
-
-        Raises
-        ------
-        RuntimeError
-            If weights are missing, or there are others.
-        """
+        """Load the weights that training changes; RuntimeError if they do not fit."""
         own = set(self.state_dict())
         missing, unexpected = sorted(own - set(state_dict)), sorted(set(state_dict) - own)
         if strict and (missing or unexpected):

@@ -37,34 +37,10 @@ _LEAST_POWER = 1e-2
 def measure_waveforms(
     samples: npt.ArrayLike, seconds: float = 1.0, *, with_bands: bool = True
 ) -> FloatArray:
-    """Return band powers and mean absolute value of each stretch of epochs.
+    """Return band powers and mean absolute value, (n_epochs, n_stretches, n_values), of uV.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_epochs, samples_per_epoch)
-        In uV.
-    seconds : float, default=1.0
-        Length of a stretch, of which an epoch is a whole number.
-    with_bands : bool, default=True
-        Whether to compute the powers of `PERCEIVED_BANDS`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_epochs, n_stretches, n_values)
-        Powers in dB of 1 uV^2, from a Hann window over the stretch; then the mean absolute value in
-        uV. NaN where samples are missing.
-
-    Raises
-    ------
-    ValueError
-        If an epoch is no whole number of stretches, or a stretch no whole number of samples.
-
-    Examples
-    --------
-    >>> time = np.arange(3000) / 100
-    >>> values = measure_waveforms([20 * np.sin(2 * np.pi * 10 * time)], seconds=5)
-    >>> values[0, 0].round(1)  # 20 uV at 10 Hz: 200 uV^2
-    array([-20. , -20. ,  23. , -20. ,  12.3])
+    Powers are in dB of 1 uV^2, from a Hann window over the stretch; the mean absolute value in uV.
+    NaN where samples are missing.
     """
     epochs = np.asarray(samples, dtype=np.float64)
     n_stretches = EPOCH_DURATION / seconds
@@ -93,23 +69,7 @@ def measure_waveforms(
 def perception_texts(
     samples: Mapping[str, npt.NDArray[np.float32]], montage: Montage, seconds: float
 ) -> list[str]:
-    """Return what is to be seen in the image of each epoch.
-
-    Parameters
-    ----------
-    samples : mapping of str to ndarray of shape (n_epochs, samples_per_epoch)
-        By signal, in the units of the montage.
-    montage : Montage
-        With which they are drawn.
-    seconds : float
-        Length of a stretch.
-
-    Returns
-    -------
-    list of str
-        JSON objects: a list for each trace that is there, in which each stretch has a list of its
-        values.
-    """
+    """Return what is to be seen in each epoch's image: JSON, a list for each trace."""
     measured = {}
     for trace in montage.traces:
         if trace.name in samples:

@@ -20,26 +20,7 @@ RATIONALE_KEY = "reasoning_text"
 def stage_prompt(
     stages: Sequence[str], montage: Montage | None = None, *, with_rules: bool = False
 ) -> str:
-    """Return the question for the stage of an epoch.
-
-    Parameters
-    ----------
-    stages : sequence of str
-        The answers to choose from.
-    montage : Montage, optional
-        With which the images were drawn.
-    with_rules : bool, default=False
-        Whether to list the rules that an explanation may cite.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(stage_prompt(["W", "N1", "N2", "N3", "R"]))
-    Score the sleep stage of the epoch to score: W, N1, N2, N3 or R.
-    """
+    """Return the question for the stage of an epoch."""
     parts = [] if montage is None else [describe_images(montage)]
     if with_rules:
         rules = "\n".join(f"{rule.identifier}: {rule.text}" for rule in RULES.values())
@@ -50,21 +31,7 @@ def stage_prompt(
 
 
 def perception_prompt(montage: Montage, values: Sequence[str], seconds: float) -> str:
-    """Return the question for what waveforms measure.
-
-    Parameters
-    ----------
-    montage : Montage
-        With which the images were drawn.
-    values : sequence of str
-        What is asked for each stretch of time.
-    seconds : float
-        Its length.
-
-    Returns
-    -------
-    str
-    """
+    """Return the question for what waveforms measure in every stretch of `seconds`."""
     return (
         f"{describe_images(montage)}\nEstimate for each trace and every {seconds:g} s: "
         f"{', '.join(values)}. Answer in JSON, a list for each trace."
@@ -72,17 +39,7 @@ def perception_prompt(montage: Montage, values: Sequence[str], seconds: float) -
 
 
 def describe_images(montage: Montage) -> str:
-    """Return what the traces of an image are.
-
-    Parameters
-    ----------
-    montage : Montage
-        With which the images were drawn.
-
-    Returns
-    -------
-    str
-    """
+    """Return what the traces of an image are."""
     traces = []
     for trace in montage.traces:
         scale = ""
@@ -97,22 +54,7 @@ def describe_images(montage: Montage) -> str:
 
 
 def image_captions(context: Sequence[int]) -> list[str]:
-    """Return what is written before each image of a row.
-
-    Parameters
-    ----------
-    context : sequence of int
-        Epochs, counted from the one to score.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> image_captions([-1, 0, 2])
-    ['1 epoch before:', 'The epoch to score:', '2 epochs after:']
-    """
+    """Return what is written before each image of a row, by its offset in epochs."""
     captions = []
     for offset in context:
         if offset == 0:
@@ -124,27 +66,7 @@ def image_captions(context: Sequence[int]) -> list[str]:
 
 
 def answer_text(stage: str, rules: Sequence[str] = (), rationale: str = "") -> str:
-    """Return how a model is to answer.
-
-    Parameters
-    ----------
-    stage : str
-        The stage.
-    rules : sequence of str, optional
-        Identifiers of the rules that lead to it.
-    rationale : str, optional
-        Why.
-
-    Returns
-    -------
-    str
-        A JSON object.
-
-    Examples
-    --------
-    >>> answer_text("N2", ["N2.1"])
-    '{"sleep_stage": "N2", "applicable_rules": ["N2.1"]}'
-    """
+    """Return how a model is to answer: a JSON object, the stage first."""
     answer: dict[str, object] = {STAGE_KEY: stage}
     if rules:
         answer[RULES_KEY] = list(rules)

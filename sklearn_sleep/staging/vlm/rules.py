@@ -11,16 +11,9 @@ __all__ = ["RULES", "Rule", "check_rules"]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of sleep staging.
+    """A rule of sleep staging, in our words.
 
-    Attributes
-    ----------
-    identifier : str
-        As explanations cite it.
-    stage : str
-        The stage that it leads to; empty where that depends on the epochs around.
-    text : str
-        What it says, in our words.
+    `stage` is what it leads to; it is empty where that depends on the epochs around.
     """
 
     identifier: str
@@ -75,23 +68,7 @@ RULES = MappingProxyType({rule.identifier: rule for rule in _TABLE})
 
 
 def check_rules(identifiers: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Tell rules from what is none.
-
-    Parameters
-    ----------
-    identifiers : iterable of str
-        As a model cites them.
-
-    Returns
-    -------
-    known, unknown : list of str
-        Each once, in their order.
-
-    Examples
-    --------
-    >>> check_rules(["N2.1", "N2.9", "N2.1"])
-    (['N2.1'], ['N2.9'])
-    """
+    """Return which of the cited identifiers are rules, and which are not, each once."""
     distinct = list(dict.fromkeys(identifier.strip() for identifier in identifiers))
     return (
         [identifier for identifier in distinct if identifier in RULES],
