@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 __all__ = [
     "EPOCH_DURATION",
     "INSTANTANEOUS_HEART_RATE",
     "SIGNALS",
-    "VOLTS",
+    "UNITS",
+    "Drawing",
+    "QualityRules",
     "SignalDefinition",
     "contralateral_derivation",
     "conversion_factor",
@@ -23,6 +26,81 @@ __all__ = [
 
 EPOCH_DURATION = 30.0
 """Duration of an epoch in s (AASM Manual for the Scoring of Sleep and Associated Events)."""
+
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class QualityRules:
+    """What sound epochs of a signal look like.
+
+    Parameters
+    ----------
+    amplitude : tuple of float, optional
+        From the smallest to the largest range of an epoch, without its extreme hundredth, that is
+        no mistake in the unit; in the signal's unit.
+    values : tuple of float, optional
+        The lowest and the highest sample that can be true, in the signal's unit.
+    flat_share : float, default=0.5
+        An epoch is flat if the signal stands still for more than this share of it; 1 never is.
+    clips : bool, default=True
+        Whether samples at the signal's extremes were cut off there by the recorder.
+    band : tuple of float, optional
+        In Hz: where at least half of the power of an epoch lies.
+    beats : {"ECG", "PPG"}, optional
+        Whose beats are looked for, and compared with each other.
+    least_likeness : float, default=0.0
+        Of the beats of an epoch, from 0 to 1 (`sklearn_sleep.features.signal_quality`).
+    least_frequency, enough_frequency : float, default=0.0, None
+        Sampling frequencies in Hz above which the band, or from which on the beats, are judged;
+        and to which signals are brought down before beats are compared.
+    """
+
+    amplitude: Interval | None = None
+    values: Interval | None = None
+    flat_share: float = 0.5
+    clips: bool = True
+    band: Interval | None = None
+    beats: str | None = None
+    least_likeness: float = 0.0
+    least_frequency: float = 0.0
+    enough_frequency: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("amplitude", "values", "band"):
+            _set_interval(self, name)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a signal is drawn, unless a `Trace` says otherwise.
+
+    Parameters
+    ----------
+    color : str, default="#1a1a1a"
+        ``"#rrggbb"``.
+    amplitude : tuple of float, optional
+        The values at the bottom and the top of its band, in the signal's unit; the middle 98% of
+        the night if not given.
+    """
+
+    color: str = "#1a1a1a"
+    amplitude: Interval | None = None
+
+    def __post_init__(self) -> None:
+        _set_interval(self, "amplitude")
+
+
+def _set_interval(rules: QualityRules | Drawing, name: str) -> None:
+    interval = getattr(rules, name)
+    if interval is None:
+        return
+    low, high = interval
+    if not low < high:
+        raise ValueError(f"{name}={interval} must rise.")
+    # A list, of which JSON makes pairs, would make the rules unhashable.
+    object.__setattr__(rules, name, (low, high))
 
 
 @dataclass(frozen=True)
@@ -37,17 +115,22 @@ class SignalDefinition:
         Samples per 30-second epoch that the networks take. The published wav2sleep
         (Carter & Tarassenko 2024) uses 256 for respiration, 1024 for ECG and PPG and 4096
         for EOG.
-    unit : {"mV", "uV"} or None
-        The unit that voltages are converted to. ``None``: the recorder's own arbitrary unit,
+    unit : {"mV", "uV", "V", "nV", "%", "degC"} or None
+        The unit that samples are converted to. ``None``: the recorder's own arbitrary unit,
         scaled so that the channel's physical range becomes -1 to 1.
     aliases : tuple of str
         Channel labels under which cohorts store the signal, the most wanted first. Case, spaces
         and punctuation do not matter.
+    quality : QualityRules, optional
+        What `SignalQuality` judges it by. If not given, as the signal of the table whose name it
+        has (up to a dash), else any other voltage as an EEG.
+    drawing : Drawing, optional
+        Its colour and amplitude in images; as for `quality` if not given.
 
     Examples
     --------
-    >>> flow = SignalDefinition("FLOW", 256, aliases=("Nasal Pressure", "CANNULA"))
-    >>> find_channel(flow, ["ECG", "NASAL PRESSURE"])
+    >>> pressure = SignalDefinition("PRESSURE", 256, aliases=("Nasal Pressure", "CANNULA"))
+    >>> find_channel(pressure, ["ECG", "NASAL PRESSURE"])
     1
     """
 
@@ -55,12 +138,14 @@ class SignalDefinition:
     samples_per_epoch: int
     unit: str | None = None
     aliases: tuple[str, ...] = ()
+    quality: QualityRules | None = None
+    drawing: Drawing | None = None
 
     def __post_init__(self) -> None:
-        if self.unit is not None and self.unit not in VOLTS:
+        if self.unit is not None and self.unit not in UNITS:
             raise ValueError(
                 f"unit={self.unit!r} of signal {self.name!r} is not known; "
-                f"use one of {sorted(VOLTS)}, or None for arbitrary units."
+                f"use one of {sorted(UNITS)}, or None for arbitrary units."
             )
         if self.samples_per_epoch < 1:
             raise ValueError(
@@ -69,15 +154,69 @@ class SignalDefinition:
             )
         # A list would make the definition unhashable.
         object.__setattr__(self, "aliases", tuple(self.aliases))
+        parts: dict[str, Any] = {"quality": QualityRules, "drawing": Drawing}
+        for name, kind in parts.items():
+            # As JSON has them where definitions are saved.
+            if isinstance(getattr(self, name), Mapping):
+                object.__setattr__(self, name, kind(**getattr(self, name)))
 
     @property
     def sampling_frequency(self) -> float:
         """Sampling frequency in Hz after resampling to ``samples_per_epoch``."""
         return self.samples_per_epoch / EPOCH_DURATION
 
+    @property
+    def quality_rules(self) -> QualityRules:
+        """What it is judged by, in its unit: its own rules, or those of the table's signal."""
+        if self.quality is not None:
+            return self.quality
+        model, factor = self._model
+        rules = model.quality or QualityRules()
+        return replace(
+            rules,
+            amplitude=_times(rules.amplitude, factor),
+            values=_times(rules.values, factor),
+        )
 
-VOLTS = MappingProxyType({"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9})
-"""The units that voltages can be converted to, in V."""
+    @property
+    def drawn_as(self) -> Drawing:
+        """How it is drawn, in its unit: its own drawing, or that of the table's signal."""
+        if self.drawing is not None:
+            return self.drawing
+        model, factor = self._model
+        drawing = model.drawing or Drawing()
+        return replace(drawing, amplitude=_times(drawing.amplitude, factor))
+
+    @property
+    def _model(self) -> tuple[SignalDefinition, float | None]:
+        """The signal of the table that is most like it, and the factor from its unit to this."""
+        names = (self.name, self.name.partition("-")[0])
+        model = next((SIGNALS[name] for name in names if name in SIGNALS), None)
+        if model is None:
+            is_voltage = self.unit is not None and UNITS[self.unit][0] == "voltage"
+            model = SIGNALS["EEG"] if is_voltage else self
+        same = self.unit == model.unit
+        return model, 1.0 if same else conversion_factor(model.unit or "", self.unit or "")
+
+
+def _times(interval: Interval | None, factor: float | None) -> Interval | None:
+    if interval is None or factor is None:
+        return None
+    return interval if factor == 1 else (interval[0] * factor, interval[1] * factor)
+
+
+UNITS = MappingProxyType(
+    {
+        "V": ("voltage", 1.0),
+        "mV": ("voltage", 1e-3),
+        "uV": ("voltage", 1e-6),
+        "nV": ("voltage", 1e-9),
+        "%": ("percentage", 1.0),
+        "degC": ("temperature", 1.0),
+    }
+)
+"""The units that signals can have: what they measure, and their size. Only those that measure the
+same are converted to each other."""
 
 _UNIT_SPELLINGS = {
     "v": "V",
@@ -92,7 +231,30 @@ _UNIT_SPELLINGS = {
     "microvolt": "uV",
     "microvolts": "uV",
     "nv": "nV",
+    "%": "%",
+    "percent": "%",
+    "degc": "degC",
+    "\N{DEGREE SIGN}c": "degC",
 }
+
+# Amplitudes are ranges of an epoch that are no mistake in the unit, since factors of 1,000 lie
+# between neighbouring units: QRS complexes of 0.5 to 3 mV; EEG of 10 to 200 uV, EOG up to 500 uV,
+# chin EMG of 2 to 200 uV (AASM manual; Surawicz & Knilans, Chou's Electrocardiography in Clinical
+# Practice). Likeness: Orphanidou et al. 2015, IEEE J Biomed Health Inform 19:832-838; QRS
+# complexes have little power beyond 50 Hz and pulses beyond 15.
+_HEART = QualityRules(
+    (0.05, 20.0), beats="ECG", least_likeness=0.66, least_frequency=50.0, enough_frequency=128.0
+)
+_PULSE = QualityRules(beats="PPG", least_likeness=0.86, least_frequency=20.0, enough_frequency=64.0)
+# Breaths of 3 to 60 a minute; one may be held for half an epoch, in a central apnoea.
+_BREATHING = QualityRules(flat_share=0.9, band=(0.05, 1.0))
+# Eye movements and brain waves of sleep, from the AASM manual's high pass to its fastest spindles.
+# White noise of twice the bandwidth has half of its power there.
+_BRAIN = QualityRules((2.0, 2_000.0), band=(0.3, 16.0), least_frequency=64.0)
+_EYES = replace(_BRAIN, amplitude=(2.0, 5_000.0))
+
+_BELT_DRAWING = Drawing("#6a3d7c")
+_EYE_DRAWING = Drawing("#1f4e9c", (-50.0, 50.0))
 
 # Labels seen in SHHS, MESA, WSC, CHAT, CFS, CCSHS, MrOS (NSRR), ISRUC, MASS and Sleep-EDF.
 _TABLE = (
@@ -113,18 +275,24 @@ _TABLE = (
             "ECG ECGI",
             "MLII",
         ),
+        quality=_HEART,
+        drawing=Drawing("#a01818", (-1.0, 1.5)),
     ),
     SignalDefinition(
         "PPG",
         1024,
         None,
         ("Pleth", "PlethWV", "PWF", "PlethMasimo", "PletMasimo", "PlethMasino", "Plethysmogram"),
+        quality=_PULSE,
+        drawing=Drawing("#a01818"),
     ),
     SignalDefinition(
         "ABD",
         256,
         None,
         ("Abdo", "ABDO RES", "ABDO EFFORT", "Abdominal", "Abdomen", "RIP Abdomen", "Resp Abdomen"),
+        quality=_BREATHING,
+        drawing=_BELT_DRAWING,
     ),
     SignalDefinition(
         "THX",
@@ -142,26 +310,48 @@ _TABLE = (
             "Resp Chest",
             "Resp Thorax",
         ),
+        quality=_BREATHING,
+        drawing=_BELT_DRAWING,
     ),
     SignalDefinition(
         "EOG-L",
         4096,
         "uV",
         ("E1-M2", "LOC-A2", "LOC-M2", "E1", "LOC", "EOG Left", "EOG Left Horiz", "L-EOG"),
+        quality=_EYES,
+        drawing=_EYE_DRAWING,
     ),
     SignalDefinition(
         "EOG-R",
         4096,
         "uV",
         ("E2-M1", "ROC-A1", "ROC-M1", "E2", "ROC", "EOG Right", "EOG Right Horiz", "R-EOG"),
+        quality=_EYES,
+        drawing=_EYE_DRAWING,
     ),
-    SignalDefinition("EOG", 4096, "uV", ("EOG horizontal", "E1-E2", "LOC-ROC")),
-    SignalDefinition("EEG", 4096, "uV", ("C4-M1", "C4-A1", "EEG3", "Fpz-Cz", "C4", "EEG1")),
+    SignalDefinition(
+        "EOG",
+        4096,
+        "uV",
+        ("EOG horizontal", "E1-E2", "LOC-ROC"),
+        quality=_EYES,
+        drawing=_EYE_DRAWING,
+    ),
+    SignalDefinition(
+        "EEG",
+        4096,
+        "uV",
+        ("C4-M1", "C4-A1", "EEG3", "Fpz-Cz", "C4", "EEG1"),
+        quality=_BRAIN,
+        drawing=Drawing("#1a1a1a", (-50.0, 50.0)),
+    ),
     SignalDefinition(
         "EMG",
         4096,
         "uV",
         ("Chin", "EMG submental", "Chin1-Chin2", "Chin EMG", "EMG Chin", "EMG1-EMG2", "EMG1"),
+        quality=QualityRules((0.2, 5_000.0)),
+        drawing=Drawing("#2d6a2d", (-50.0, 50.0)),
     ),
 )
 SIGNALS = MappingProxyType({definition.name: definition for definition in _TABLE})
@@ -182,22 +372,7 @@ _COMMON_REFERENCES = ("-Ref", "-CLE", "-LER")
 
 
 def count_epochs(duration: float) -> int:
-    """Return the number of whole 30-second epochs in a duration.
-
-    Parameters
-    ----------
-    duration : float
-        In s.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> count_epochs(1805.0)
-    60
-    """
+    """Return the number of whole 30-second epochs in a duration in s."""
     # Durations are sums of decimal fractions: 899.9999999 s is 30 epochs.
     return int(duration / EPOCH_DURATION + 1e-6)
 
@@ -241,26 +416,12 @@ def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
 
 
 def find_channel(definition: SignalDefinition, labels: Sequence[str]) -> int | None:
-    """Return the position of the channel that holds a signal.
+    """Return the position of a signal's channel among labels, the first if several match.
 
     The canonical name is looked for first, then the aliases in their order. Case, spaces and
     punctuation are left out of the comparison, and so are the signal type that EDF+ writes before
     a label (``"EEG C4-M1"``) and a common reference after it (``"C4-Ref"``).
 
-    Parameters
-    ----------
-    definition : SignalDefinition
-        The signal.
-    labels : sequence of str
-        Channel labels of a file.
-
-    Returns
-    -------
-    int or None
-        Position in `labels`; the first one where several match.
-
-    Examples
-    --------
     >>> find_channel(SIGNALS["THX"], ["SaO2", "ABDO RES", "THOR RES"])
     2
     """
@@ -274,32 +435,16 @@ def find_channel(definition: SignalDefinition, labels: Sequence[str]) -> int | N
 
 
 def conversion_factor(found: str, wanted: str) -> float | None:
-    """Return the factor from one voltage unit to another.
+    """Return the factor from a unit as a file spells it to one of `UNITS`; None if there is none.
 
-    Parameters
-    ----------
-    found : str
-        Unit as a file spells it (``"uV"``, ``"µV"``, ``"MV"``, ``"Volts"``).
-    wanted : {"V", "mV", "uV", "nV"}
-        Unit to convert to.
-
-    Returns
-    -------
-    float or None
-        ``None`` if `found` is not a voltage.
-
-    Examples
-    --------
-    >>> conversion_factor("uV", "mV")
-    0.001
-    >>> conversion_factor("mmHg", "mV") is None
-    True
+    >>> conversion_factor("uV", "mV"), conversion_factor("mmHg", "mV")
+    (0.001, None)
     """
     unit = _UNIT_SPELLINGS.get(found.strip().casefold())
-    if unit is None:
+    if unit is None or wanted not in UNITS or UNITS[unit][0] != UNITS[wanted][0]:
         return None
     # Rounded, since 1e-6 / 1e-3 is not the float that is written 0.001.
-    return float(f"{VOLTS[unit] / VOLTS[wanted]:.6g}")
+    return float(f"{UNITS[unit][1] / UNITS[wanted][1]:.6g}")
 
 
 def former_names(label: str) -> tuple[str, ...]:

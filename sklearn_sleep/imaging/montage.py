@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from sklearn_sleep.core.signals import (
 
 __all__ = ["MONTAGES", "Grid", "Montage", "Trace", "find_montage", "rgb"]
 
+# The default, which `Trace` replaces by what its signal is drawn with.
+_OF_SIGNAL: Any = "signal"
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -30,12 +33,12 @@ class Trace:
     ----------
     signal : str or SignalDefinition
         A canonical name, an EEG derivation, or a definition of your own.
-    color : str
-        ``"#rrggbb"``.
-    amplitude : tuple of float, optional
+    color : str, optional
+        ``"#rrggbb"``; that of the signal's definition if not given.
+    amplitude : tuple of float or None, optional
         The values that lie at the bottom and the top of the trace's band, in the unit of the
-        signal's definition. If not given, the band holds the middle 98% of the night's samples,
-        for signals whose unit is arbitrary.
+        signal's definition; those of the definition if not given. ``None``: the band holds the
+        middle 98% of the night's samples, as for signals whose unit is arbitrary.
     label : str, optional
         What is written beside it; the signal's name if not given.
 
@@ -46,14 +49,17 @@ class Trace:
     """
 
     signal: str | SignalDefinition
-    color: str
-    amplitude: tuple[float, float] | None = (-50.0, 50.0)
+    color: str = ""
+    amplitude: tuple[float, float] | None = _OF_SIGNAL
     label: str = ""
 
     def __post_init__(self) -> None:
-        _check_color("color", self.color)
         definition = signal_definition(self.signal)
         object.__setattr__(self, "signal", definition)
+        object.__setattr__(self, "color", self.color or definition.drawn_as.color)
+        _check_color("color", self.color)
+        if self.amplitude == _OF_SIGNAL:
+            object.__setattr__(self, "amplitude", definition.drawn_as.amplitude)
         object.__setattr__(self, "label", self.label or definition.name)
         if self.amplitude is not None:
             low, high = self.amplitude

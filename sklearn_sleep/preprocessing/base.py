@@ -10,9 +10,15 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from sklearn_sleep.core.epochs import Epochs
-from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.recording import FloatArray, Signal
 
-__all__ = ["EpochsTransformer", "RecordingTransformer", "StatelessMixin", "TakesEpochsMixin"]
+__all__ = [
+    "EpochsTransformer",
+    "RecordingTransformer",
+    "StatelessMixin",
+    "TakesEpochsMixin",
+    "as_one_signal",
+]
 
 
 class StatelessMixin:
@@ -163,3 +169,14 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
 
     def _check_continuous(self, signal: Signal) -> None:
         signal.require_continuous(type(self).__name__)
+
+
+def as_one_signal(samples: npt.ArrayLike, verb: str) -> FloatArray:
+    """Return samples, (n_samples,), as float32; ValueError if they are not of one signal."""
+    array = np.asarray(samples, dtype=np.float32, order="C")
+    if array.ndim != 1:
+        raise ValueError(
+            f"samples must be one signal, of shape (n_samples,), but has shape {array.shape}; "
+            f"{verb} each signal on its own."
+        )
+    return array

@@ -10,13 +10,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import Recording, RecordingSource
-from sklearn_sleep.core.signals import VOLTS, SignalDefinition, signal_definition
+from sklearn_sleep.core.signals import UNITS, SignalDefinition, conversion_factor, signal_definition
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
 from sklearn_sleep.io.edf.source import EmptySource, dataset_from_path, open_edf
@@ -37,17 +36,18 @@ class EDFReader(EpochsTransformer):
     Parameters
     ----------
     signals : sequence of str or SignalDefinition
-        Canonical names (``"ECG"``, ``"PPG"``, ``"ABD"``, ``"THX"``, ``"EOG-L"``, ``"EOG-R"``,
-        ``"EEG"``, ``"EMG"``), EEG derivations (``"C4-M1"``, which is the channel of that name or
-        else the difference of ``C4`` and ``M1``), or definitions of your own. A recording that
-        lacks one of them has it missing.
+        Canonical names of `SIGNALS` (``"ECG"``, ``"PPG"``, ``"ABD"``, ``"THX"``, ``"EOG-L"``,
+        ``"EOG-R"``, ``"EEG"``, ``"EMG"`` and more), EEG derivations (``"C4-M1"``, which is the
+        channel of that name or else the difference of ``C4`` and ``M1``), or definitions of your
+        own. A recording that lacks one of them has it missing.
     channels : mapping, optional
         Channel labels to look for before the known aliases: ``{"ECG": "ECG 2"}``, several in the
         order of preference ``{"EEG": ["C4-M1", "C3-M2"]}``, or by dataset
         ``{"mesa": {"EEG": "EEG3"}}``. ``"A-B"`` is the channel of that name or the difference of
         two.
-    units : mapping of str to {"V", "mV", "uV", "nV"}, optional
-        The unit of a voltage, if not the table's (ECG mV; EEG, EOG and EMG uV).
+    units : mapping of str to str, optional
+        The unit of a signal, if not that of its definition (ECG mV; EEG, EOG and EMG uV): another
+        one for the same, such as ``{"EOG-L": "mV"}``.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a file that cannot be read. ``"warn"`` keeps its rows, as a recording
         without signals, and says so in an `EDFWarning`.
@@ -103,19 +103,7 @@ class EDFReader(EpochsTransformer):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        X : DataFrame, path or sequence of paths
-            Ignored; nothing is read.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
+        """Validate the parameters; nothing of X is read."""
         self._validate_params()
         self._definitions()
         return self
@@ -149,33 +137,23 @@ class EDFReader(EpochsTransformer):
         paths = [str(path) for path in table["recording"].cat.categories[used]]
         subjects = _column(table, "subject", first)
         datasets = _column(table, "dataset", first)
-        opening = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(
-            delayed(self._open)(path, definitions, int(n_epochs), subject, dataset)
-            for path, n_epochs, subject, dataset in zip(
-                paths, last + 1, subjects, datasets, strict=True
-            )
+        sources = run_parallel(
+            self._open,
+            [
+                (path, definitions, int(n_epochs), subject, dataset)
+                for path, n_epochs, subject, dataset in zip(
+                    paths, last + 1, subjects, datasets, strict=True
+                )
+            ],
+            description="Reading headers",
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            require="sharedmem",
         )
-        progress = tqdm(
-            opening,
-            desc="Reading headers",
-            total=len(paths),
-            unit="night",
-            disable=not self.verbose,
-        )
-        return Epochs(table, [Recording(source) for source in progress], index)
+        return Epochs(table, [Recording(source) for source in sources], index)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the canonical names of the signals.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Ignored.
-
-        Returns
-        -------
-        ndarray of str
-        """
+        """Return the canonical names of the signals."""
         return np.asarray([d.name for d in self._definitions()], dtype=object)
 
     def _definitions(self) -> tuple[SignalDefinition, ...]:
@@ -187,10 +165,18 @@ class EDFReader(EpochsTransformer):
         names = [definition.name for definition in definitions]
         if len(set(names)) < len(names):
             raise ValueError(f"signals names a signal more than once: {names}.")
-        for name, unit in (self.units or {}).items():
-            if unit not in VOLTS:
+        for name, wanted in (self.units or {}).items():
+            if wanted not in UNITS:
                 raise ValueError(
-                    f"units[{name!r}]={unit!r} is not known; use one of {', '.join(VOLTS)}."
+                    f"units[{name!r}]={wanted!r} is not known; use one of {', '.join(UNITS)}."
+                )
+        for definition in definitions:
+            name, own = definition.name, definition.unit
+            unit = (self.units or {}).get(name)
+            if unit and own and conversion_factor(own, unit) is None:
+                raise ValueError(
+                    f"units[{name!r}]={unit!r} is a {UNITS[unit][0]}, but {name} is a "
+                    f"{UNITS[own][0]}, in {own}."
                 )
         return definitions
 
@@ -220,8 +206,11 @@ class EDFReader(EpochsTransformer):
         except (EDFError, OSError) as error:
             if self.on_error == "raise":
                 raise
-            msg = f"{error} The {n_epochs} epochs of {path} go on without signals."
-            warnings.warn(msg, EDFWarning, stacklevel=3)
+            warnings.warn(
+                f"{error} The {n_epochs} epochs of {path} go on without signals.",
+                EDFWarning,
+                stacklevel=3,
+            )
             return EmptySource(path, n_epochs, subject, dataset)
         if n_epochs > source.n_epochs:
             raise ValueError(

@@ -26,23 +26,7 @@ class Epocher(RecordingTransformer):
     """
 
     def transform_signal(self, signal: Signal) -> Signal:
-        """Return the signal as an array of epochs.
-
-        Parameters
-        ----------
-        signal : Signal
-            With a whole number of samples per epoch.
-
-        Returns
-        -------
-        Signal
-            Its data have shape (n_epochs, samples_per_epoch).
-
-        Raises
-        ------
-        ValueError
-            If 30 s are not a whole number of samples.
-        """
+        """Return the signal with data of shape (n_epochs, samples_per_epoch)."""
         self._check_continuous(signal)
         exact = signal.sampling_frequency * EPOCH_DURATION
         per_epoch = round(exact)

@@ -50,18 +50,7 @@ class Padder(RecordingTransformer):
         self.hours = hours
 
     def transform_signal(self, signal: Signal) -> Signal:
-        """Return the signal with more epochs to come.
-
-        Parameters
-        ----------
-        signal : Signal
-            Not yet cut into epochs.
-
-        Returns
-        -------
-        Signal
-            Its samples are the same.
-        """
+        """Return the signal with the same samples and more epochs to come."""
         self._check_continuous(signal)
         shortest = math.ceil(self.hours * _SECONDS_PER_HOUR / EPOCH_DURATION)
         return signal.map(_unchanged, n_epochs=max(signal.n_epochs, shortest))

@@ -1,11 +1,17 @@
 """The table of signals against the labels that cohorts document, and units against the SI."""
 
+import dataclasses
+import json
+import pickle
 from fractions import Fraction
 
 import pytest
 
 from sklearn_sleep.core.signals import (
     SIGNALS,
+    UNITS,
+    Drawing,
+    QualityRules,
     SignalDefinition,
     contralateral_derivation,
     conversion_factor,
@@ -71,7 +77,7 @@ def test_signals_are_found_under_the_labels_of_a_cohort(cohort):
 def test_samples_per_epoch_are_those_of_the_published_network():
     expected = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
     expected |= dict.fromkeys(("EOG-L", "EOG-R", "EOG", "EEG", "EMG"), 4096)
-    assert {name: signal.samples_per_epoch for name, signal in SIGNALS.items()} == expected
+    assert {name: SIGNALS[name].samples_per_epoch for name in expected} == expected
     assert SIGNALS["ECG"].sampling_frequency == pytest.approx(34.1333, abs=1e-4)
 
 
@@ -158,11 +164,17 @@ def test_impossible_definitions_are_refused(parameters, message):
         ("microvolts", "uV", 1.0),
         ("mmHg", "mV", None),
         ("%", "uV", None),
+        ("%", "%", 1.0),
+        ("percent", "%", 1.0),
+        ("mV", "%", None),
+        ("\N{DEGREE SIGN}C", "degC", 1.0),
+        ("degC", "%", None),
+        ("mV", "", None),
         ("", "uV", None),
         ("VAR", "V", None),
     ],
 )
-def test_voltage_units_convert_exactly(found, wanted, factor):
+def test_units_convert_exactly_and_within_a_dimension(found, wanted, factor):
     assert conversion_factor(found, wanted) == factor
 
 
@@ -173,3 +185,61 @@ def test_epochs_are_counted_as_in_exact_arithmetic(record_duration):
         assert count_epochs(records * float(record_duration)) == exact
     summed = sum([float(record_duration)] * 3000)
     assert count_epochs(summed) == Fraction(record_duration) * 3000 // 30
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_entries_say_how_a_signal_is_judged_and_drawn(name):
+    signal = SIGNALS[name]
+    assert isinstance(signal.quality, QualityRules)
+    assert isinstance(signal.drawing, Drawing)
+    assert (signal.quality_rules, signal.drawn_as) == (signal.quality, signal.drawing)
+
+
+def test_definitions_without_rules_follow_the_signal_they_are_most_like():
+    eeg = SIGNALS["EEG"]
+    for derivation in ("C4-M1", "F3"):
+        assert signal_definition(derivation).quality_rules == eeg.quality
+        assert signal_definition(derivation).drawn_as == eeg.drawing
+    in_microvolts = SignalDefinition("ECG-2", 512, "uV")
+    assert in_microvolts.quality_rules.amplitude == (50.0, 20_000.0)
+    assert in_microvolts.quality_rules.beats == "ECG"
+    assert in_microvolts.drawn_as.amplitude == (-1000.0, 1500.0)
+    assert SignalDefinition("leg", 512, "mV").quality_rules.amplitude == (0.002, 2.0)
+    # Amplitudes mean nothing in a recorder's own unit.
+    assert SignalDefinition("ECG", 512).quality_rules.amplitude is None
+    assert SignalDefinition("snore", 512).quality_rules == QualityRules()
+    own = QualityRules(amplitude=(1, 2))
+    assert SignalDefinition("ECG", 512, "uV", quality=own).quality_rules is own
+
+
+def test_definitions_are_saved_as_json():
+    signal = SignalDefinition(
+        "POS", 32, "degC", ["Pos"], QualityRules(values=[1, 2]), Drawing("#000000", [0, 4])
+    )
+    saved = json.loads(json.dumps(dataclasses.asdict(signal)))
+    assert SignalDefinition(**saved) == signal
+    assert hash(SignalDefinition(**saved)) == hash(signal)
+    old = {"name": "ECG", "samples_per_epoch": 1024, "unit": "mV", "aliases": ["EKG"]}
+    assert SignalDefinition(**old).quality_rules == SIGNALS["ECG"].quality
+
+
+def test_old_pickles_without_rules_are_read():
+    signal = SignalDefinition("ECG", 1024, "mV")
+    for name in ("quality", "drawing"):
+        del vars(signal)[name]
+    restored = pickle.loads(pickle.dumps(signal))  # noqa: S301
+    assert restored == SignalDefinition("ECG", 1024, "mV")
+
+
+@pytest.mark.parametrize("make", [QualityRules, Drawing])
+def test_amplitudes_rise(make):
+    with pytest.raises(ValueError, match=r"amplitude=\(2, 1\) must rise"):
+        make(amplitude=(2, 1))
+
+
+def test_units_are_known_by_what_they_measure():
+    assert {dimension for dimension, _ in UNITS.values()} == {
+        "voltage",
+        "percentage",
+        "temperature",
+    }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sklearn_sleep.core.signals import Drawing, SignalDefinition
 from sklearn_sleep.imaging import MONTAGES, Grid, Montage, Trace, find_montage
 from sklearn_sleep.preprocessing import EDFReader
 
@@ -42,3 +43,12 @@ def test_edf_reader_reads_a_montage(cohort):
 def test_wrong_parameters(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_traces_are_drawn_as_their_definitions_say():
+    assert (Trace("ECG").color, Trace("ECG").amplitude) == ("#a01818", (-1.0, 1.5))
+    assert Trace("THX").amplitude is None
+    assert Trace("C4-M1", "#ffff00").amplitude == (-50.0, 50.0)
+    own = SignalDefinition("POS", 32, drawing=Drawing("#123456", (0, 4)))
+    assert (Trace(own).color, Trace(own).amplitude) == ("#123456", (0.0, 4.0))
+    assert Trace(own, "#654321", None).amplitude is None

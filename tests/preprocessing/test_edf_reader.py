@@ -311,3 +311,8 @@ def test_rates_are_mixed_and_need_not_be_whole(write_edf):
     ):
         assert signals[name].sampling_frequency == rate
         assert_same(signals[name], by_pyedflib(path, position), 2 / 65535)
+
+
+def test_units_of_something_else_are_refused():
+    with pytest.raises(ValueError, match=r"units\['ECG'\]='%' is a percentage, but ECG is a volt"):
+        EDFReader(["ECG"], units={"ECG": "%"}).fit(None)

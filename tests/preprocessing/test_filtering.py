@@ -8,7 +8,7 @@ import pyedflib
 import pytest
 from scipy.signal import butter, sosfiltfilt
 
-from sklearn_sleep.preprocessing._filtering import filter_samples
+from sklearn_sleep.preprocessing.filter import filter_samples
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from sklearn_sleep.preprocessing._normalization import causal_normalize, zscore
+from sklearn_sleep.preprocessing.normalizer import causal_normalize, zscore
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "preprocess-shhs-like" / "expected.npz"
 SAMPLES_PER_EPOCH = {"ECG": 1024, "PPG": 1024, "THX": 256, "ABD": 256}

@@ -8,7 +8,7 @@ import pyedflib
 import pytest
 from scipy.signal import resample_poly
 
-from sklearn_sleep.preprocessing._resampling import resample_linear, resample_polyphase
+from sklearn_sleep.preprocessing.resampler import resample_linear, resample_polyphase
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "preprocess-shhs-like"
 SAMPLES_PER_EPOCH = {"ECG": 1024, "PPG": 1024, "THX": 256, "ABD": 256}

@@ -25,7 +25,7 @@ from sklearn_sleep.features.brain.slow_waves import detect_slow_waves
 from sklearn_sleep.features.brain.spindles import detect_spindles
 from sklearn_sleep.features.brain.zero_phase_filter import band_pass
 from sklearn_sleep.features.samples import bridge_gaps, usable_samples
-from sklearn_sleep.preprocessing._resampling import resample_polyphase
+from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
 __all__ = ["EEGFeatures"]
 

@@ -1,4 +1,4 @@
-"""SignalAssessment: what is wrong with one signal of one night."""
+"""SignalAssessment: what is wrong with one signal of one night, measured epoch by epoch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,32 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
-from sklearn_sleep.core.recording import FloatArray, Signal
-from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.signals import (
+    EPOCH_DURATION,
+    SIGNALS,
+    Interval,
+    QualityRules,
+    conversion_factor,
+)
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector
 from sklearn_sleep.features.beats.signal_quality import signal_quality
-from sklearn_sleep.features.quality.measures import (
-    band_power_share,
-    clipped_share,
-    constant_share,
-    cutting_limits,
-    epoch_range,
-    is_turned,
-    share_at,
-    split_epochs,
-)
-from sklearn_sleep.preprocessing._resampling import resample_polyphase
+from sklearn_sleep.features.samples import bridge_gaps
+from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
-__all__ = ["EPOCH_FAULTS", "NIGHT_FAULTS", "SignalAssessment", "assess_signal"]
+__all__ = [
+    "EPOCH_FAULTS",
+    "NIGHT_FAULTS",
+    "SignalAssessment",
+    "assess_signal",
+    "cutting_limits",
+    "share_at",
+]
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating]
 
 EPOCH_FAULTS = ("flat", "clipped", "noisy")
 """What can be wrong with an epoch."""
@@ -35,52 +41,26 @@ NIGHT_FAULTS = ("inverted", "wrong unit")
 """What can be wrong with a whole night."""
 
 _HALF = 0.5
-# A breath may be held for half an epoch, in a central apnoea.
-_FLAT_SHARE = {"ABD": 0.9, "THX": 0.9}
 _FLAT_STANDARD_DEVIATION = 1e-3  # of a range from -1 to 1, as the published wav2sleep drops PPG
 # Of samples that stay at a limit, as slow waves do, and of those that touch it, as noise does.
 _CLIPPED_SHARE, _AT_LIMIT_SHARE = 0.02, 0.05
-# Orphanidou et al. 2015, IEEE J Biomed Health Inform 19:832-838.
-_LEAST_QUALITY = {"ECG": 0.66, "PPG": 0.86}
-# Breaths of 3 to 60 a minute; eye movements and brain waves of sleep, from the AASM manual's high
-# pass to its fastest spindles. White noise of twice the bandwidth has half of its power there.
-_RESPIRATORY_BAND = (0.05, 1.0)
-_SCALP_BAND = (0.3, 16.0)
-# Beats are compared at these rates in Hz if there are more, since QRS complexes have little power
-# beyond 50 Hz and pulses beyond 15; and not found at all at lower ones than the least.
-_ENOUGH_FREQUENCY = {"ECG": 128.0, "PPG": 64.0}
-_LEAST_FREQUENCY = {"ECG": 50.0, "PPG": 20.0}
 _EPOCHS_AT_A_TIME, _EPOCHS_OF_BEATS = 60, 240
-# Ranges of an epoch that are no mistake in the unit: factors of 1,000 lie between neighbouring
-# units. QRS complexes of 0.5 to 3 mV; EEG of 10 to 200 uV, EOG up to 500 uV, chin EMG of 2 to
-# 200 uV (AASM manual; Surawicz & Knilans, Chou's Electrocardiography in Clinical Practice).
-_PLAUSIBLE_RANGE = {"ECG": (0.05, 20.0), "EMG": (0.2, 5_000.0), "EOG": (2.0, 5_000.0)}
-_PLAUSIBLE_EEG = (2.0, 2_000.0)
+# Equal samples in a row that are no chance: a second, and at low rates five of them.
+_RUN_SECONDS, _RUN_SAMPLES = 1.0, 5
+_CLIPPED_RUN = 3
+# Samples at a limit for each in the hundredth of the range below it: a sine of 256 levels that just
+# reaches its limits has 1.3, noise that a limit cuts 1% off has 8.
+_NEAR_LIMIT, _PILE = 0.01, 3.0
+# Deflections to the wrong side that are larger by this factor turn the signal.
+_TURNED_FACTOR = 1.5
+_EXTREME = (0.5, 99.5)  # percentiles that a few wild samples do not move
 
 
 @dataclass(frozen=True)
 class SignalAssessment:
-    """What is wrong with one signal of one night.
+    """What is wrong with one signal of one night, as `SignalQuality` explains.
 
-    Attributes
-    ----------
-    name : str
-        Canonical name of the signal.
-    missing : ndarray of bool, shape (n_epochs,)
-        More than half of the epoch is not there.
-    flat : ndarray of bool, shape (n_epochs,)
-        The signal stands still for more than half of the epoch (nine tenths of a belt's).
-    clipped : ndarray of bool, shape (n_epochs,)
-        More than 2% of the epoch lies at the limit of the recorder.
-    noisy : ndarray of bool, shape (n_epochs,)
-        The beats of an ECG or a PPG are too different to be beats (Orphanidou et al. 2015), or less
-        than half of the power of another signal lies where breathing, or brain and eyes, have it.
-        An EMG is not judged, nor is a signal of which too few samples per second are there: ECG
-        50, PPG 20, EEG and EOG 64.
-    inverted : bool
-        An ECG whose R waves, or a PPG whose upstrokes, go down in most epochs.
-    wrong_unit : bool
-        The usual amplitude of a voltage is not within what the body makes.
+    Arrays are of shape (n_epochs,); `missing` is where more than half of an epoch is not there.
     """
 
     name: str
@@ -92,18 +72,7 @@ class SignalAssessment:
     wrong_unit: bool
 
     def unusable(self, faults: Sequence[str]) -> BoolArray:
-        """Return the epochs that have any of some faults.
-
-        Parameters
-        ----------
-        faults : sequence of str
-            Of `EPOCH_FAULTS` and `NIGHT_FAULTS`.
-
-        Returns
-        -------
-        ndarray of bool, shape (n_epochs,)
-            Missing epochs are not counted.
-        """
+        """Return which epochs, (n_epochs,), are there and have any of some faults."""
         unusable = np.zeros_like(self.missing)
         for fault in EPOCH_FAULTS:
             if fault in faults:
@@ -113,33 +82,12 @@ class SignalAssessment:
         return unusable & ~self.missing
 
     def share_unusable(self, faults: Sequence[str]) -> float:
-        """Return the share of unusable epochs among those that are there.
-
-        Parameters
-        ----------
-        faults : sequence of str
-            As in `unusable`.
-
-        Returns
-        -------
-        float
-            0 if none is there.
-        """
+        """Return the share of unusable epochs among those that are there; 0 if none is."""
         there = int((~self.missing).sum())
         return float(self.unusable(faults).sum() / there) if there else 0.0
 
     def describe(self, faults: Sequence[str]) -> str:
-        """Return in words what is wrong.
-
-        Parameters
-        ----------
-        faults : sequence of str
-            Which faults to tell of.
-
-        Returns
-        -------
-        str
-        """
+        """Return in words which of some faults there are."""
         n_epochs = max(int((~self.missing).sum()), 1)
         told = [
             f"{fault} in {getattr(self, fault).sum() / n_epochs:.0%} of its epochs"
@@ -154,47 +102,27 @@ class SignalAssessment:
 
 
 def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAssessment:
-    """Look for what is wrong with a signal.
-
-    Parameters
-    ----------
-    signal : Signal
-        As it was read: not normalized, not cut into epochs.
-    samples : ndarray of float32, shape (n_samples,), optional
-        Its samples, if they have been read.
-
-    Returns
-    -------
-    SignalAssessment
-
-    Examples
-    --------
-    >>> from sklearn_sleep.core.signals import SIGNALS
-    >>> beats = np.tile(np.exp(-0.5 * ((np.arange(100) - 50) / 2) ** 2), 60).astype(np.float32)
-    >>> ecg = Signal(SIGNALS["ECG"], lambda: beats, 100.0, "mV", n_epochs=2)
-    >>> assess_signal(ecg).noisy
-    array([False, False])
-    """
+    """Look for what is wrong with a signal as it was read; `samples` are its data if at hand."""
     if samples is None:
         samples = signal.data
-    frequency = signal.sampling_frequency
-    per_epoch = max(round(frequency * EPOCH_DURATION), 1)
-    epochs = split_epochs(samples, per_epoch, signal.n_epochs)
-    measured = _measure(signal, epochs)
+    rules = signal.definition.quality_rules
+    epochs = _split_epochs(samples, signal)
+    measured = _measure(signal, rules, epochs)
     missing = measured["missing"] > _HALF
-    flat = measured["constant"] > _FLAT_SHARE.get(signal.name, _HALF)
-    if not signal.unit:
+    flat = measured["constant"] > rules.flat_share
+    if not signal.unit and rules.flat_share < 1:
         # NaN has no standard deviation, and is not below.
         flat |= measured["standard deviation"] < _FLAT_STANDARD_DEVIATION
     flat &= ~missing
     clipped = measured["clipped"] > _CLIPPED_SHARE
     clipped |= measured["at limit"] > _AT_LIMIT_SHARE
-    clipped &= ~flat & ~missing
-    if signal.name in _LEAST_FREQUENCY and frequency >= _LEAST_FREQUENCY[signal.name]:
-        alike = _likeness_of_beats(signal, epochs)
-        noisy = np.nan_to_num(alike, nan=1.0) < _LEAST_QUALITY[signal.name]
+    clipped &= rules.clips & ~flat & ~missing
+    noisy = measured["beyond"] > _HALF
+    if rules.beats is not None and signal.sampling_frequency >= rules.least_frequency:
+        alike = _likeness_of_beats(signal, rules, epochs)
+        noisy |= np.nan_to_num(alike, nan=1.0) < rules.least_likeness
     else:
-        noisy = np.nan_to_num(measured["band"], nan=1.0) < _HALF
+        noisy |= np.nan_to_num(measured["band"], nan=1.0) < _HALF
     noisy &= ~flat & ~missing
     sound = ~(missing | flat | clipped | noisy)
     turned = measured["turned"][sound & np.isfinite(measured["turned"])]
@@ -205,34 +133,56 @@ def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAs
         clipped,
         noisy,
         bool(len(turned) and turned.mean() > _HALF),
-        _is_of_wrong_unit(signal, measured["range"][~(missing | flat)]),
+        any(
+            _is_outside(measured[name][~(missing | flat)], expected)
+            for name, expected in (("range", rules.amplitude), ("level", rules.values))
+        ),
     )
 
 
-def _measure(signal: Signal, epochs: FloatArray) -> dict[str, npt.NDArray[np.float64]]:
+def _split_epochs(samples: FloatArray, signal: Signal) -> FloatArray:
+    """Return samples of shape (n_epochs, samples_per_epoch), NaN where there are none."""
+    per_epoch = max(round(signal.sampling_frequency * EPOCH_DURATION), 1)
+    wanted = per_epoch * signal.n_epochs
+    if len(samples) < wanted:
+        samples = np.append(samples, np.full(wanted - len(samples), np.nan, np.float32))
+    return samples[:wanted].reshape(signal.n_epochs, per_epoch)
+
+
+def _measure(
+    signal: Signal, rules: QualityRules, epochs: FloatArray
+) -> dict[str, npt.NDArray[np.float64]]:
     """Return the measures of each epoch, from a few of them at a time: nights are long."""
     frequency = signal.sampling_frequency
     names = ("missing", "constant", "standard deviation", "clipped", "at limit", "band", "range")
-    measured = {name: np.full(len(epochs), np.nan) for name in (*names, "turned")}
+    measured = {
+        name: np.full(len(epochs), np.nan) for name in (*names, "beyond", "level", "turned")
+    }
     lowest, highest = _extremes(epochs)
     limits = cutting_limits(epochs, lowest, highest)
-    band = _band(signal)
+    band = _band(signal, rules)
+    # To the unit of the rules, whatever the reader was told to convert to.
+    factor = conversion_factor(signal.unit, signal.definition.unit or "")
     for start in range(0, len(epochs), _EPOCHS_AT_A_TIME):
         here = slice(start, start + _EPOCHS_AT_A_TIME)
         some = epochs[here]
         measured["missing"][here] = np.isnan(some).mean(axis=1)
-        measured["constant"][here] = constant_share(some, frequency)
+        measured["constant"][here] = _constant_share(some, frequency)
         measured["standard deviation"][here] = some.std(axis=1)
-        measured["clipped"][here] = clipped_share(some, lowest, highest)
+        measured["clipped"][here] = _clipped_share(some, lowest, highest)
         measured["at limit"][here] = share_at(some, limits)
         if band is not None:
-            measured["band"][here] = band_power_share(some, frequency, band, band[0])
-        if signal.unit in ("mV", "uV"):
-            measured["range"][here] = epoch_range(some)
-        if signal.name == "ECG":
-            measured["turned"][here] = is_turned(some)
-        elif signal.name == "PPG":
-            measured["turned"][here] = is_turned(np.diff(some, axis=1))
+            measured["band"][here] = _band_power_share(some, frequency, band)
+        if factor is not None and rules.amplitude is not None:
+            measured["range"][here] = factor * _epoch_range(some)
+        if factor is not None and rules.values is not None:
+            low, high = rules.values
+            measured["beyond"][here] = ((factor * some < low) | (factor * some > high)).mean(axis=1)
+            measured["level"][here] = factor * np.median(some, axis=1)
+        if rules.beats == "ECG":  # whose R waves go up
+            measured["turned"][here] = _is_turned(some)
+        elif rules.beats == "PPG":  # whose upstrokes are its steepest part
+            measured["turned"][here] = _is_turned(np.diff(some, axis=1))
     return measured
 
 
@@ -242,32 +192,31 @@ def _extremes(epochs: FloatArray) -> tuple[float, float]:
     return float(np.nanmin(epochs)), float(np.nanmax(epochs))
 
 
-def _band(signal: Signal) -> tuple[float, float] | None:
+def _band(signal: Signal, rules: QualityRules) -> Interval | None:
     """Return where a signal should have most of its power, if that can be told from noise."""
-    if signal.name in ("ABD", "THX"):
-        return _RESPIRATORY_BAND
-    is_judged = signal.name not in (*_LEAST_QUALITY, "EMG") and bool(signal.unit)
-    return _SCALP_BAND if is_judged and signal.sampling_frequency > 4 * _SCALP_BAND[1] else None
+    has_its_unit = bool(signal.unit) or signal.definition.unit is None
+    return (
+        rules.band if has_its_unit and signal.sampling_frequency > rules.least_frequency else None
+    )
 
 
-def _likeness_of_beats(signal: Signal, epochs: FloatArray) -> npt.NDArray[np.float64]:
+def _likeness_of_beats(
+    signal: Signal, rules: QualityRules, epochs: FloatArray
+) -> npt.NDArray[np.float64]:
     """Return the index of each epoch, from some hours at a time: detectors copy what they get."""
     likeness = np.full(len(epochs), np.nan)
-    enough = _ENOUGH_FREQUENCY[signal.name]
-    detector = HeartbeatDetector((signal.name,), correct=False)
+    definition = SIGNALS[rules.beats or signal.name]
+    detector = HeartbeatDetector((definition.name,), correct=False)
+    enough = rules.enough_frequency or signal.sampling_frequency
     for start in range(0, len(epochs), _EPOCHS_OF_BEATS):
-        samples, frequency = (
-            epochs[start : start + _EPOCHS_OF_BEATS].ravel(),
-            signal.sampling_frequency,
-        )
-        n_epochs = min(_EPOCHS_OF_BEATS, len(epochs) - start)
+        some = epochs[start : start + _EPOCHS_OF_BEATS]
+        samples, frequency = some.ravel(), signal.sampling_frequency
+        n_epochs = len(some)
         if frequency > enough:
             per_epoch = round(enough * EPOCH_DURATION)
             samples = resample_polyphase(samples, frequency, per_epoch, n_epochs)
             frequency = enough
-        part = Signal(
-            signal.definition, partial(np.asarray, samples), frequency, "", n_epochs=n_epochs
-        )
+        part = Signal(definition, partial(np.asarray, samples), frequency, "", n_epochs=n_epochs)
         beats = detector.detect(part).detected
         likeness[start : start + n_epochs] = signal_quality(
             samples, frequency, beats, n_epochs=n_epochs
@@ -275,13 +224,88 @@ def _likeness_of_beats(signal: Signal, epochs: FloatArray) -> npt.NDArray[np.flo
     return likeness
 
 
-def _is_of_wrong_unit(signal: Signal, ranges: npt.NDArray[np.float64]) -> bool:
-    ranges = ranges[np.isfinite(ranges)]
-    if not len(ranges):
+def _is_outside(measured: npt.NDArray[np.float64], expected: Interval | None) -> bool:
+    """Return whether the usual measure of an epoch is not what is expected."""
+    measured = measured[np.isfinite(measured)]
+    if expected is None or not len(measured):
         return False
-    # In the unit of the table, whatever the reader was told to convert to.
-    kind = signal.name.partition("-")[0]
-    expected = "mV" if kind == "ECG" else "uV"
-    factor = {("mV", "uV"): 1e3, ("uV", "mV"): 1e-3}.get((signal.unit, expected), 1.0)
-    low, high = _PLAUSIBLE_RANGE.get(kind, _PLAUSIBLE_EEG)
-    return not low <= factor * float(np.median(ranges)) <= high
+    return not expected[0] <= float(np.median(measured)) <= expected[1]
+
+
+def _constant_share(epochs: FloatArray, sampling_frequency: float) -> FloatArray:
+    """Return the share of each epoch in which the signal stands still for a second or longer."""
+    least = max(round(_RUN_SECONDS * sampling_frequency), _RUN_SAMPLES)
+    return _long_runs(epochs.ravel(), least).reshape(epochs.shape).mean(axis=1)
+
+
+def cutting_limits(samples: FloatArray, lowest: float, highest: float) -> list[float]:
+    """Return which of a night's extremes cut its waves off.
+
+    Samples pile up at such a limit: more are there than in the hundredth of the range below it. The
+    crests of a wave that just reaches it do not, whatever its resolution.
+    """
+    near = _NEAR_LIMIT * (highest - lowest)
+    limits = []
+    for limit, is_near in (
+        (lowest, samples <= lowest + near),
+        (highest, samples >= highest - near),
+    ):
+        at_limit = np.count_nonzero(samples == limit)
+        # One more, since every wave has a highest sample.
+        if at_limit > _PILE * (np.count_nonzero(is_near) - at_limit + 1):
+            limits.append(float(limit))
+    return limits
+
+
+def _clipped_share(epochs: FloatArray, lowest: float, highest: float) -> FloatArray:
+    """Return the share of each epoch that stays at the limits of what was recorded."""
+    samples = epochs.ravel()
+    extreme = (samples == lowest) | (samples == highest)
+    if not extreme.any():
+        return np.zeros(len(epochs))
+    clipped = extreme & _long_runs(samples, _CLIPPED_RUN)
+    return clipped.reshape(epochs.shape).mean(axis=1)
+
+
+def share_at(epochs: FloatArray, limits: Sequence[float]) -> FloatArray:
+    """Return the share of each epoch, (n_epochs,), that is at a limit, if only for a sample."""
+    return sum(((epochs == limit).mean(axis=1) for limit in limits), np.zeros(len(epochs)))
+
+
+def _band_power_share(epochs: FloatArray, sampling_frequency: float, band: Interval) -> FloatArray:
+    """Return the share of power in a band in Hz, of that above baseline wander; NaN without any."""
+    frequency = fft.rfftfreq(epochs.shape[1], 1 / sampling_frequency)
+    within = (frequency >= band[0]) & (frequency <= band[1])
+    shares = np.full(len(epochs), np.nan)
+    for number, epoch in enumerate(epochs):
+        filled, missing = bridge_gaps(epoch)
+        if missing.all():
+            continue
+        power = np.abs(fft.rfft(filled - filled.mean())) ** 2
+        total = float(power[frequency >= band[0]].sum())
+        if total > 0:
+            shares[number] = float(power[within].sum()) / total
+    return shares
+
+
+def _epoch_range(epochs: FloatArray) -> FloatArray:
+    """Return the range of each epoch without its extreme hundredth; NaN where samples are."""
+    low, high = np.percentile(epochs, _EXTREME, axis=1)
+    return (high - low).astype(epochs.dtype)
+
+
+def _is_turned(epochs: FloatArray) -> FloatArray:
+    """Return 1 for each epoch whose larger deflections go down, else 0; NaN where samples are."""
+    low, middle, high = np.percentile(epochs, (_EXTREME[0], 50, _EXTREME[1]), axis=1)
+    with np.errstate(invalid="ignore"):
+        turned = (middle - low) > _TURNED_FACTOR * (high - middle)
+    return np.where(np.isfinite(low), turned.astype(np.float64), np.nan)
+
+
+def _long_runs(samples: FloatArray, least: int) -> BoolArray:
+    """Return which samples are among so many equal ones in a row."""
+    if not len(samples):
+        return np.zeros(0, dtype=bool)
+    begins = np.flatnonzero(np.append(True, samples[1:] != samples[:-1]))
+    lengths = np.diff(np.append(begins, len(samples)))
+    return np.repeat(lengths >= least, lengths)

@@ -15,6 +15,7 @@ from typing import Any
 from sklearn_sleep.core.recording import FloatArray, Signal
 from sklearn_sleep.core.signals import (
     SIGNALS,
+    UNITS,
     SignalDefinition,
     conversion_factor,
     count_epochs,
@@ -366,8 +367,9 @@ def _scaled(path: str, channel: EDFChannel, name: str, unit: str | None) -> _Sca
     field = f"{path}: field 'physical dimension' of channel {channel.label!r}"
     if factor is None and channel.unit.strip():
         raise EDFError(
-            f"{field}: found {channel.unit!r}, which is not a voltage, so that {name} cannot be "
-            f"given in {unit}. Choose another channel with EDFReader(channels={{{name!r}: ...}})."
+            f"{field}: found {channel.unit!r}, which is not a {UNITS[unit][0]}, so that {name} "
+            f"cannot be given in {unit}. Choose another channel with "
+            f"EDFReader(channels={{{name!r}: ...}})."
         )
     if factor is None:
         msg = f"{field}: found no unit, used {unit!r}. Check the amplitude of {name}."
