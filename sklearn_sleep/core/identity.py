@@ -17,7 +17,11 @@ import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 
-__all__ = ["class_identity", "digest", "identity"]
+__all__ = ["PROCESSING_VERSION", "class_identity", "digest", "identity"]
+
+PROCESSING_VERSION = 1
+"""What caches are told apart by. Raise it when a step gives other samples for the same parameters,
+or an identity changes."""
 
 _PACKAGE = __name__.partition(".")[0]
 

@@ -16,7 +16,7 @@ from sklearn_sleep.preprocessing import (
     EDFReader,
     RecordingCache,
 )
-from sklearn_sleep.preprocessing._cache_store import CacheStore
+from sklearn_sleep.preprocessing.recording_cache import CacheStore
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "emptied", "replaced"])
@@ -49,7 +49,7 @@ KILLED = """
 import sys
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn_sleep.preprocessing import _cache_store, EDFReader, RecordingCache
+from sklearn_sleep.preprocessing import recording_cache, EDFReader, RecordingCache
 
 save = np.save
 def save_slowly(file, samples, **parameters):
@@ -57,7 +57,7 @@ def save_slowly(file, samples, **parameters):
     file.flush()
     print("half", flush=True)
     sys.stdin.read()
-_cache_store.np.save = save_slowly
+recording_cache.np.save = save_slowly
 pipeline = make_pipeline(EDFReader(["ECG"]), RecordingCache(sys.argv[2]))
 pipeline.fit_transform(sys.argv[1]).recordings[0].signals["ECG"].data
 """
@@ -121,7 +121,7 @@ def test_folder_that_cannot_be_written(cohort, cache_folders, monkeypatch):
     def fail(*arguments, **parameters):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sklearn_sleep.preprocessing._cache_store.np.save", fail)
+    monkeypatch.setattr("sklearn_sleep.preprocessing.recording_cache.np.save", fail)
     with pytest.warns(CacheWarning, match="No space left on device.*used without"):
         found = read_all(pipeline.transform(path))[path, "ECG"]
     np.testing.assert_array_equal(found, read_all(pipeline[:-1].transform(path))[path, "ECG"])
