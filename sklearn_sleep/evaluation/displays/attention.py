@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.stages import stage_names as names_of_stages
-from sklearn_sleep.evaluation.displays._drawing import (
+from sklearn_sleep.evaluation.displays.base import (
     TIME_LABEL,
-    SavesFigure,
+    Display,
     draw_shares,
     draw_stages,
-    new_figure,
+    last_step,
 )
 
 if TYPE_CHECKING:
@@ -23,18 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["AttentionDisplay"]
 
 
-class AttentionDisplay(SavesFigure):
+class AttentionDisplay(Display):
     """Draw the attention to each signal over a night, below the night's hypnogram.
 
     Parameters
     ----------
     attention : DataFrame of shape (n_rows, n_columns)
-        Rows of one recording, as `sklearn_sleep.staging.diagnostics.epoch_attention` returns
-        them.
+        Rows of one recording, as `sklearn_sleep.epoch_attention` returns them.
     hypnogram : array-like of int, shape (n_rows,)
         Class of each row from 0; negative values are unscored.
     stage_names : sequence of str
-        Name of each class, as `sklearn_sleep.core.stages.stage_names` gives them.
+        Name of each class, as `sklearn_sleep.stage_names` gives them.
 
     Attributes
     ----------
@@ -68,10 +67,10 @@ class AttentionDisplay(SavesFigure):
 
         Parameters
         ----------
-        classifier : NightNet
-            Fitted; of a pipeline, the last step: ``pipeline[-1]``.
-        X : Epochs or mapping of str to array, n_rows long
-            One night, as the other steps give it: ``pipeline[:-1].transform("night.edf")``.
+        classifier : Wav2SleepClassifier or Pipeline that ends in one
+            Fitted.
+        X : as for ``predict``, n_rows long
+            One night: of a classifier, what the steps of a pipeline give, or arrays in memory.
         layer : int, default=-1
             Layer of the epoch mixer.
         title : str, optional
@@ -86,32 +85,13 @@ class AttentionDisplay(SavesFigure):
         ValueError
             If X has rows of several recordings, or the network has no such layer of attention.
         """
-        from sklearn_sleep.staging.diagnostics import epoch_attention
-
-        attention = epoch_attention(classifier, X, layer=layer)
+        classifier, X = last_step(classifier, X)
+        attention = classifier.epoch_attention(X, layer=layer)
         hypnogram = classifier.predict_proba(X).argmax(axis=1)
         names = _class_names(classifier.classes_)
         return cls(attention, hypnogram, names).plot(title=title)
 
-    def plot(self, *, title: str | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If the rows are of several recordings.
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self) -> None:
         recordings = self.attention.index.get_level_values("recording").unique()
         if len(recordings) != 1:
             raise ValueError(
@@ -124,16 +104,13 @@ class AttentionDisplay(SavesFigure):
         stages[epoch] = np.asarray(self.hypnogram)
         shares = np.zeros((n_epochs, self.attention.shape[1]))
         shares[epoch] = self.attention.fillna(0.0).to_numpy()
-        self.figure_ = new_figure((10.0, 4.0))
+        self._new_figure(10.0, 4.0)
         self.axes_ = list(self.figure_.subplots(2, 1, sharex=True))
         draw_stages(self.axes_[0], stages, self.stage_names)
         self.axes_[0].set_ylabel("Stage")
         draw_shares(self.axes_[1], shares, [str(name) for name in self.attention.columns])
         self.axes_[1].set_ylabel("Attention")
         self.axes_[1].set_xlabel(TIME_LABEL)
-        if title:
-            self.axes_[0].set_title(title)
-        return self
 
 
 def _class_names(classes: npt.NDArray[Any]) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sklearn_sleep.evaluation.displays._drawing import SavesFigure, new_figure
+from sklearn_sleep.evaluation.displays.base import Display
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ __all__ = ["ComparisonDisplay"]
 _SPREAD = 0.25
 
 
-class ComparisonDisplay(SavesFigure):
+class ComparisonDisplay(Display):
     """Draw the score of each recording, and how the scores of each estimator are distributed.
 
     Parameters
@@ -56,25 +56,7 @@ class ComparisonDisplay(SavesFigure):
         self.scores = scores
         self.score = score
 
-    def plot(self, *, title: str | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If there is no such score.
-        """
+    def _draw(self) -> None:
         known = list(self.scores["score"].unique())
         score = known[0] if self.score is None else self.score
         if score not in known:
@@ -83,7 +65,7 @@ class ComparisonDisplay(SavesFigure):
         means = of_score.groupby(["estimator", "recording"], sort=False)["value"].mean()
         names = list(of_score["estimator"].unique())
         values = [means[name].to_numpy() for name in names]
-        self.figure_ = new_figure((7.0, 0.5 * len(names) + 1.4))
+        self._new_figure(7.0, 0.5 * len(names) + 1.4)
         self.axes_ = self.figure_.subplots()
         positions = np.arange(len(names), 0, -1)
         self.axes_.boxplot(values, orientation="horizontal", positions=positions, showfliers=False)
@@ -94,6 +76,3 @@ class ComparisonDisplay(SavesFigure):
             self.axes_.plot(of_name.mean(), position, "D", color="tab:red")
         self.axes_.set_yticks(positions, names)
         self.axes_.set_xlabel(f"{score} of each recording")
-        if title:
-            self.axes_.set_title(title)
-        return self

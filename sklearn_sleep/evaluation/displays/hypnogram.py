@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.evaluation.displays._drawing import (
+from sklearn_sleep.evaluation.displays.base import (
     TIME_LABEL,
-    SavesFigure,
+    Display,
     draw_shares,
     draw_stages,
-    new_figure,
     stage_color,
 )
 
 __all__ = ["HypnogramDisplay"]
 
 
-class HypnogramDisplay(SavesFigure):
+class HypnogramDisplay(Display):
     """Draw a hypnogram, beside another one and the stages' probabilities if they are given.
 
     Parameters
@@ -28,7 +26,7 @@ class HypnogramDisplay(SavesFigure):
     hypnogram : array-like of shape (n_epochs,)
         Class of each epoch as an integer from 0; negative values are unscored.
     stage_names : sequence of str
-        Name of each class, as `sklearn_sleep.core.stages.stage_names` gives them.
+        Name of each class, as `sklearn_sleep.stage_names` gives them.
     reference : array-like of shape (n_epochs,), optional
         A second hypnogram, usually the scorer's.
     probabilities : array-like of shape (n_epochs, n_classes), optional
@@ -62,28 +60,12 @@ class HypnogramDisplay(SavesFigure):
         self.reference = reference
         self.probabilities = probabilities
 
-    def plot(self, *, title: str | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self) -> None:
         panels = [("hypnogram", self.hypnogram)]
         if self.reference is not None:
             panels.insert(0, ("reference", self.reference))
         n_axes = len(panels) + (self.probabilities is not None)
-        self.figure_ = new_figure((10.0, 1.6 * n_axes + 0.6))
+        self._new_figure(10.0, 1.6 * n_axes + 0.6)
         self.axes_ = list(self.figure_.subplots(n_axes, 1, sharex=True, squeeze=False)[:, 0])
         names = {"hypnogram": "Predicted" if self.reference is not None else "Stage"}
         for axes, (kind, stages) in zip(self.axes_, panels, strict=False):
@@ -94,6 +76,3 @@ class HypnogramDisplay(SavesFigure):
             draw_shares(self.axes_[-1], self.probabilities, self.stage_names, colors)
             self.axes_[-1].set_ylabel("Probability")
         self.axes_[-1].set_xlabel(TIME_LABEL)
-        if title:
-            self.axes_[0].set_title(title)
-        return self

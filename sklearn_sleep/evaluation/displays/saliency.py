@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.evaluation.displays._drawing import SavesFigure, new_figure
+from sklearn_sleep.evaluation.displays.base import Display, last_step
 
 __all__ = ["SaliencyDisplay"]
 
@@ -15,7 +15,7 @@ __all__ = ["SaliencyDisplay"]
 _OPACITY = 0.6
 
 
-class SaliencyDisplay(SavesFigure):
+class SaliencyDisplay(Display):
     """Draw a row's images, and over them how much the stage hangs on each part.
 
     Parameters
@@ -52,10 +52,10 @@ class SaliencyDisplay(SavesFigure):
 
         Parameters
         ----------
-        stager : VLMStager
+        stager : VLMStager or Pipeline that ends in one
             Fitted.
-        X : WaveformImages or ndarray of uint8
-            What it is shown.
+        X : as for ``predict``
+            Of a stager, the images that it is shown.
         row : int, default=0
             Position of the row to draw.
         title : str, optional
@@ -65,30 +65,20 @@ class SaliencyDisplay(SavesFigure):
         -------
         SaliencyDisplay
         """
+        stager, X = last_step(stager, X)
         some = X[[row]]
         saliency = stager.saliency(some)[0]
         images = np.asarray(some)[0].reshape(*saliency.shape, 3)
         return cls(images, saliency).plot(title=title)
 
-    def plot(self, *, title: str | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        SaliencyDisplay
-        """
+    def _draw(self) -> None:
         n_images, height, width = self.saliency.shape
-        self.figure_ = new_figure((6, 0.3 + 6 * n_images * height / width))
+        self._new_figure(6, 0.3 + 6 * n_images * height / width)
         self.axes_ = np.ravel(self.figure_.subplots(n_images, 1, squeeze=False))
         for axes, image, saliency in zip(self.axes_, self.images, self.saliency, strict=True):
             axes.imshow(image)
             axes.imshow(saliency, cmap="inferno", alpha=_OPACITY * saliency, vmin=0, vmax=1)
             axes.set_axis_off()
-        if title is not None:
-            self.figure_.suptitle(title)
-        return self
+
+    def _set_title(self, title: str) -> None:
+        self.figure_.suptitle(title)

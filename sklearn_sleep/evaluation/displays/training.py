@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from sklearn_sleep.evaluation.displays._drawing import SavesFigure, new_figure
+from sklearn_sleep.evaluation.displays.base import Display, last_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["TrainingDisplay"]
 
 
-class TrainingDisplay(SavesFigure):
+class TrainingDisplay(Display):
     """Draw losses, learning rate and gradient norm over the passes of a training.
 
     Parameters
     ----------
     history : DataFrame
-        As `sklearn_sleep.staging.diagnostics.history_frame` returns it.
+        As `sklearn_sleep.history_frame` returns it.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class TrainingDisplay(SavesFigure):
 
         Parameters
         ----------
-        classifier : NightNet
-            Fitted; of a pipeline, the last step: ``pipeline[-1]``.
+        classifier : Wav2SleepClassifier, VLMStager or Pipeline that ends in one
+            Fitted.
         title : str, optional
             Title of the figure.
 
@@ -56,31 +56,14 @@ class TrainingDisplay(SavesFigure):
         -------
         TrainingDisplay
         """
-        from sklearn_sleep.staging.diagnostics import history_frame
+        classifier, _ = last_step(classifier)
+        return cls(classifier.history_frame()).plot(title=title)
 
-        return cls(history_frame(classifier)).plot(title=title)
-
-    def plot(self, *, title: str | None = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self) -> None:
         labels = {"learning_rate": "Learning rate", "gradient_norm": "Gradient norm"}
         present = [name for name in labels if name in self.history]
         n_axes = 1 + len(present)
-        self.figure_ = new_figure((7.0, 1.6 * n_axes + 1.4))
+        self._new_figure(7.0, 1.6 * n_axes + 1.4)
         ratios = [2] + [1] * len(present)
         grid = self.figure_.subplots(n_axes, 1, sharex=True, squeeze=False, height_ratios=ratios)
         self.axes_ = list(grid[:, 0])
@@ -89,9 +72,6 @@ class TrainingDisplay(SavesFigure):
             axes.plot(self.history.index, self.history[name], color="black", marker=".")
             axes.set_ylabel(labels[name])
         self.axes_[-1].set_xlabel("Pass over the training nights")
-        if title:
-            self.axes_[0].set_title(title)
-        return self
 
 
 def _draw_losses(axes: Axes, history: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sklearn_sleep.evaluation.displays.attention import AttentionDisplay
 from sklearn_sleep.evaluation.displays.training import TrainingDisplay
-from sklearn_sleep.staging.diagnostics import epoch_attention
+from sklearn_sleep.staging.diagnostics import epoch_attention, history_frame
 
 
 def test_losses_of_a_training(fitted_pipeline, tmp_path):
@@ -66,6 +66,9 @@ def test_attention_over_a_night(fitted_pipeline, cohort, tmp_path):
     assert stages.get_title() == "night"
     display.save(tmp_path / "attention.png")
     assert (tmp_path / "attention.png").stat().st_size > 1000
+    of_pipeline = AttentionDisplay.from_estimator(fitted_pipeline, X)
+    np.testing.assert_array_equal(of_pipeline.hypnogram, display.hypnogram[::-1])
+    assert TrainingDisplay.from_estimator(fitted_pipeline).history.equals(history_frame(classifier))
 
 
 def test_attention_shows_one_night():
