@@ -27,7 +27,7 @@ from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
-from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.datasets import COHORTS, load_cohort
 from sklearn_sleep.exceptions import EDFRepairWarning
 from sklearn_sleep.features.quality.assessment import assess_signal
@@ -364,7 +364,7 @@ class _ReadOnce(DerivedSource):
 
 def _describe(night: Mapping[str, Any], stages: npt.NDArray[np.int64]) -> dict[str, Any]:
     start = night["start"]
-    counts = {name: int((stages == Stage[name]).sum()) for name in ("W", "N1", "N2", "N3", "R")}
+    counts = {name: int((stages == Stage[name]).sum()) for name in stage_names(5)}
     return {
         "path": night["path"],
         "dataset": night["dataset"],

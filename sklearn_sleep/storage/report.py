@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.stages import stage_names
 
 __all__ = ["make_report", "write_report"]
 
 _FIRST_COLUMNS = (
     *("path", "status", "dataset", "subject", "visit", "start", "hours", "epochs"),
-    *("scored_epochs", "W", "N1", "N2", "N3", "R", "signals", "repairs", "problems"),
+    *("scored_epochs", *stage_names(5), "signals", "repairs", "problems"),
 )
 _STYLE = """
 body { font-family: sans-serif; margin: 2em; }
@@ -46,7 +47,7 @@ def make_report(nights: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         if column not in table.columns:
             table[column] = None
     table = table[[*_FIRST_COLUMNS, *others]]
-    counts = ["epochs", "scored_epochs", "W", "N1", "N2", "N3", "R"]
+    counts = ["epochs", "scored_epochs", *stage_names(5)]
     return table.astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -69,7 +70,7 @@ def write_report(table: pd.DataFrame, folder: Path) -> None:
 def _to_html(table: pd.DataFrame) -> str:
     status = table["status"].value_counts()
     counts = ", ".join(f"{name}: {count}" for name, count in status.items())
-    stages = ", ".join(f"{name} {table[name].sum()}" for name in ("W", "N1", "N2", "N3", "R"))
+    stages = ", ".join(f"{name} {table[name].sum()}" for name in stage_names(5))
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
     rows = "\n".join(f"<tr>{_cells(row)}</tr>" for row in table.to_dict("records"))
     return f"""<!DOCTYPE html>

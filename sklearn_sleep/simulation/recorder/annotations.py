@@ -11,7 +11,7 @@ import numpy as np
 from edfio import Edf, EdfAnnotation, Patient, Recording
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.io.hypnograms.nsrr_xml import write_nsrr_xml
 from sklearn_sleep.simulation.body.hypnogram import StageArray
 
@@ -19,23 +19,9 @@ __all__ = ["WRITERS"]
 
 # Rechtschaffen & Kales 1968; NSRR and Sleep-EDF keep their codes.
 _CODES = {Stage.W: 0, Stage.N1: 1, Stage.N2: 2, Stage.N3: 3, Stage.R: 5, Stage.UNSCORED: 7}
-_AASM_NAMES = {Stage.W: "W", Stage.N1: "N1", Stage.N2: "N2", Stage.N3: "N3", Stage.R: "R"}
-_LUNA_NAMES = {
-    Stage.W: "wake",
-    Stage.N1: "N1",
-    Stage.N2: "N2",
-    Stage.N3: "N3",
-    Stage.R: "REM",
-    Stage.UNSCORED: "?",
-}
-_EDF_NAMES = {
-    Stage.W: "W",
-    Stage.N1: "1",
-    Stage.N2: "2",
-    Stage.N3: "3",
-    Stage.R: "R",
-    Stage.UNSCORED: "?",
-}
+_AASM_NAMES = dict(zip(Stage, stage_names(5), strict=False))
+_LUNA_NAMES = {**_AASM_NAMES, Stage.W: "wake", Stage.R: "REM", Stage.UNSCORED: "?"}
+_EDF_NAMES = {**_AASM_NAMES, Stage.N1: "1", Stage.N2: "2", Stage.N3: "3", Stage.UNSCORED: "?"}
 _SHORT_PAGE = 20.0
 # Pages of MASS seldom start with the recording.
 _SHORT_PAGE_OFFSET, _PAGE_OFFSET = 2.0, 3.0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.staging.vlm.backbone import load_backbone
 from sklearn_sleep.training.checkpoints.checkpoint import explain_damage
 
@@ -39,7 +40,7 @@ _ADAPTER_OPTIONS = (
     "modules_to_save",
 )
 # Of SleepVLM's adapters (Deng et al. 2026), which say nothing of it themselves.
-_AASM = ("W", "N1", "N2", "N3", "R")
+_AASM = stage_names(5)
 _SLEEPVLM_IMAGES = (3, 224, 448, 3)
 
 
