@@ -18,7 +18,14 @@ import pandas as pd
 
 from sklearn_sleep.exceptions import HypnogramError
 
-__all__ = ["RECHTSCHAFFEN_KALES", "Stage", "merge_stages", "parse_stage", "stage_names"]
+__all__ = [
+    "RECHTSCHAFFEN_KALES",
+    "Stage",
+    "merge_stages",
+    "names_stage",
+    "parse_stage",
+    "stage_names",
+]
 
 
 class Stage(IntEnum):
@@ -136,6 +143,15 @@ def parse_stage(text: str) -> Stage:
         f"{text!r} is no sleep stage. Known are W, N1, N2, N3, R, S1 to S4, REM, movement time, "
         "unscored and their usual spellings, and the R&K codes 0 to 7, 9 and 10."
     )
+
+
+def names_stage(text: str) -> bool:
+    """Return whether a text of an annotation file names a stage, see `parse_stage`."""
+    try:
+        parse_stage(text)
+    except HypnogramError:
+        return False
+    return True
 
 
 def stage_names(n_classes: int) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Hypnograms in the formats of other laboratories, a module each."""
+"""Hypnograms of all formats, and the registry of these."""

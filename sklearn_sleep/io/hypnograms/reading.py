@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 import operator
 import os
 import warnings
 from datetime import datetime
 from pathlib import Path
-from typing import Final, get_args
-from xml.etree.ElementTree import ParseError  # the error only; defusedxml parses
+from typing import get_args
 
 import numpy as np
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from numpy.typing import NDArray
 
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
-from sklearn_sleep.io.hypnograms import nsrr_xml, profusion_xml
-from sklearn_sleep.io.hypnograms.csv_hypnogram import KNOWN_FORMATS, StageCodes, read_csv_hypnogram
-from sklearn_sleep.io.hypnograms.edf_hypnogram import read_edf_hypnogram
-from sklearn_sleep.io.hypnograms.isruc import read_isruc_xlsx
+from sklearn_sleep.io.hypnograms.format import AnnotationFile, ReadOptions, StageCodes
+from sklearn_sleep.io.hypnograms.formats import HYPNOGRAM_FORMATS, known_formats
 from sklearn_sleep.io.hypnograms.stage_annotations import (
-    EPOCH_DURATION,
     ResampleEpochs,
     StageAnnotations,
     stage_per_epoch,
 )
-from sklearn_sleep.io.hypnograms.wsc import (
-    check_stg_start,
-    is_wsc_allscore,
-    is_wsc_stg,
-    read_wsc_allscore,
-    read_wsc_stg,
-)
 
 __all__ = ["read_hypnogram"]
-
-_EDF_MAGIC: Final = (b"0       ", b"\xffBIOSEMI")
-_ZIP_MAGIC: Final = b"PK\x03\x04"
-_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_hypnogram(
@@ -58,7 +41,8 @@ def read_hypnogram(
     The format is told from the content of the file, its name does not matter: NSRR XML (both
     schemas), Compumedics Profusion XML, EDF+ and BDF+ annotations (Sleep-EDF, MASS), ISRUC
     ``.xlsx`` and ``.txt``, WSC ``.stg.txt`` and ``.allscore.txt``, a stage a line (also Luna
-    ``.eannot``), and CSV with a column ``stage``.
+    ``.eannot``), CSV with a column ``stage``, and what you add to
+    `sklearn_sleep.io.HYPNOGRAM_FORMATS`.
 
     Epoch 0 starts with the recording, not with the first stage: time before the first stage is -1.
     A WSC ``.allscore.txt`` tells no end of the last stage; it is taken to last until the end of the
@@ -130,7 +114,8 @@ def read_hypnogram(
         n_epochs = operator.index(n_epochs)
         if n_epochs < 1:
             raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}.")
-    annotations = _read_annotations(path, n_epochs, recording_start, epoch_duration, stage_codes)
+    options = ReadOptions(n_epochs, recording_start, epoch_duration, stage_codes)
+    annotations = _read_annotations(AnnotationFile(path), options)
     hypnogram = stage_per_epoch(annotations, path, resample_epochs=resample_epochs)
     return hypnogram if n_epochs is None else _of_length(hypnogram, n_epochs, path)
 
@@ -148,64 +133,19 @@ def _check_parameters(epoch_duration: float, resample_epochs: str, stage_codes: 
         )
 
 
-def _read_annotations(
-    path: Path,
-    n_epochs: int | None,
-    recording_start: datetime | None,
-    epoch_duration: float,
-    stage_codes: StageCodes | None,
-) -> StageAnnotations:
-    with path.open("rb") as file:
-        head = file.read(512)  # an EDF file may be large
-    if head.startswith(_EDF_MAGIC):
-        return read_edf_hypnogram(path, recording_start=recording_start)
-    if head.startswith(_ZIP_MAGIC):
-        return read_isruc_xlsx(path, epoch_duration=epoch_duration)
-    if b"\0" in head and not head.startswith(_UTF16_MARKS):
-        raise HypnogramError(f"{path}: this is a binary file of no known format. {KNOWN_FORMATS}")
-    content = path.read_bytes()
-    text = _decoded(content)
-    if not text.strip():
-        raise HypnogramError(f"{path}: the file is empty.")
-    if text.lstrip().startswith("<"):
-        return _read_xml(content, path)
-    lines = text.splitlines()
-    if is_wsc_allscore(lines):
-        return read_wsc_allscore(lines, path, n_epochs=n_epochs, recording_start=recording_start)
-    if is_wsc_stg(lines):
-        if recording_start is not None:
-            check_stg_start(path, recording_start)
-        return read_wsc_stg(lines, path, epoch_duration=epoch_duration)
-    return read_csv_hypnogram(lines, path, epoch_duration=epoch_duration, stage_codes=stage_codes)
-
-
-def _decoded(content: bytes) -> str:
-    if content.startswith(_UTF16_MARKS):
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _read_xml(content: bytes, path: Path) -> StageAnnotations:
-    try:
-        root = fromstring(content)
-    except DefusedXmlException as error:
-        raise HypnogramError(
-            f"{path}: the XML declares entities, which no annotation format needs and an attack "
-            f"does ({error}). Get the file from its source again."
-        ) from error
-    except ParseError as error:
-        raise HypnogramError(
-            f"{path}: the XML is damaged or cut short ({error}). Get the file from its source "
-            "again."
-        ) from error
-    if root.tag == nsrr_xml.ROOT_TAG:
-        return nsrr_xml.read_nsrr_xml(root, path)
-    if root.tag == profusion_xml.ROOT_TAG:
-        return profusion_xml.read_profusion_xml(root, path)
-    raise HypnogramError(f"{path}: no known XML has the root <{root.tag}>. {KNOWN_FORMATS}")
+def _read_annotations(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
+    if file.is_text and not file.first_line:
+        raise HypnogramError(f"{file.path}: the file is empty.")
+    for format_ in reversed(HYPNOGRAM_FORMATS.values()):
+        if format_.recognises(file):
+            return format_.read(file, options)
+    if not file.is_text:
+        fault = "this is a binary file of no known format"
+    elif file.root.tag:
+        fault = f"no known XML has the root <{file.root.tag}>"
+    else:
+        fault = f"the first line {file.first_line[:200]!r} has neither a stage nor a known header"
+    raise HypnogramError(f"{file.path}: {fault}. {known_formats()}")
 
 
 def _of_length(hypnogram: NDArray[np.int64], n_epochs: int, path: Path) -> NDArray[np.int64]:

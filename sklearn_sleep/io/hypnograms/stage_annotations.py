@@ -1,36 +1,32 @@
-"""Stages with an onset and a duration, and the 30-second epochs that they cover.
-
-Every annotation format is read into `StageAnnotations`; what a gap, an overlap or a page of 20
-seconds means is decided here alone.
-"""
+"""Stages with an onset and a duration, and the 30-second epochs that they cover."""
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage, parse_stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 
 __all__ = [
-    "EPOCH_DURATION",
     "ResampleEpochs",
     "StageAnnotations",
-    "durations_to_next",
+    "check_start",
+    "epochs_from_numbers",
+    "parse_seconds",
     "parse_stage_at",
     "stage_per_epoch",
     "time_of_day_difference",
 ]
-
-EPOCH_DURATION: Final = 30.0
-"""Seconds of an epoch of the returned hypnogram (AASM manual, version 2)."""
 
 # Times are written as rounded decimals; one sample at 100 Hz, the lowest EEG rate of the databases.
 TIME_TOLERANCE: Final = 0.01
@@ -39,6 +35,8 @@ TIME_TOLERANCE: Final = 0.01
 LONGEST_RECORDING: Final = 14 * 24 * 3600.0
 
 ResampleEpochs = Literal["warn", "majority", "error"]
+
+_EPOCH_NUMBER: Final = re.compile(r"(\d+)(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -63,27 +61,7 @@ class StageAnnotations:
     def from_lists(
         cls, onset: ArrayLike, duration: ArrayLike, stage: Sequence[int]
     ) -> StageAnnotations:
-        """Build from sequences; a single `duration` holds for all.
-
-        Parameters
-        ----------
-        onset : array-like of float, shape (n_annotations,)
-            Seconds from the start of the recording.
-        duration : float or array-like of float, shape (n_annotations,)
-            Seconds.
-        stage : sequence of int, shape (n_annotations,)
-            `Stage` codes.
-
-        Returns
-        -------
-        StageAnnotations
-            The same values as arrays.
-
-        Examples
-        --------
-        >>> StageAnnotations.from_lists([0, 30], 30, [0, 1]).duration
-        array([30., 30.])
-        """
+        """Return the same values as arrays; one `duration` in s may hold for all."""
         onsets = np.asarray(onset, dtype=np.float64)
         durations = np.broadcast_to(np.asarray(duration, dtype=np.float64), onsets.shape)
         return cls(onsets, durations, np.asarray(stage, dtype=np.int64))
@@ -92,27 +70,7 @@ class StageAnnotations:
     def from_epochs(
         cls, stage: Sequence[int], epoch_duration: float, numbers: ArrayLike | None = None
     ) -> StageAnnotations:
-        """Build from one stage an epoch.
-
-        Parameters
-        ----------
-        stage : sequence of int, shape (n_annotations,)
-            `Stage` codes.
-        epoch_duration : float
-            Seconds of an epoch.
-        numbers : array-like of int, shape (n_annotations,), default=None
-            0-based number of the epoch of each stage; by default they follow one another.
-
-        Returns
-        -------
-        StageAnnotations
-            Each stage with the onset of its epoch.
-
-        Examples
-        --------
-        >>> StageAnnotations.from_epochs([0, 1], 20.0).onset
-        array([ 0., 20.])
-        """
+        """Place one stage an epoch; 0-based `numbers` of the epochs, or else they follow."""
         epochs = np.arange(len(stage)) if numbers is None else np.asarray(numbers)
         return cls.from_lists(epochs * epoch_duration, epoch_duration, stage)
 
@@ -120,99 +78,57 @@ class StageAnnotations:
 def parse_stage_at(
     text: str, path: Path, place: str, parse: Callable[[str], Stage] = parse_stage
 ) -> Stage:
-    """`parse_stage`, with the file and the place in it named in the error.
-
-    Parameters
-    ----------
-    text : str
-        What the file says.
-    path : Path
-        The file.
-    place : str
-        Where in the file, as a person would look for it.
-    parse : callable, default=parse_stage
-        What makes a stage of the text.
-
-    Returns
-    -------
-    Stage
-        The stage.
-
-    Raises
-    ------
-    HypnogramError
-        The text names no stage.
-
-    Examples
-    --------
-    >>> parse_stage_at("N2", Path("night.csv"), "line 3")
-    <Stage.N2: 2>
-    """
+    """Return the stage that a text names, or raise with the file and the place in it."""
     try:
         return parse(text)
     except HypnogramError as error:
         raise HypnogramError(f"{path}: {place}: {error}") from None
 
 
-def durations_to_next(onset: NDArray[np.float64], end: float) -> NDArray[np.float64]:
-    """Seconds from each onset to the next, and from the last one to `end`.
+def parse_seconds(text: str, where: str) -> float:
+    """Return seconds as a file writes them; `where` (file, place, what) begins the error."""
+    try:
+        return float(text)
+    except ValueError:
+        raise HypnogramError(f"{where} is {text!r}, which is no number of seconds.") from None
 
-    Parameters
-    ----------
-    onset : ndarray of float64, shape (n_annotations,)
-        Seconds, rising.
-    end : float
-        Seconds at which the last stage ends.
 
-    Returns
-    -------
-    ndarray of float64, shape (n_annotations,)
-        Durations.
+def epochs_from_numbers(
+    codes: Sequence[Stage],
+    numbers: Sequence[str] | None,
+    places: Sequence[str],
+    path: Path,
+    epoch_duration: float,
+) -> StageAnnotations:
+    """Place stages by epoch numbers as the file writes them; None if stages follow one another.
 
-    Examples
-    --------
-    >>> durations_to_next(np.array([0.0, 90.0]), 120.0)
-    array([90., 30.])
+    With a 0 among them numbers count from 0; from 1 on without a gap they count from 1.
     """
-    return np.diff(onset, append=end)
+    if numbers is None:
+        return StageAnnotations.from_epochs(codes, epoch_duration)
+    values = []
+    for text, place in zip(numbers, places, strict=True):
+        match = _EPOCH_NUMBER.fullmatch(text.strip())
+        if match is None:
+            raise HypnogramError(f"{path}: {place}: epoch is {text!r}, which is no epoch number.")
+        values.append(int(match[1]))
+    first = min(values)
+    complete = set(values) == set(range(1, max(values) + 1))
+    if first > 1 or (first == 1 and not complete):
+        raise HypnogramError(
+            f"{path}: epochs are numbered from {first} to {max(values)}, some of them missing, so "
+            "that it cannot be told whether the recording's first epoch is 0 or 1. Give times "
+            "instead, in columns 'onset' and 'duration' (s)."
+        )
+    return StageAnnotations.from_epochs(codes, epoch_duration, [value - first for value in values])
 
 
 def stage_per_epoch(
     annotations: StageAnnotations, path: Path, *, resample_epochs: ResampleEpochs
 ) -> NDArray[np.int64]:
-    """Stage of each 30-second epoch from the recording's start to the last annotation.
+    """Return the stage of each 30-second epoch, (n_epochs,), from the recording's start.
 
-    Parameters
-    ----------
-    annotations : StageAnnotations
-        At least one.
-    path : Path
-        The file, for messages.
-    resample_epochs : {"warn", "majority", "error"}
-        What to do where stages change off the 30-second grid, see `read_hypnogram`.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_epochs,)
-        `Stage` codes; -1 where nothing is annotated.
-
-    Raises
-    ------
-    HypnogramError
-        A time is impossible, two different stages overlap, or stages are off the grid and
-        `resample_epochs` is ``"error"``.
-
-    Warns
-    -----
-    HypnogramWarning
-        There are gaps between stages, or stages are off the grid and `resample_epochs` is
-        ``"warn"``.
-
-    Examples
-    --------
-    >>> annotations = StageAnnotations.from_lists([30.0, 90.0], [60.0, 30.0], [0, 2])
-    >>> stage_per_epoch(annotations, Path("night.xml"), resample_epochs="error")
-    array([-1,  0,  0,  2])
+    What a gap, an overlap or a page of 20 s means is decided here, for all formats.
     """
     _check_times(annotations, path)
     start, end, stage = _runs(annotations, path)
@@ -338,29 +254,22 @@ def _warn_of_gaps(start: NDArray[np.float64], end: NDArray[np.float64], path: Pa
 
 
 def time_of_day_difference(first: datetime, second: datetime, *, hours: float = 24.0) -> float:
-    """Return how much later one time of day is than another, whatever their dates.
-
-    Parameters
-    ----------
-    first, second : datetime
-        The times.
-    hours : float, default=24.0
-        Hours of the clock: 12 if afternoon is not told from morning.
-
-    Returns
-    -------
-    float
-        Seconds, from minus to plus half a turn of the clock.
-
-    Examples
-    --------
-    >>> evening, morning = datetime(2000, 1, 1, 23, 59), datetime(1985, 1, 1, 0, 1)
-    >>> time_of_day_difference(evening, morning)
-    -120.0
-    """
+    """Return how many s later one time of day is than another, on a clock of 24 or 12 hours."""
     midnight = datetime.min.time()
     seconds = [
         (time - datetime.combine(time.date(), midnight)).total_seconds() for time in (first, second)
     ]
     turn = hours * 3600.0
     return (seconds[0] - seconds[1] + turn / 2) % turn - turn / 2
+
+
+def check_start(clock: timedelta, recording_start: datetime, path: Path, hours: float) -> None:
+    """Raise if scoring starts, so long after midnight, more than 1 s off the EDF file's start."""
+    start = datetime.combine(recording_start.date(), datetime.min.time()) + clock
+    # EDF headers tell whole seconds.
+    if abs(time_of_day_difference(start, recording_start, hours=hours)) > 1.0:
+        raise HypnogramError(
+            f"{path}: the recording starts at {start:%H:%M:%S} here and at "
+            f"{recording_start:%H:%M:%S} in the EDF file, so that stages do not tell the place in "
+            "it. Leave the night out."
+        )

@@ -12,7 +12,7 @@ from edfio import Edf, EdfAnnotation, Patient, Recording
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage, stage_names
-from sklearn_sleep.io.hypnograms.nsrr_xml import write_nsrr_xml
+from sklearn_sleep.io.hypnograms.formats.nsrr_xml import write_nsrr_xml
 from sklearn_sleep.simulation.body.hypnogram import StageArray
 
 __all__ = ["WRITERS"]

@@ -340,7 +340,7 @@ def test_aasm_integers_of_yasa_and_pandas(write):
         ("stage,x\nW,1\nN1\n,2\n", "line 4: '' is no sleep stage"),
         ("x,stage\n1,W\n2\n", "line 3 has 1 column(s), where the stage needs 2"),
         ("stage,label\nW,W\n", "has more than one column of stages"),
-        ("time,value\n0,W\n", "has neither a stage nor a known header. Known are NSRR XML"),
+        ("time,value\n0,W\n", "has neither a stage nor a known header. Known are "),
         ("0,30,W\n", "has neither a stage nor a known header"),
         ("onset,stage\n0,W\n", "has only one of 'onset' and 'duration'"),
         ("onset,duration,stage\n0,half,W\n", "line 2: duration is 'half'"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
-from sklearn_sleep.io.hypnograms.nsrr_xml import write_nsrr_xml
+from sklearn_sleep.io.hypnograms.formats.nsrr_xml import write_nsrr_xml
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 
 DATA = Path(__file__).parents[2] / "data"

@@ -1,8 +1,7 @@
-"""NSRR annotation XML: both schemas read, the current one written.
+"""NSRR XML (https://sleepdata.org): both schemas read, the current one written.
 
-The National Sleep Research Resource (https://sleepdata.org) distributes scored events of all its
-cohorts as XML with root ``PSGAnnotation``. Files of the current schema mark a stage by the event
-type ``Stages|Stages``; those of the 2014 translator by a concept such as ``SRO:Stage2Sleep``.
+Files of the current schema mark a stage by the event type ``Stages|Stages``; those of the 2014
+translator by a concept such as ``SRO:Stage2Sleep``.
 """
 
 from __future__ import annotations
@@ -12,26 +11,26 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+from xml.etree.ElementTree import Element  # defusedxml parses
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_sleep.core.stages import Stage, parse_stage
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stages import Stage, names_stage
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
-    EPOCH_DURATION,
     TIME_TOLERANCE,
     StageAnnotations,
+    parse_seconds,
     parse_stage_at,
 )
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element  # the type only; defusedxml parses
+__all__ = ["write_nsrr_xml"]
 
-__all__ = ["ROOT_TAG", "read_nsrr_xml", "write_nsrr_xml"]
-
-ROOT_TAG: Final = "PSGAnnotation"
+_ROOT_TAG: Final = "PSGAnnotation"
 
 _CONCEPT_OF_STAGE: Final = {
     Stage.W: "Wake|0",
@@ -43,37 +42,11 @@ _CONCEPT_OF_STAGE: Final = {
 }
 
 
-def read_nsrr_xml(root: Element, path: Path) -> StageAnnotations:
-    """Read the stages of a parsed NSRR annotation file.
-
-    Parameters
-    ----------
-    root : xml.etree.ElementTree.Element
-        The ``PSGAnnotation`` element.
-    path : Path
-        The file, for messages.
-
-    Returns
-    -------
-    StageAnnotations
-        Onsets and durations in seconds as the file gives them.
-
-    Raises
-    ------
-    HypnogramError
-        There are no stages, a stage or a number cannot be read, or times do not count from the
-        recording's start.
-
-    Examples
-    --------
-    >>> from defusedxml.ElementTree import fromstring
-    >>> event = "<EventConcept>SRO:Wake</EventConcept><Start>0</Start><Duration>60</Duration>"
-    >>> root = fromstring(f"<PSGAnnotation><ScoredEvent>{event}</ScoredEvent></PSGAnnotation>")
-    >>> read_nsrr_xml(root, Path("night.xml"))
-    StageAnnotations(onset=array([0.]), duration=array([60.]), stage=array([0]))
-    """
+def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
+    del options  # the file tells all
+    path = file.path
     onset, duration, stage = [], [], []
-    for number, event in enumerate(root.iter("ScoredEvent"), start=1):
+    for number, event in enumerate(file.root.iter("ScoredEvent"), start=1):
         place = f"ScoredEvent {number}"
         concept = event.findtext("EventConcept", "").strip()
         if concept == "Recording Start Time":
@@ -97,15 +70,7 @@ def _is_stage(event: Element, concept: str) -> bool:
     if not concept.startswith(("SRO:", "SDO:")):
         return False
     # A new spelling of a stage must end in an error, not be passed over like an arousal.
-    return "Stage" in concept or _names_stage(concept)
-
-
-def _names_stage(concept: str) -> bool:
-    try:
-        parse_stage(concept)
-    except HypnogramError:
-        return False
-    return True
+    return "Stage" in concept or names_stage(concept)
 
 
 def _check_recording_start(event: Element, path: Path, place: str) -> None:
@@ -118,13 +83,7 @@ def _check_recording_start(event: Element, path: Path, place: str) -> None:
 
 
 def _seconds(event: Element, tag: str, path: Path, place: str) -> float:
-    text = event.findtext(tag, "").strip()
-    try:
-        return float(text)
-    except ValueError:
-        raise HypnogramError(
-            f"{path}: {place}: {tag} is {text!r}, which is no number of seconds."
-        ) from None
+    return parse_seconds(event.findtext(tag, "").strip(), f"{path}: {place}: {tag}")
 
 
 def write_nsrr_xml(
@@ -134,35 +93,10 @@ def write_nsrr_xml(
     start_time: datetime | None = None,
     software_version: str = "sklearn_sleep",
 ) -> None:
-    """Write a hypnogram in the current NSRR schema.
+    """Write a hypnogram, (n_epochs,), in NSRR's current schema; N3 is stage 3 there, R is 5.
 
-    There is one element a line, and a run of one stage is one event. N3 is written as
-    ``Stage 3 sleep|3`` and R as ``REM sleep|5``, as in NSRR's own files.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file; one that is there is replaced.
-    stages : array-like of int, shape (n_epochs,)
-        `Stage` codes of the 30-second epochs from the recording's start.
-    start_time : datetime.datetime, default=None
-        Clock time at which the recording starts. Without it no clock time is written.
-    software_version : str, default="sklearn_sleep"
-        What wrote the annotation.
-
-    Raises
-    ------
-    ValueError
-        `stages` is empty, not 1-D, or holds something else than `Stage` codes.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn_sleep.io.hypnograms.reading import read_hypnogram
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_nsrr_xml(f"{folder}/night.xml", [0, 0, 2, 4])
-    ...     read_hypnogram(f"{folder}/night.xml")
-    array([0, 0, 2, 4])
+    There is one element a line, and a run of one stage is one event. Without `start_time`, when
+    the recording starts, no clock time is written.
     """
     codes = np.asarray(stages)
     known = [int(stage) for stage in Stage]
@@ -174,14 +108,14 @@ def write_nsrr_xml(
         )
     lines = [
         '<?xml version="1.0" encoding="UTF-8" standalone="no"?>',
-        f"<{ROOT_TAG}>",
+        f"<{_ROOT_TAG}>",
         f"<SoftwareVersion>{html.escape(software_version)}</SoftwareVersion>",
         f"<EpochLength>{EPOCH_DURATION:g}</EpochLength>",
         "<ScoredEvents>",
         *_recording_start(codes.size * EPOCH_DURATION, start_time),
         *_stage_events(codes),
         "</ScoredEvents>",
-        f"</{ROOT_TAG}>",
+        f"</{_ROOT_TAG}>",
     ]
     Path(path).write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
 
@@ -206,3 +140,11 @@ def _stage_events(codes: np.ndarray) -> Iterator[str]:
         yield f"<Start>{start * EPOCH_DURATION}</Start>"
         yield f"<Duration>{(end - start) * EPOCH_DURATION}</Duration>"
         yield "</ScoredEvent>"
+
+
+FORMAT = HypnogramFormat(
+    "NSRR XML",
+    recognises=lambda file: file.root.tag == _ROOT_TAG,
+    read=_read,
+    origin="SHHS, MESA, MrOS, CHAT, CFS, CCSHS and others at sleepdata.org; both schemas",
+)

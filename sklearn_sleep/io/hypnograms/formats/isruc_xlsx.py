@@ -1,9 +1,6 @@
-"""ISRUC-Sleep scoring workbooks (``1_1.xlsx``).
+"""ISRUC-Sleep workbooks (``1_1.xlsx``): a header row names ``Stage``, ``Epoch`` and others.
 
-Khalighi et al. (2016), *ISRUC-Sleep: a comprehensive public dataset for sleep researchers*. A
-header row names the columns ``Epoch``, ``Stage`` and others; stages are W, N1, N2, N3, R. The
-``.txt`` beside it has a code a line (0 W, 1 N1, 2 N2, 3 N3, 5 REM), which
-`sklearn_sleep.io.hypnograms.csv_hypnogram` reads.
+Khalighi et al. (2016), *ISRUC-Sleep: a comprehensive public dataset for sleep researchers*.
 """
 
 from __future__ import annotations
@@ -12,50 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_sleep.exceptions import HypnogramError
-from sklearn_sleep.io.hypnograms.csv_hypnogram import epochs_from_numbers
-from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, parse_stage_at
+from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
+from sklearn_sleep.io.hypnograms.stage_annotations import (
+    StageAnnotations,
+    epochs_from_numbers,
+    parse_stage_at,
+)
 
-__all__ = ["read_isruc_xlsx"]
 
-
-def read_isruc_xlsx(path: Path, *, epoch_duration: float) -> StageAnnotations:
-    """Read the stages of the first sheet that has a column ``Stage``.
-
-    Parameters
-    ----------
-    path : Path
-        An ``.xlsx`` workbook.
-    epoch_duration : float
-        Seconds of the workbook's epochs.
-
-    Returns
-    -------
-    StageAnnotations
-        One stage a row, at the number in column ``Epoch`` where there is one.
-
-    Raises
-    ------
-    HypnogramError
-        This is no workbook, no sheet has a column ``Stage``, or a cell cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import openpyxl
-    >>> workbook = openpyxl.Workbook()
-    >>> for row in [("Epoch", "Stage"), (1, "W"), (2, "N1")]:
-    ...     workbook.active.append(row)
-    >>> path = Path(tempfile.mkdtemp(), "1_1.xlsx")
-    >>> workbook.save(path)
-    >>> read_isruc_xlsx(path, epoch_duration=30.0).stage
-    array([0, 1])
-    """
+def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
+    """Read the first sheet that has a column ``Stage``."""
+    path = file.path
     for sheet, rows in _sheets(path):
         for number, row in enumerate(rows):
             names = [str(cell).strip().casefold() for cell in row]
             if "stage" in names:
                 return _read_table(
-                    rows[number + 1 :], names, path, sheet, number + 2, epoch_duration
+                    rows[number + 1 :], names, path, sheet, number + 2, options.epoch_duration
                 )
     raise HypnogramError(
         f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the stages."
@@ -101,3 +71,11 @@ def _read_table(
 def _column(rows: list[tuple[Any, ...]], index: int) -> list[str]:
     cells = [row[index] if index < len(row) else None for row in rows]
     return ["" if cell is None else str(cell).strip() for cell in cells]
+
+
+FORMAT = HypnogramFormat(
+    "ISRUC .xlsx",
+    recognises=lambda file: file.head.startswith(b"PK\x03\x04"),
+    read=_read,
+    origin="ISRUC-Sleep; a row an epoch, in a column Stage",
+)

@@ -1,0 +1,117 @@
+"""The registry of formats: a new one is an entry, or a module among the others."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pytest
+
+from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io import (
+    HYPNOGRAM_FORMATS,
+    AnnotationFile,
+    HypnogramFormat,
+    StageAnnotations,
+    read_hypnogram,
+)
+from sklearn_sleep.io.hypnograms import formats
+
+DATA = Path(__file__).parents[2] / "data"
+TEXTS = {
+    "WSC .stg.txt": "1\t0\t0\n2\t5\t0\n",
+    "WSC .allscore.txt": "22:00:00.00\tSTART RECORDING\n22:00:00.00\tSTAGE - W\n",
+    "a stage a line, or CSV": "wake\nN1\n",
+    "a stage a line, or CSV with a column 'stage'": "epoch,stage\n0,W\n",
+}
+FILES = {
+    "NSRR XML": DATA / "nsrr-translator-2014.xml",
+    "Compumedics Profusion XML": DATA / "compumedics-profusion.xml",
+    "EDF+ annotations": DATA / "SC4001EC-Hypnogram.edf",
+}
+
+
+def letters(file, options):
+    codes = ["WN-DR".index(letter) for letter in file.text.strip().removeprefix("letters:")]
+    return StageAnnotations.from_epochs(codes, options.epoch_duration)
+
+
+LETTERS = HypnogramFormat(
+    "letters in a line",
+    recognises=lambda file: file.first_line.startswith("letters:"),
+    read=letters,
+)
+
+
+def recognised_by(path):
+    file = AnnotationFile(path)
+    return [name for name, format_ in HYPNOGRAM_FORMATS.items() if format_.recognises(file)]
+
+
+def test_each_file_is_recognised_by_one_format(tmp_path):
+    path = tmp_path / "night"
+    for name, file in FILES.items():
+        assert recognised_by(file) == [name]
+    for name, text in TEXTS.items():
+        path.write_text(text)
+        (found,) = recognised_by(path)
+        assert found.startswith(name)
+    openpyxl.Workbook().save(path)
+    assert recognised_by(path) == ["ISRUC .xlsx"]
+
+
+@pytest.mark.parametrize("name", ["mitdb-100-beats.npy", "README.md"])
+def test_what_is_no_hypnogram_is_recognised_by_none(name):
+    assert recognised_by(DATA / name) == []
+
+
+def test_samples_of_a_recording_are_not_read_to_tell_its_format(monkeypatch):
+    def fail(path):
+        raise AssertionError(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    assert recognised_by(DATA / "sleep-edf-5min.edf") == ["EDF+ annotations"]
+
+
+def test_a_new_entry_is_read_and_named_in_messages(tmp_path, monkeypatch):
+    path = tmp_path / "night.txt"
+    path.write_text("letters:WWNDR")
+    with pytest.raises(HypnogramError) as unknown:
+        read_hypnogram(path)
+    for name in HYPNOGRAM_FORMATS:
+        assert name in str(unknown.value)
+    monkeypatch.setitem(HYPNOGRAM_FORMATS, LETTERS.name, LETTERS)
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 0, 1, 3, 4, -1])
+    with pytest.raises(HypnogramError, match=r"Known are .*, and letters in a line\.$"):
+        read_hypnogram(DATA / "README.md")
+
+
+def test_a_new_entry_is_asked_before_ours(tmp_path, monkeypatch):
+    path = tmp_path / "night.csv"
+    path.write_text("stage\nW\n")
+    rem = StageAnnotations.from_epochs([4], 30.0)
+    mine = HypnogramFormat("mine", lambda file: "stage" in file.text, lambda file, options: rem)
+    monkeypatch.setitem(HYPNOGRAM_FORMATS, "mine", mine)
+    np.testing.assert_array_equal(read_hypnogram(path), [4])
+
+
+def test_a_module_among_the_formats_is_found(tmp_path, monkeypatch):
+    (tmp_path / "letters.py").write_text(
+        "from sklearn_sleep.io import HypnogramFormat\n"
+        "FORMAT = HypnogramFormat('letters', lambda file: False, None)\n"
+    )
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    found = formats.find_formats()
+    sys.modules.pop(f"{formats.__name__}.letters")
+    assert set(found) == {*HYPNOGRAM_FORMATS, "letters"}
+
+
+def test_every_format_says_where_it_comes_from_and_stands_in_the_docs():
+    docs = read_hypnogram.__doc__
+    for name, format_ in HYPNOGRAM_FORMATS.items():
+        assert format_.name == name
+        assert format_.origin
+        assert all(word in docs for word in re.findall(r"\.\w[\w.]*|[A-Z]{3,}\+?", name)), name
