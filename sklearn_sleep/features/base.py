@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
-from tqdm.auto import tqdm
 
 from sklearn_sleep.core.epochs import Epochs, Night
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.preprocessing.base import TakesEpochsMixin
 
-__all__ = ["FeatureTransformer"]
+__all__ = ["FeatureTransformer", "compute_columns", "select_features"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,18 +24,9 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
     """Base of the steps that turn recordings into features, a row for each epoch.
 
     A step is stateless: ``fit`` validates its parameters and learns nothing. Nights are computed
-    one by one, each once, however many rows name it. Derive from it and write `feature_names` and
-    `compute_features` to make a step of your own.
+    one by one, `n_jobs` at a time, each once, however many rows name it. Derive from it and write
+    `feature_names` and `compute_features` to make a step of your own.
 
-    Parameters
-    ----------
-    n_jobs : int, optional
-        Nights that are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
-
-    Examples
-    --------
     >>> from sklearn_sleep.preprocessing import EDFReader
     >>> class Amplitude(FeatureTransformer):
     ...     @property
@@ -62,22 +52,11 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
     @property
     @abstractmethod
     def feature_names(self) -> Sequence[str]:
-        """Names of the features."""
+        """Names of the features, in their order."""
 
     @abstractmethod
     def compute_features(self, night: Night) -> FloatArray:
-        """Return the features of a night's rows.
-
-        Parameters
-        ----------
-        night : Night
-            The recording and the epochs of it that are asked for, in any order.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_features)
-            NaN where a feature cannot be told.
-        """
+        """Return the features of a night's rows, (n_rows, n_features), NaN where there are none."""
 
     def transform(self, X: Epochs) -> pd.DataFrame:
         """Compute the features of each row.
@@ -91,42 +70,24 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
         -------
         DataFrame of shape (n_rows, n_features)
             Of float64, in the order of the rows, indexed by recording and epoch.
-
-        Raises
-        ------
-        ValueError
-            If a night cannot be computed; names the recording.
         """
         self._check_input(X)
         nights = list(X.nights())
-        computed = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(self._compute)(night) for night in nights
+        computed = run_parallel(
+            self._compute,
+            [(night,) for night in nights],
+            description=type(self).__name__,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
         values = np.full((len(X), len(self.feature_names)), np.nan)
-        progress = tqdm(
-            zip(nights, computed, strict=True),
-            desc=type(self).__name__,
-            total=len(nights),
-            unit="night",
-            disable=not self.verbose,
-        )
-        for night, features in progress:
+        for night, features in zip(nights, computed, strict=True):
             values[night.rows] = features
         index = pd.MultiIndex.from_frame(X.table[["recording", "epoch"]])
         return pd.DataFrame(values, index=index, columns=list(self.feature_names))
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the names of the features.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Ignored.
-
-        Returns
-        -------
-        ndarray of str
-        """
+        """Return the names of the features, (n_features,); `input_features` do not count."""
         return np.asarray(self.feature_names, dtype=object)
 
     def _check_input(self, X: Any) -> None:
@@ -138,3 +99,51 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
             return self.compute_features(night)
         except ValueError as error:
             raise ValueError(f"{night.recording.path}: {error}") from error
+
+
+def select_features(
+    features: Sequence[Any] | None,
+    groups: Mapping[str, Mapping[str, Callable[..., FloatArray]]],
+    default: Iterable[str],
+) -> dict[str, Callable[..., FloatArray]]:
+    """Return functions by name: known ones that `features` names, and its (name, function) pairs.
+
+    Without `features`, those of the `default` groups.
+    """
+    if features is None:
+        return {name: function for group in default for name, function in groups[group].items()}
+    known = {name: function for group in groups.values() for name, function in group.items()}
+    selected: dict[str, Callable[..., FloatArray]] = {}
+    for feature in features:
+        match feature:
+            case str() as name if name in known:
+                function = known[name]
+            case str(name):
+                raise ValueError(f"{name!r} is no feature; there are {', '.join(known)}.")
+            case (str(name), function) if callable(function):
+                pass
+            case _:
+                raise ValueError(
+                    f"features={features!r} must be a list of names of features and, for those of "
+                    "your own, of pairs (name, function)."
+                )
+        if name in selected:
+            raise ValueError(f"features={features!r} has {name!r} twice.")
+        selected[name] = function
+    return selected
+
+
+def compute_columns(
+    functions: Mapping[str, Callable[..., FloatArray]], source: Any, n_rows: int
+) -> FloatArray:
+    """Return what each function makes of what they share, (n_rows, n_functions)."""
+    columns = np.empty((n_rows, len(functions)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for number, (name, function) in enumerate(functions.items()):
+            values = np.asarray(function(source))
+            if values.shape != (n_rows,):
+                raise ValueError(
+                    f"The feature {name!r} has the shape {values.shape}, but must have {(n_rows,)}."
+                )
+            columns[:, number] = values
+    return columns

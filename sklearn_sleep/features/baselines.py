@@ -90,19 +90,13 @@ def cardiorespiratory_baseline(
 
     Parameters
     ----------
-    classifier : classifier, optional
+    classifier, random_state, n_jobs, verbose
         As in `hrv_baseline`.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the gradient boosting.
-    n_jobs : int, optional
-        Nights whose features are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress of the features.
 
     Returns
     -------
     Pipeline
-        From an epoch table or paths of EDF files to stages.
+        As that of `hrv_baseline`.
 
     Notes
     -----
@@ -140,16 +134,10 @@ def eeg_baseline(
 
     Parameters
     ----------
-    classifier : classifier, optional
-        As in `hrv_baseline`.
     signals : sequence of str, default=("EEG",)
         Canonical names of EEG, EOG and EMG to stage from.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the gradient boosting.
-    n_jobs : int, optional
-        Nights whose features are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress of the features.
+    classifier, random_state, n_jobs, verbose
+        As in `hrv_baseline`.
 
     Returns
     -------
@@ -163,8 +151,7 @@ def eeg_baseline(
 
     Examples
     --------
-    >>> pipeline = eeg_baseline(signals=["EEG", "EMG"], random_state=0)
-    >>> [name for name, _ in pipeline.steps][:2]
+    >>> [name for name, _ in eeg_baseline(signals=["EEG", "EMG"]).steps][:2]
     ['edfreader', 'eegfeatures']
     """
     features = EEGFeatures(list(signals), n_jobs=n_jobs, verbose=verbose)

@@ -36,7 +36,7 @@ class CardiorespiratoryFeatures(FeatureTransformer):
     detector : HeartbeatDetector, optional
         What finds the beats; ``HeartbeatDetector()`` if not given.
     n_jobs : int, optional
-        Nights that are computed at the same time; see joblib.
+        Nights of which both are computed at the same time; see joblib.
     verbose : bool, default=False
         Show progress.
 
@@ -44,8 +44,8 @@ class CardiorespiratoryFeatures(FeatureTransformer):
     --------
     >>> from sklearn_sleep.preprocessing import EDFReader
     >>> epochs = EDFReader(["ECG"], units={"ECG": "mV"}).fit_transform("tests/data/mitdb-100.edf")
-    >>> features = CardiorespiratoryFeatures().fit_transform(epochs)
-    >>> features.loc[:, ["meanHR", "breathing_rate"]].mean().round(1)
+    >>> step = CardiorespiratoryFeatures(HRVFeatures(features=["meanHR"]))
+    >>> step.fit_transform(epochs).mean().round(1)[["meanHR", "breathing_rate"]]
     meanHR            75.3
     breathing_rate    17.8
     dtype: float64
@@ -67,10 +67,10 @@ class CardiorespiratoryFeatures(FeatureTransformer):
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.hrv = hrv
         self.respiration = respiration
         self.detector = detector
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
 
     @property
     def feature_names(self) -> Sequence[str]:
@@ -89,28 +89,18 @@ class CardiorespiratoryFeatures(FeatureTransformer):
             step._check_parameters()
 
     def compute_features(self, night: Night) -> FloatArray:
-        """Return the features of a night's rows.
-
-        Parameters
-        ----------
-        night : Night
-            The recording and the epochs of it that are asked for.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_features)
-        """
+        """Return the features of a night's rows, (n_rows, n_features)."""
         detector = HeartbeatDetector() if self.detector is None else self.detector
-        remembering = _OfOneNight(detector)
-        of_steps = []
+        remembering = _RememberingDetector(detector)
+        features = []
         for step in self._steps():
             step_of_night = clone(step)
             step_of_night.detector = remembering  # not cloned, so that both steps share it
-            of_steps.append(step_of_night.compute_features(night))
-        return np.hstack(of_steps)
+            features.append(step_of_night.compute_features(night))
+        return np.hstack(features)
 
 
-class _OfOneNight:
+class _RememberingDetector:
     """A detector that finds the beats of each signal of a night but once."""
 
     def __init__(self, detector: HeartbeatDetector) -> None:

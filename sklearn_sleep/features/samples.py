@@ -1,38 +1,26 @@
-"""Samples of a night that features may be computed from."""
+"""Samples of a night, as features are computed of them: usable, filtered, peaks refined."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import firwin, oaconvolve
 
 from sklearn_sleep.core.masking import mask_epochs
 from sklearn_sleep.core.recording import Signal
 
-__all__ = ["bridge_gaps", "usable_samples"]
+__all__ = ["band_pass", "bridge_gaps", "refine_peaks", "usable_samples"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+# Length of a Hamming-windowed low-pass filter, times the width of its transition over the
+# sampling frequency (Ifeachor & Jervis 2002, Digital Signal Processing, table 7.3).
+_HAMMING_LENGTH = 3.3
+
 
 def usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
-    """Return a night's samples, NaN in epochs that may not be used.
-
-    Parameters
-    ----------
-    signal : Signal
-        Not cut into epochs.
-    may_use : ndarray of bool, shape (n_epochs,), or None
-        Which epochs may be used; all of them if None.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        If the signal is cut into epochs.
-    """
+    """Return samples, (n_samples,), NaN in epochs that may not be used, (n_epochs,)."""
     signal.require_continuous("The search for beats and breaths", "Search before Epocher().")
     samples = signal.data.astype(np.float64)
     if may_use is None:
@@ -41,23 +29,9 @@ def usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
 
 
 def bridge_gaps(samples: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Return samples with straight lines over what is missing, and where that is.
+    """Return samples, (n_samples,), with straight lines over NaN, and where NaN were.
 
-    Parameters
-    ----------
-    samples : ndarray of float64, shape (n_samples,)
-        NaN where they are missing.
-
-    Returns
-    -------
-    filled : ndarray of float64, shape (n_samples,)
-        The same array if nothing is missing, or everything is.
-    missing : ndarray of bool, shape (n_samples,)
-
-    Examples
-    --------
-    >>> filled, missing = bridge_gaps(np.array([0.0, np.nan, 1.0]))
-    >>> filled, missing
+    >>> bridge_gaps(np.array([0.0, np.nan, 1.0]))
     (array([0. , 0.5, 1. ]), array([False,  True, False]))
     """
     missing = np.isnan(samples)
@@ -65,3 +39,53 @@ def bridge_gaps(samples: FloatArray) -> tuple[FloatArray, BoolArray]:
         return samples, missing
     known = np.flatnonzero(~missing)
     return np.interp(np.arange(len(samples)), known, samples[known]), missing
+
+
+def band_pass(
+    samples: FloatArray,
+    sampling_frequency: float,
+    band: tuple[float, float],
+    transitions: tuple[float, float],
+) -> FloatArray:
+    """Return finite samples, (n_samples,), filtered with zero phase; all frequencies in Hz.
+
+    The gain falls to zero over the transitions below and above the band, by half in their middle.
+
+    >>> time = np.arange(0, 30, 0.01)
+    >>> waves = 5 + np.sin(2 * np.pi * 10 * time)
+    >>> filtered = band_pass(waves, 100, (0.4, 30), (0.4, 7.5))
+    >>> bool(np.allclose(filtered[1000:2000], waves[1000:2000] - 5, atol=0.01))
+    True
+    """
+    lengths = [
+        round(_HAMMING_LENGTH * sampling_frequency / width) // 2 * 2 + 1 for width in transitions
+    ]
+    below = firwin(lengths[0], band[0] - transitions[0] / 2, fs=sampling_frequency)
+    above = firwin(lengths[1], band[1] + transitions[1] / 2, fs=sampling_frequency)
+    half = max(lengths) // 2
+    response = np.zeros(2 * half + 1)
+    response[half - len(above) // 2 : half + len(above) // 2 + 1] += above
+    response[half - len(below) // 2 : half + len(below) // 2 + 1] -= below
+    reach = min(half, len(samples) - 1)
+    # The night's ends go on as their own image turned around, which makes no step.
+    padded = np.pad(samples, reach, mode="reflect", reflect_type="odd")
+    padded = np.pad(padded, half - reach, mode="edge")
+    return oaconvolve(padded, response, mode="valid")
+
+
+def refine_peaks(curves: FloatArray, peak: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Return by how many samples, and how high, the parabola through each peak has its vertex.
+
+    Of curves, (n_curves, n_samples), and the highest sample of each, (n_curves,), which is not at
+    an end: offsets from -0.5 to 0.5, 0 where the three lie on a line, and heights, (n_curves,).
+
+    >>> offset, height = refine_peaks(-((np.arange(5.0) - 2.25) ** 2)[None], np.array([2]))
+    >>> float(offset[0]), float(height[0])
+    (0.25, 0.0)
+    """
+    row = np.arange(len(curves))
+    before, at, after = (curves[row, peak + k] for k in (-1, 0, 1))
+    bend = before - 2 * at + after
+    offset = np.where(bend < 0, (before - after) / np.where(bend < 0, 2 * bend, 1.0), 0.0)
+    offset = offset.clip(-0.5, 0.5)
+    return offset, at - 0.25 * (before - after) * offset

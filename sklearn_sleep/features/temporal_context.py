@@ -78,26 +78,7 @@ class TemporalContext(TransformerMixin, BaseEstimator):
         self.time_since_start = time_since_start
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Validate the parameters and note the features' names.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_rows, n_features)
-            Indexed by recording and epoch.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        TypeError
-            If X is not such a table.
-        ValueError
-            If a parameter is wrong.
-        """
+        """Validate the parameters, and note the features' names of X, (n_rows, n_features)."""
         self._validate_params()
         _check_table(X)
         for offset in self.neighbours:
@@ -115,25 +96,7 @@ class TemporalContext(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Add context to each row.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_rows, n_features)
-            Indexed by recording and epoch.
-
-        Returns
-        -------
-        DataFrame of shape (n_rows, n_features_out)
-            The rows in their order.
-
-        Raises
-        ------
-        TypeError
-            If X is not such a table.
-        ValueError
-            If its features are others than in `fit`.
-        """
+        """Return the rows of X, (n_rows, n_features), in their order, with context."""
         _check_table(X)
         if list(X.columns) != list(self.feature_names_in_):
             raise ValueError(
@@ -157,17 +120,7 @@ class TemporalContext(TransformerMixin, BaseEstimator):
         )
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the names of the features.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Ignored.
-
-        Returns
-        -------
-        ndarray of str
-        """
+        """Return the names of the features that come out, (n_features_out,)."""
         suffixes = ["", "_relative"] if self.relative else [""]
         suffixes += [f"_{'next' if k > 0 else 'previous'}{abs(k)}" for k in self.neighbours]
         suffixes += [f"_mean{width}" for width in self.rolling_means]
@@ -189,13 +142,11 @@ def _check_table(X: Any) -> None:
 
 
 class _Rows:
-    """Rows by recording and epoch, in any order.
-
-    Each has one key; those of two recordings are farther apart than any context reaches.
-    """
+    """Rows by recording and epoch, in any order."""
 
     def __init__(self, index: pd.Index[Any], farthest: int) -> None:
         epoch = index.get_level_values("epoch").to_numpy(dtype=np.int64)
+        # Each row has a key; those of two recordings are farther apart than any context reaches.
         self.recording, _ = pd.factorize(index.get_level_values("recording"))
         between = (int(epoch.max()) - int(epoch.min()) if len(epoch) else 0) + 2 * farthest + 1
         self.key: IntArray = self.recording.astype(np.int64) * between + epoch

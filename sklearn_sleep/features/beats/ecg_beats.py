@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.features.peaks import vertex
+from sklearn_sleep.features.samples import refine_peaks
 
 __all__ = ["detect_r_peaks"]
 
@@ -21,36 +21,16 @@ _SILENCE_SECONDS = 10.0
 
 
 def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatArray:
-    """Return the times of the R peaks.
+    """Return the times of R peaks in s, (n_beats,), of a finite ECG, (n_samples,), at a rate in Hz.
 
     Beats are found by sleepecg (Pan & Tompkins 1985, with its changes), and once more after a
     silence of 10 s, since one saturation of the amplifier can raise its thresholds above all beats
     that follow. Each is then placed, between samples, where the signal is farthest from what is
     50 ms away, so that an ECG that is upside down gives the same R-R intervals.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        In any unit; finite.
-    sampling_frequency : float
-        In Hz, 50 or more.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_beats,)
-        In s from the first sample, rising.
-
-    Raises
-    ------
-    ValueError
-        If the sampling frequency is too low to tell a QRS complex.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 1 / 200)
     >>> ecg = np.exp(-0.5 * ((time % 0.8 - 0.4) / 0.01) ** 2)
-    >>> r_peaks = detect_r_peaks(ecg, 200)
-    >>> bool(np.allclose(np.diff(r_peaks), 0.8, atol=0.001))
+    >>> bool(np.allclose(np.diff(detect_r_peaks(ecg, 200)), 0.8, atol=0.001))
     True
     """
     if sampling_frequency < 50:
@@ -74,7 +54,7 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
     around = values[middle[:, None] + np.arange(-reach, reach + 1)]
     height = np.abs(around - (around[:, :1] + around[:, -1:]) / 2)
     highest = height[:, 1:-1].argmax(axis=1) + 1
-    offset, _ = vertex(height, highest)
+    offset, _ = refine_peaks(height, highest)
     times = (middle - reach + highest + offset) / sampling_frequency
     return times[np.diff(times, prepend=-np.inf) > 0]
 

@@ -88,20 +88,8 @@ class InstantaneousHeartRate(TakesEpochsMixin, EpochsTransformer):
     def transform(self, X: Epochs) -> Epochs:
         """Add the signal to each recording with an ECG or a PPG; others stay as they are.
 
-        Parameters
-        ----------
-        X : Epochs of shape (n_rows,)
-            Rows over recordings as they were read, before they are cut into epochs.
-
-        Returns
-        -------
-        Epochs of shape (n_rows,)
-            The same rows, with a column ``IHR`` where some of them may not use the signal.
-
-        Raises
-        ------
-        ValueError
-            If the recordings have been cut into epochs.
+        The table, (n_rows,), gets a column ``IHR`` where some rows may not use the signal.
+        Recordings that are cut into epochs are a ValueError.
         """
         self._check_input(X)
         detector = HeartbeatDetector(tuple(self.signals), correct=self.correct)
@@ -124,17 +112,7 @@ class InstantaneousHeartRate(TakesEpochsMixin, EpochsTransformer):
         return Epochs(table, recordings, X.recording_index)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the names of the signals that come out.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Names of the signals that go in.
-
-        Returns
-        -------
-        ndarray of str
-        """
+        """Return the names of the signals that go in, (n_signals,), and that of the heart rate."""
         before = [] if input_features is None else list(np.asarray(input_features, dtype=object))
         return np.asarray([*before, INSTANTANEOUS_HEART_RATE.name], dtype=object)
 
@@ -184,7 +162,7 @@ def _choose(night: Night, detector: HeartbeatDetector) -> str | None:
 
 
 def _heart_rate(heartbeats: Heartbeats, n_epochs: int) -> FloatArray:
-    """Return the rate over time, NaN far from measured intervals."""
+    """Return the rate in 1/min, (n_epochs * 128,), NaN far from measured intervals."""
     per_epoch = INSTANTANEOUS_HEART_RATE.samples_per_epoch
     time = np.arange(n_epochs * per_epoch) * EPOCH_DURATION / per_epoch
     intervals = heartbeats.intervals

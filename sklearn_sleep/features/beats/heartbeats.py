@@ -29,19 +29,11 @@ _DETECTORS = {"ECG": detect_r_peaks, "PPG": detect_pulse_onsets}
 
 @dataclass(frozen=True)
 class Heartbeats:
-    """The heartbeats of a night.
+    """The heartbeats of a night, in s from its start, rising.
 
-    Attributes
-    ----------
-    times : ndarray of float64, shape (n_beats,)
-        In s from the recording's start, rising: R peaks of an ECG, pulse onsets of a PPG.
-    is_corrected : ndarray of bool, shape (n_beats,)
-        Beats that were moved or put in, so that their place is a guess.
-    detected : ndarray of float64, shape (n_detected_beats,)
-        Times before correction.
+    `times`, (n_beats,), are R peaks of an ECG or pulse onsets of a PPG; `is_corrected`, (n_beats,),
+    tells those that were moved or put in; `detected` are the times before correction.
 
-    Examples
-    --------
     >>> beats = Heartbeats(np.array([0.0, 1.0, 2.0, 3.0, 8.0, 9.0]), np.arange(6) == 1, np.empty(0))
     >>> beats.intervals
     array([nan, nan,  1., nan,  1.])
@@ -53,10 +45,7 @@ class Heartbeats:
 
     @property
     def intervals(self) -> FloatArray:
-        """R-R intervals in s, of shape (n_beats - 1,).
-
-        NaN where an end is not a measured beat, and beyond 3 s, where beats were lost.
-        """
+        """R-R intervals in s, (n_beats - 1,); NaN at corrected beats and beyond 3 s."""
         intervals = np.diff(self.times)
         known = ~(self.is_corrected[1:] | self.is_corrected[:-1])
         return np.where(known & (intervals <= LONGEST_INTERVAL), intervals, np.nan)
@@ -75,7 +64,7 @@ class HeartbeatDetector(FeatureTransformer):
     correct : bool, default=True
         Whether to correct missed, extra, misplaced and ectopic beats (`correct_beats`).
     n_jobs : int, optional
-        Nights that are computed at the same time; see joblib.
+        Nights whose beats are found at the same time; see joblib.
     verbose : bool, default=False
         Show progress.
 
@@ -111,9 +100,9 @@ class HeartbeatDetector(FeatureTransformer):
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.signals = signals
         self.correct = correct
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
 
     @property
     def feature_names(self) -> Sequence[str]:
@@ -121,25 +110,7 @@ class HeartbeatDetector(FeatureTransformer):
         return ("beats", "corrected_beats", "signal_quality")
 
     def detect(self, signal: Signal, may_use: BoolArray | None = None) -> Heartbeats:
-        """Find the beats of a night.
-
-        Parameters
-        ----------
-        signal : Signal
-            ECG or PPG, not cut into epochs.
-        may_use : ndarray of bool, shape (n_epochs,), optional
-            Epochs of which the samples may be used; all of them if not given.
-
-        Returns
-        -------
-        Heartbeats
-            None where the signal is missing.
-
-        Raises
-        ------
-        ValueError
-            If the signal is another one, or its sampling frequency too low.
-        """
+        """Return the beats of a whole ECG or PPG, in epochs that may be used, (n_epochs,)."""
         if signal.name not in _DETECTORS:
             raise ValueError(
                 f"There are no heartbeats to find in {signal.name}; give the ECG or the PPG."
@@ -147,17 +118,7 @@ class HeartbeatDetector(FeatureTransformer):
         return self._detect(signal, usable_samples(signal, may_use))
 
     def compute_features(self, night: Night) -> FloatArray:
-        """Return the beats of the rows' epochs, those that were corrected, and their quality.
-
-        Parameters
-        ----------
-        night : Night
-            The recording and the epochs of it that are asked for.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, 3)
-        """
+        """Return beats, corrected ones and their quality in each row's epoch, (n_rows, 3)."""
         features = np.full((len(night.epoch), len(self.feature_names)), np.nan)
         for name, rows in night.choose_signals(self.signals):
             signal = night.recording.signals[name]
@@ -182,8 +143,7 @@ class HeartbeatDetector(FeatureTransformer):
     def _detect(self, signal: Signal, samples: FloatArray) -> Heartbeats:
         filled, missing = bridge_gaps(samples)
         if missing.all():
-            nothing = np.empty(0)
-            return Heartbeats(nothing, np.empty(0, dtype=bool), nothing)
+            return Heartbeats(np.empty(0), np.empty(0, dtype=bool), np.empty(0))
         frequency = signal.sampling_frequency
         detected = _DETECTORS[signal.name](filled, frequency)
         detected = detected[~missing[np.round(detected * frequency).astype(np.intp)]]

@@ -2,32 +2,201 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import rfftfreq
+from scipy.integrate import trapezoid
 
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.features.base import FeatureTransformer
+from sklearn_sleep.features.base import FeatureTransformer, select_features
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
-from sklearn_sleep.features.beats.hrv_frequency import FREQUENCY_DOMAIN, frequency_domain
-from sklearn_sleep.features.beats.hrv_nonlinear import NONLINEAR, nonlinear
-from sklearn_sleep.features.beats.hrv_time import TIME_DOMAIN, time_domain
-from sklearn_sleep.features.beats.interval_windows import (
+from sklearn_sleep.features.interval_windows import (
+    RESAMPLED_FREQUENCY,
     IntervalWindows,
     check_windows,
+    compute_in_windows,
     name_windows,
+    resample_intervals,
 )
 
-__all__ = ["HRVFeatures"]
+__all__ = ["HRV_FEATURES", "HRVFeatures", "HeartbeatWindows", "sample_entropy"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_GROUPS = {"time": TIME_DOMAIN, "frequency": FREQUENCY_DOMAIN, "nonlinear": NONLINEAR}
+# Hz; those of the Task Force 1996, Circulation 93:1043-1065; as in sleepecg, very low frequencies
+# begin above 0.0033.
+_BANDS = {"VLF": (0.0033, 0.04), "LF": (0.04, 0.15), "HF": (0.15, 0.4), "total": (-1.0, 0.4)}
+_HIGHEST_FREQUENCY = 0.4
+# Richman & Moorman 2000, Am J Physiol 278:H2039-H2049.
+_EMBEDDING, _TOLERANCE = 2, 0.2
+# Beats of the boxes, short and long (Peng et al. 1995, Chaos 5:82-87, with the usual upper end of
+# 64; Task Force of the e-Cardiology group 2015, Europace 17:1341-1353).
+_SHORT_BOXES, _LONG_BOXES = tuple(range(4, 17)), (16, 20, 24, 28, 32, 40, 48, 56, 64)
+
+
+@dataclass(frozen=True)
+class HeartbeatWindows(IntervalWindows):
+    """Windows over normal R-R intervals in s, and what several features take of them.
+
+    `minimum_coverage` is the part of a window that they must fill for a spectrum.
+    """
+
+    minimum_coverage: float = 0.8
+
+    @cached_property
+    def mean_interval(self) -> FloatArray:
+        """Mean of the intervals in s, (n_windows,)."""
+        return self.mean(self.intervals)
+
+    @cached_property
+    def sd(self) -> FloatArray:
+        """Standard deviation of the intervals in s, (n_windows,)."""
+        return self.standard_deviation(self.intervals)
+
+    @cached_property
+    def rmssd(self) -> FloatArray:
+        """Root mean square of successive differences in s, (n_windows,)."""
+        return self.root_mean_square_of_changes(self.intervals)
+
+    @cached_property
+    def sd_of_changes(self) -> FloatArray:
+        """Standard deviation of successive differences in s, (n_windows,)."""
+        return self.standard_deviation_of_pairs(self.changes(self.intervals))
+
+    def changes_beyond(self, seconds: float) -> FloatArray:
+        """Return how many successive differences are larger, (n_windows,); NaN of none at all."""
+        larger = np.abs(self.changes(self.intervals)) > seconds
+        return np.where(self.count_of_pairs > 0, self.total_of_pairs(larger), np.nan)
+
+    @cached_property
+    def sd1(self) -> FloatArray:
+        """Width of the Poincare plot's ellipse in s, (n_windows,)."""
+        return np.sqrt(self.sd_of_changes**2 / 2)
+
+    @cached_property
+    def sd2(self) -> FloatArray:
+        """Length of the Poincare plot's ellipse in s, (n_windows,)."""
+        # Rounding may take what is zero just below it.
+        return np.sqrt(np.maximum(2 * self.sd**2 - self.sd1**2, 0.0))
+
+    @cached_property
+    def shortest(self) -> FloatArray:
+        """The shortest interval in s, (n_windows,)."""
+        return self.quantile(self.ordered, 0.0)
+
+    @cached_property
+    def longest(self) -> FloatArray:
+        """The longest interval in s, (n_windows,)."""
+        return self.quantile(self.ordered, 1.0)
+
+    @cached_property
+    def median(self) -> FloatArray:
+        """Median of the intervals in s, (n_windows,)."""
+        return self.quantile(self.ordered, 0.5)
+
+    def median_absolute_deviation(self) -> FloatArray:
+        """Return the median distance of intervals from their median in s, (n_windows,)."""
+        # Infinite beyond the last interval, where they stay.
+        return self.quantile(np.sort(np.abs(self.ordered - self.median[:, None]), axis=1), 0.5)
+
+    @cached_property
+    def powers(self) -> dict[str, FloatArray]:
+        """Powers of the bands in s**2, (n_windows,); NaN where too little is covered.
+
+        R-R intervals are interpolated linearly at 4 Hz, over missing ones too; the power spectral
+        density is the periodogram of the window less its mean, and the power of a band its
+        integral by trapezoids. On beats without gaps this is what sleepecg computes.
+        """
+        back, ahead = self.window
+        n_epochs, epoch_seconds = int(self.epoch.max()) + 1, round(EPOCH_DURATION)
+        last = (n_epochs - 1) * epoch_seconds + ahead
+        resampled, measured = resample_intervals(self.times, self.durations, first=-back, last=last)
+        n_window = (back + ahead) * RESAMPLED_FREQUENCY
+        step = epoch_seconds * RESAMPLED_FREQUENCY
+        starts = step * np.arange(n_epochs)
+        covered = np.concatenate([[0], np.cumsum(measured)])
+        enough = covered[starts + n_window] - covered[starts] >= self.minimum_coverage * n_window
+        bins = np.arange(1, math.ceil(_HIGHEST_FREQUENCY * (back + ahead)) + 1)
+        power = _periodogram(resampled, n_window, step, n_epochs, bins)
+        # The mean is taken off, so that nothing is left at zero.
+        density = np.hstack([np.zeros((n_epochs, 1)), power])
+        density[~enough] = np.nan
+        # Bins at the edge of two bands fall to one of them by rounding; this is SciPy's.
+        frequency = rfftfreq(n_window, 1 / RESAMPLED_FREQUENCY)[: len(bins) + 1]
+        inside = {name: (a < frequency) & (frequency <= b) for name, (a, b) in _BANDS.items()}
+        return {
+            name: np.asarray(trapezoid(density[:, bins], frequency[bins]))[self.epoch]
+            for name, bins in inside.items()
+        }
+
+    def part_of_power(self, band: str) -> FloatArray:
+        """Return the part of a band in the sum of ``LF`` and ``HF`` in percent, (n_windows,)."""
+        return 100 * self.powers[band] / (self.powers["LF"] + self.powers["HF"])
+
+
+# Each a name and a function of the windows that returns a value for each, in the order of the
+# columns, by group; `HRVFeatures` explains them.
+HRV_FEATURES: dict[str, dict[str, Callable[[HeartbeatWindows], FloatArray]]] = {
+    "time": {
+        "meanNN": lambda windows: windows.mean_interval,
+        "maxNN": lambda windows: windows.longest,
+        "minNN": lambda windows: windows.shortest,
+        "rangeNN": lambda windows: windows.longest - windows.shortest,
+        "SDNN": lambda windows: windows.sd,
+        "RMSSD": lambda windows: windows.rmssd,
+        "SDSD": lambda windows: windows.sd_of_changes,
+        "NN50": lambda windows: windows.changes_beyond(0.05),
+        "NN20": lambda windows: windows.changes_beyond(0.02),
+        "pNN50": lambda windows: windows.changes_beyond(0.05) / windows.count_of_pairs,
+        "pNN20": lambda windows: windows.changes_beyond(0.02) / windows.count_of_pairs,
+        "medianNN": lambda windows: windows.median,
+        "madNN": lambda windows: windows.median_absolute_deviation(),
+        "iqrNN": lambda windows: (
+            windows.quantile(windows.ordered, 0.75) - windows.quantile(windows.ordered, 0.25)
+        ),
+        "cvNN": lambda windows: windows.sd / windows.mean_interval,
+        "cvSD": lambda windows: windows.rmssd / windows.mean_interval,
+        "meanHR": lambda windows: 60 / windows.mean_interval,
+        "maxHR": lambda windows: 60 / windows.shortest,
+        "minHR": lambda windows: 60 / windows.longest,
+        "stdHR": lambda windows: windows.standard_deviation(60 / windows.intervals),
+        "SD1": lambda windows: windows.sd1,
+        "SD2": lambda windows: windows.sd2,
+        "S": lambda windows: np.pi * windows.sd1 * windows.sd2,
+        "SD1_SD2_ratio": lambda windows: windows.sd1 / windows.sd2,
+        "CSI": lambda windows: windows.sd2 / windows.sd1,
+        "CVI": lambda windows: np.log10(16 * windows.sd1 * windows.sd2),
+    },
+    "frequency": {
+        "total_power": lambda windows: windows.powers["total"],
+        "VLF": lambda windows: windows.powers["VLF"],
+        "LF": lambda windows: windows.powers["LF"],
+        "LF_norm": lambda windows: windows.part_of_power("LF"),
+        "HF": lambda windows: windows.powers["HF"],
+        "HF_norm": lambda windows: windows.part_of_power("HF"),
+        "LF_HF_ratio": lambda windows: windows.powers["LF"] / windows.powers["HF"],
+    },
+    # Intervals that were not measured are left out, and those around them joined.
+    "nonlinear": {
+        "SampEn": lambda windows: np.array(
+            [
+                sample_entropy(windows.intervals[start:stop])
+                for start, stop in zip(windows.starts, windows.stops, strict=True)
+            ]
+        ),
+        "DFA_alpha1": lambda windows: _scaling_exponent(windows, _SHORT_BOXES),
+        "DFA_alpha2": lambda windows: _scaling_exponent(windows, _LONG_BOXES),
+    },
+}
 
 
 class HRVFeatures(FeatureTransformer):
@@ -39,7 +208,10 @@ class HRVFeatures(FeatureTransformer):
         Seconds before and after the beginning of the epoch. With several windows the names of the
         features end with both, as in ``SDNN_240_60``.
     groups : sequence of {"time", "frequency", "nonlinear"}, default=all three
-        Which features to compute.
+        Which features to compute if `features` does not say.
+    features : sequence of str or (str, callable), optional
+        Names of features, in their order, and functions of your own with names for them; see the
+        last example. ``groups`` does not count then.
     detector : HeartbeatDetector, optional
         What finds the beats; ``HeartbeatDetector()`` if not given.
     minimum_coverage : float, default=0.8
@@ -48,15 +220,15 @@ class HRVFeatures(FeatureTransformer):
     n_jobs : int, optional
         Nights that are computed at the same time; see joblib.
     verbose : bool, default=False
-        Show progress.
+        Show progress of the nights.
 
     Notes
     -----
     Of normal R-R intervals (NN), those between measured beats, in s:
 
     ==================  ====  =====================================================================
-    ``meanNN`` ...      s     mean, ``max``, ``min``, ``range``, ``median``, ``mad`` (median
-                              absolute deviation), ``iqr`` (interquartile range) of the intervals
+    ``meanNN`` ...      s     mean, ``maxNN``, ``minNN``, ``rangeNN``, ``medianNN``, ``madNN``
+                              (median absolute deviation), ``iqrNN`` (interquartile range)
     ``SDNN``            s     standard deviation of the intervals, over n - 1
     ``RMSSD, SDSD``     s     root mean square, and standard deviation, of successive differences
     ``NN50, NN20``      1     successive differences beyond 50 and 20 ms, and (``pNN50``,
@@ -69,7 +241,8 @@ class HRVFeatures(FeatureTransformer):
     ``CVI``             1     logarithm (base 10) of 16 ``SD1`` ``SD2`` (Toichi et al. 1997)
     ``total_power``     s**2  power up to 0.4 Hz; ``VLF`` from 0.0033, ``LF`` from 0.04, ``HF`` from
                               0.15 to 0.4 Hz
-    ``LF_norm`` ...     %     part of ``LF`` and ``HF`` in their sum; ``LF_HF_ratio``
+    ``LF_norm`` ...     %     part of ``LF``, and (``HF_norm``) of ``HF``, in the sum of both
+    ``LF_HF_ratio``     1     their ratio
     ``SampEn``          1     sample entropy, m = 2, r = 0.2 SD (Richman & Moorman 2000)
     ``DFA_alpha1``      1     scaling exponent over 4 to 16 beats, and (``DFA_alpha2``) over 16 to
                               64 (Peng et al. 1995)
@@ -92,12 +265,22 @@ class HRVFeatures(FeatureTransformer):
     >>> features = HRVFeatures(groups=["time"]).fit_transform(epochs)
     >>> float(features["meanHR"].mean().round(1))
     75.3
+
+    A function of one's own takes the windows, of which ``windows.intervals[start:stop]`` with
+    ``start`` and ``stop`` from ``windows.starts`` and ``windows.stops`` are the NN in s, and
+    returns a value for each:
+
+    >>> def total(windows):
+    ...     return windows.total(windows.intervals)
+    >>> HRVFeatures(features=["SDNN", ("total", total)]).get_feature_names_out()
+    array(['SDNN', 'total'], dtype=object)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **FeatureTransformer._parameter_constraints,
         "windows": ["array-like"],
         "groups": ["array-like"],
+        "features": ["array-like", None],
         "detector": [HeartbeatDetector, None],
         "minimum_coverage": [Interval(Real, 0, 1, closed="right")],
     }
@@ -107,42 +290,37 @@ class HRVFeatures(FeatureTransformer):
         windows: Sequence[tuple[int, int]] = ((240, 60),),
         *,
         groups: Sequence[str] = ("time", "frequency", "nonlinear"),
+        features: Sequence[str | tuple[str, Callable[..., FloatArray]]] | None = None,
         detector: HeartbeatDetector | None = None,
         minimum_coverage: float = 0.8,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.windows = windows
         self.groups = groups
+        self.features = features
         self.detector = detector
         self.minimum_coverage = minimum_coverage
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
 
     @property
     def feature_names(self) -> Sequence[str]:
         """Names of the features."""
-        names = [name for group in self.groups for name in _GROUPS[group]]
-        return name_windows(names, self.windows)
+        return name_windows(self._select_features(), self.windows)
+
+    def _select_features(self) -> dict[str, Callable[[HeartbeatWindows], FloatArray]]:
+        return select_features(self.features, HRV_FEATURES, self.groups)
 
     def _check_parameters(self) -> None:
-        if not set(self.groups) <= set(_GROUPS):
+        if not set(self.groups) <= set(HRV_FEATURES):
             raise ValueError(
-                f"groups={self.groups!r} must be a list of some of {', '.join(_GROUPS)}."
+                f"groups={self.groups!r} must be a list of some of {', '.join(HRV_FEATURES)}."
             )
+        self._select_features()
         check_windows(self.windows)
 
     def compute_features(self, night: Night) -> FloatArray:
-        """Return the features of a night's rows.
-
-        Parameters
-        ----------
-        night : Night
-            The recording and the epochs of it that are asked for.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_features)
-        """
+        """Return the features of a night's rows, (n_rows, n_features)."""
         detector = HeartbeatDetector() if self.detector is None else self.detector
         features = np.full((len(night.epoch), len(self.feature_names)), np.nan)
         for name, rows in night.choose_signals(detector.signals):
@@ -152,43 +330,104 @@ class HRVFeatures(FeatureTransformer):
         return features
 
     def of_beats(self, heartbeats: Heartbeats, epoch: npt.NDArray[np.intp]) -> FloatArray:
-        """Return the features of epochs from beats, wherever they come from.
+        """Return the features of epochs, (n_epochs, n_features), from beats of any source.
 
-        Parameters
-        ----------
-        heartbeats : Heartbeats
-            Of a night.
-        epoch : ndarray of int, shape (n_epochs,)
-            0-based, in any order.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_epochs, n_features)
+        `epoch` holds the 0-based numbers of epochs, (n_epochs,), in any order.
         """
-        columns: list[FloatArray] = []
-        begin = EPOCH_DURATION * epoch.astype(np.float64)
-        for back, ahead in self.windows:
-            windows = IntervalWindows.around(
-                heartbeats.times, heartbeats.intervals, begin - back, begin + ahead
-            )
-            for group in self.groups:
-                if group == "time":
-                    of_group = time_domain(windows)
-                elif group == "nonlinear":
-                    of_group = nonlinear(windows)
-                else:
-                    of_night = frequency_domain(
-                        heartbeats.times,
-                        heartbeats.intervals,
-                        n_epochs=int(epoch.max()) + 1,
-                        epoch_seconds=round(EPOCH_DURATION),
-                        back=back,
-                        ahead=ahead,
-                        minimum_coverage=self.minimum_coverage,
-                    )
-                    of_group = {name: values[epoch] for name, values in of_night.items()}
-                columns += [of_group[name] for name in _GROUPS[group]]
-        features = np.column_stack(columns)
+        times, intervals = heartbeats.times, heartbeats.intervals
+        windows = [
+            HeartbeatWindows(times, intervals, epoch, window, self.minimum_coverage)
+            for window in self.windows
+        ]
+        features = compute_in_windows(self._select_features(), windows)
         # Ratios to nothing, as of beats that do not vary, which classifiers would not take.
         features[np.isinf(features)] = np.nan
         return features
+
+
+def _periodogram(
+    samples: FloatArray, n_window: int, step: int, n_windows: int, bins: npt.NDArray[np.intp]
+) -> FloatArray:
+    """Return the power spectral density of overlapping windows at some bins other than zero.
+
+    Windows share blocks, whose Fourier sums are computed once and turned to their place in each.
+    """
+    block = math.gcd(n_window, step)
+    blocks = samples[: len(samples) // block * block].reshape(-1, block)
+    # Less a common value, which changes no bin, for the digits.
+    blocks = blocks - samples.mean()
+    angle = -2 * np.pi * np.outer(np.arange(block), bins) / n_window
+    of_blocks = blocks @ np.cos(angle) + 1j * (blocks @ np.sin(angle))
+    first = np.arange(n_windows) * (step // block)
+    total = np.zeros((n_windows, len(bins)), dtype=np.complex128)
+    for number in range(n_window // block):
+        turn = np.exp(-2j * np.pi * bins * (number * block % n_window) / n_window)
+        total += of_blocks[first + number] * turn
+    return 2 * (total.real**2 + total.imag**2) / (RESAMPLED_FREQUENCY * n_window)
+
+
+def sample_entropy(values: npt.ArrayLike) -> float:
+    """Return the sample entropy of (n_values,) with m = 2, r = 0.2 SD; NaN if none match.
+
+    >>> round(sample_entropy(np.random.default_rng(0).standard_normal(300)), 1)
+    2.3
+    >>> round(sample_entropy(np.sin(np.arange(300) / 5)), 1)
+    0.2
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if len(x) < _EMBEDDING + 2:
+        return np.nan
+    near = np.abs(x[:, None] - x) <= _TOLERANCE * x.std(ddof=1)
+    # As many templates of two as of three, and none with itself.
+    n = len(x) - _EMBEDDING
+    matches = near[:n, :n]
+    for shift in range(1, _EMBEDDING):
+        matches = matches & near[shift : shift + n, shift : shift + n]
+    longer = matches & near[_EMBEDDING:, _EMBEDDING:]
+    pairs, longer_pairs = np.count_nonzero(matches) - n, np.count_nonzero(longer) - n
+    return float(-np.log(longer_pairs / pairs)) if longer_pairs > 0 else np.nan
+
+
+def _scaling_exponent(windows: IntervalWindows, boxes: tuple[int, ...]) -> FloatArray:
+    """Return the slope of the logarithm of the fluctuation over that of the box size."""
+    fluctuation = np.column_stack([_mean_square_fluctuation(windows, size) for size in boxes])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithm = np.log(fluctuation) / 2
+    logarithm[~np.isfinite(logarithm)] = np.nan
+    size = np.log(boxes)
+    size = size - size.mean()
+    # NaN if the largest box is too large for the window.
+    return logarithm @ size / (size @ size)
+
+
+def _mean_square_fluctuation(windows: IntervalWindows, size: int) -> FloatArray:
+    """Return the mean square of the profile less its trend in each box, over whole boxes.
+
+    The profile of a window differs from that of the night by a line, which goes with the trend,
+    so that the boxes that begin at each beat are computed once.
+    """
+    n_boxes = windows.count // size
+    if len(windows.intervals) < size:
+        return np.full(len(n_boxes), np.nan)
+    profile = np.cumsum(windows.intervals - windows.intervals.mean())
+    residual = _squared_residual(profile, size)
+    # Running sums over boxes that follow each other: one row a box, one column a phase.
+    n_rows = -(-len(residual) // size)
+    rows = np.pad(residual, (0, n_rows * size - len(residual))).reshape(n_rows, size)
+    running = np.vstack([np.zeros(size), np.cumsum(rows, axis=0)])
+    row, phase = np.divmod(windows.starts, size)
+    first = np.minimum(row, n_rows)
+    total = running[np.minimum(first + n_boxes, n_rows), phase] - running[first, phase]
+    return np.where(n_boxes > 0, total / np.maximum(n_boxes * size, 1), np.nan)
+
+
+def _squared_residual(profile: FloatArray, size: int) -> FloatArray:
+    """Return for the box from each beat on the sum of squares that a line leaves."""
+    boxes = np.lib.stride_tricks.sliding_window_view(profile, size)
+    position = np.arange(size) - (size - 1) / 2
+    # About the first of each box, for the digits.
+    centred = boxes - boxes[:, :1]
+    sums, products = centred.sum(axis=1), centred @ position
+    squares = np.einsum("ij,ij->i", centred, centred)
+    residual = squares - sums**2 / size - products**2 / (position @ position)
+    return np.maximum(residual, 0.0)

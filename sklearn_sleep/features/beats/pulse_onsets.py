@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
-from sklearn_sleep.features.peaks import vertex
+from sklearn_sleep.features.samples import refine_peaks
 
 __all__ = ["detect_pulse_onsets"]
 
@@ -30,37 +30,16 @@ _STEEPEST = (5.0, 95.0)
 
 
 def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> FloatArray:
-    """Return the times at which the pulses begin.
+    """Return when pulses begin in s, (n_beats,), in a finite PPG, (n_samples,), at a rate in Hz.
 
     Systolic waves are found by two moving averages (Elgendi et al. 2013). The onset is where the
     tangent at the steepest rise meets the level of the foot, the intersecting tangents of
     Chiu et al. 1991 (Am Heart J 121:1460-1470), which moves less with noise and with the height of
-    the pulse than foot or peak do.
+    the pulse than foot or peak do. A PPG that falls more steeply than it rises is turned around.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        In any unit; finite. A signal that falls more steeply than it rises is upside down, and is
-        turned.
-    sampling_frequency : float
-        In Hz, 20 or more.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_beats,)
-        In s from the first sample, rising.
-
-    Raises
-    ------
-    ValueError
-        If the sampling frequency is too low to tell a systolic wave.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 1 / 64)
     >>> pulse = np.exp(-0.5 * ((time % 0.8 - 0.4) / 0.08) ** 2)
-    >>> onsets = detect_pulse_onsets(pulse, 64)
-    >>> bool(np.allclose(np.diff(onsets), 0.8, atol=0.002))
+    >>> bool(np.allclose(np.diff(detect_pulse_onsets(pulse, 64)), 0.8, atol=0.002))
     True
     """
     if sampling_frequency < 20:
@@ -126,7 +105,7 @@ def _onsets(
     # Of a signal that stood still before an artefact there is no rise.
     peaks, steepest = peaks[rises], steepest[rises]
     value, slope = value[rises], slope[rises]
-    offset, steepness = vertex(slope, steepest)
+    offset, steepness = refine_peaks(slope, steepest)
     row = np.arange(len(peaks))
     before = np.arange(value.shape[1]) <= steepest[:, None]
     foot = np.where(before, value, np.inf).min(axis=1)

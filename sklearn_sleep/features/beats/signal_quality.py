@@ -33,24 +33,9 @@ def signal_quality(
     than a factor of 2.2. The paper takes windows of 10 s, and trusts an ECG from 0.66 and a PPG
     from 0.86 on.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        ECG or PPG; NaN where it is missing.
-    sampling_frequency : float
-        In Hz.
-    beats : array-like of shape (n_beats,)
-        Times of the beats as detected, not corrected, in s from the first sample, rising.
-    n_epochs : int
-        Number of 30-second epochs.
+    Of an ECG or PPG, (n_samples,), NaN where it is missing, at a rate in Hz, and its beats in s as
+    detected, not corrected, (n_beats,): up to 1, (n_epochs,), NaN where all samples are missing.
 
-    Returns
-    -------
-    ndarray of float64, shape (n_epochs,)
-        Up to 1; NaN where all samples are missing.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 1 / 64)
     >>> pulse = np.exp(-0.5 * ((time % 0.8 - 0.4) / 0.08) ** 2)
     >>> pulse[32 * 64 :] = np.random.default_rng(0).standard_normal(28 * 64)
@@ -74,13 +59,13 @@ def signal_quality(
     return quality
 
 
-def _by_epoch(epoch: npt.NDArray[np.intp], n_epochs: int) -> npt.NDArray[np.intp]:
-    """Return where the beats of each epoch begin and, last, where they end."""
+def _bounds_of_epochs(epoch: npt.NDArray[np.intp], n_epochs: int) -> npt.NDArray[np.intp]:
+    # Where the beats of each begin and, last, where they end.
     return np.searchsorted(epoch, np.arange(n_epochs + 1))
 
 
 def _median_interval(times: FloatArray, epoch: npt.NDArray[np.intp], n_epochs: int) -> FloatArray:
-    bounds = _by_epoch(epoch, n_epochs)
+    bounds = _bounds_of_epochs(epoch, n_epochs)
     medians = np.full(max(n_epochs, epoch.max(initial=-1) + 1), np.nan)
     for number, (start, stop) in enumerate(pairwise(bounds)):
         if stop - start > 1:
@@ -103,7 +88,7 @@ def _plausible(
     times: FloatArray, epoch: npt.NDArray[np.intp], n_epochs: int
 ) -> npt.NDArray[np.bool_]:
     plausible = np.zeros(n_epochs, dtype=bool)
-    bounds = _by_epoch(epoch, n_epochs)
+    bounds = _bounds_of_epochs(epoch, n_epochs)
     for number, (start, stop) in enumerate(pairwise(bounds)):
         intervals = np.diff(times[start:stop])
         if len(intervals) == 0:

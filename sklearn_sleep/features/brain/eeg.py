@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.integrate import simpson, trapezoid
+from scipy.signal import welch
+from scipy.stats import iqr
 
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS
-from sklearn_sleep.features.base import FeatureTransformer
-from sklearn_sleep.features.brain.eeg_waveform import (
-    BANDS,
-    COMPLEXITY,
-    RATIOS,
-    SHAPE,
-    band_powers,
-    complexity,
-    shape,
-)
-from sklearn_sleep.features.brain.slow_waves import detect_slow_waves
+from sklearn_sleep.features.base import FeatureTransformer, compute_columns, select_features
+from sklearn_sleep.features.brain.slow_waves import SlowWaves, detect_slow_waves
 from sklearn_sleep.features.brain.spindles import detect_spindles
-from sklearn_sleep.features.brain.zero_phase_filter import band_pass
-from sklearn_sleep.features.samples import bridge_gaps, usable_samples
+from sklearn_sleep.features.samples import band_pass, bridge_gaps, usable_samples
 from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
-__all__ = ["EEGFeatures"]
+__all__ = ["EEG_FEATURES", "EEGEpochs", "EEGFeatures", "SleepEvents"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -37,13 +33,188 @@ IntArray = npt.NDArray[np.intp]
 _FREQUENCY = 100
 _BAND, _TRANSITIONS = (0.4, 30.0), (0.4, 7.5)
 _LOWEST_FREQUENCY = 64.0
+# Hz; those of YASA, which split delta where slow oscillations begin (Steriade et al. 1993,
+# J Neurosci 13:3252-3265).
+_BANDS = {
+    "slow_delta": (0.4, 1.0),
+    "fast_delta": (1.0, 4.0),
+    "theta": (4.0, 8.0),
+    "alpha": (8.0, 12.0),
+    "sigma": (12.0, 16.0),
+    "beta": (16.0, 30.0),
+}
+# s of the Welch segments: two periods of the slowest wave.
+_SEGMENT = 5.0
+# Largest step of the curve lengths (Higuchi 1988, Physica D 31:277-283), as YASA has it.
+_LARGEST_STEP = 10
 # Of which the processor's cache holds what is computed of them (measured: 8 to 64).
 _EPOCHS_IN_CACHE = 32
 # uV, well below the steps of any recorder.
 _FLAT = 1e-3
 _SAMPLES_PER_EPOCH = round(_FREQUENCY * EPOCH_DURATION)
-_EVENTS = ("spindles", "spindle_seconds", "slow_waves", "slow_wave_height")
-_EEG, _EOG, _EMG = "EEG", "EOG", "EMG"
+
+
+@dataclass(frozen=True)
+class SleepEvents:
+    """Spindles and slow waves in the EEG of a night in uV at 100 Hz, (n_samples,)."""
+
+    samples: FloatArray
+
+    @cached_property
+    def spindles(self) -> FloatArray:
+        """Where spindles begin and end in s, (n_spindles, 2)."""
+        return detect_spindles(self.samples, _FREQUENCY)
+
+    @cached_property
+    def slow_waves(self) -> SlowWaves:
+        """The slow waves."""
+        return detect_slow_waves(self.samples, _FREQUENCY)
+
+    def count(self, times: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+        """Return how many events of times in s are in each epoch of the night, (n_epochs,)."""
+        n_epochs = len(self.samples) // _SAMPLES_PER_EPOCH
+        of_event = (times // EPOCH_DURATION).astype(np.intp)
+        return np.bincount(of_event, weights, minlength=n_epochs).astype(np.float64)
+
+    @cached_property
+    def slow_wave_heights(self) -> FloatArray:
+        """Mean height of slow waves in each epoch of the night in uV, (n_epochs,); 0 of none."""
+        times, heights = self.slow_waves.troughs, self.slow_waves.heights
+        return self.count(times, heights) / np.maximum(self.count(times), 1)
+
+
+@dataclass(frozen=True)
+class EEGEpochs:
+    """Epochs of an EEG, EOG or EMG from 0.4 to 30 Hz, and what several features take of them.
+
+    `samples` are in uV at 100 Hz, (n_epochs, 3000); `epoch`, (n_epochs,), tells where they are in
+    the night whose `events` were looked for.
+    """
+
+    samples: FloatArray
+    epoch: IntArray
+    events: SleepEvents
+
+    @cached_property
+    def centred(self) -> FloatArray:
+        """Samples less the mean of their epoch, for the moments."""
+        return self.samples - self.samples.mean(axis=1, keepdims=True)
+
+    @cached_property
+    def squares(self) -> FloatArray:
+        """Squares of the centred samples."""
+        return self.centred**2
+
+    @cached_property
+    def variance(self) -> FloatArray:
+        """Variance, over n, (n_epochs,)."""
+        return self.squares.mean(axis=1)
+
+    @cached_property
+    def change(self) -> FloatArray:
+        """Change from sample to sample, (n_epochs, 2999)."""
+        return np.diff(self.samples, axis=1)
+
+    @cached_property
+    def variance_of_change(self) -> FloatArray:
+        """Variance of the change, (n_epochs,)."""
+        return self.change.var(axis=1)
+
+    @cached_property
+    def mobility(self) -> FloatArray:
+        """Hjorth's mobility, (n_epochs,)."""
+        return np.sqrt(self.variance_of_change / self.variance)
+
+    @cached_property
+    def spectrum(self) -> tuple[FloatArray, FloatArray]:
+        """Frequencies in Hz and power spectral density in uV**2/Hz, (n_epochs, n_frequencies).
+
+        The median over Hamming-windowed segments of 5 s that overlap by half (Welch's method).
+        """
+        return welch(
+            self.samples,
+            _FREQUENCY,
+            window="hamming",
+            nperseg=round(_SEGMENT * _FREQUENCY),
+            average="median",
+            axis=1,
+        )
+
+    def power(self, low: float, high: float, integrate: Callable[..., Any]) -> FloatArray:
+        """Return the power from one frequency in Hz to another in uV**2, (n_epochs,)."""
+        frequency, density = self.spectrum
+        inside = (low <= frequency) & (frequency <= high)
+        return np.asarray(integrate(density[:, inside], frequency[inside], axis=1))
+
+    @cached_property
+    def shares(self) -> dict[str, FloatArray]:
+        """Part of each band, and of ``"delta"``, in the power, (n_epochs,), by Simpson's rule."""
+        total = self.power(*_BAND, simpson)
+        shares = {name: self.power(*band, simpson) / total for name, band in _BANDS.items()}
+        return shares | {"delta": shares["slow_delta"] + shares["fast_delta"]}
+
+    def ratio(self, band: str, other: str) -> FloatArray:
+        """Return how many times the power of another band one has, (n_epochs,)."""
+        return self.shares[band] / self.shares[other]
+
+
+# Each a name and a function of epochs that returns a value for each, in the order of the columns,
+# by group; `EEGFeatures` explains them.
+EEG_FEATURES: dict[str, dict[str, Callable[[EEGEpochs], FloatArray]]] = {
+    "shape": {
+        "sd": lambda epochs: np.sqrt(
+            epochs.variance * epochs.samples.shape[1] / (epochs.samples.shape[1] - 1)
+        ),
+        "iqr": lambda epochs: iqr(epochs.samples, axis=1),
+        "skewness": lambda epochs: (
+            (epochs.squares * epochs.centred).mean(axis=1) / epochs.variance**1.5
+        ),
+        "kurtosis": lambda epochs: (epochs.squares**2).mean(axis=1) / epochs.variance**2 - 3,
+        "zero_crossings": lambda epochs: _sign_changes(epochs.samples),
+        "hjorth_mobility": lambda epochs: epochs.mobility,
+        "hjorth_complexity": lambda epochs: (
+            np.sqrt(np.diff(epochs.change, axis=1).var(axis=1) / epochs.variance_of_change)
+            / epochs.mobility
+        ),
+    },
+    "bands": {
+        "slow_delta": lambda epochs: epochs.shares["slow_delta"],
+        "fast_delta": lambda epochs: epochs.shares["fast_delta"],
+        "theta": lambda epochs: epochs.shares["theta"],
+        "alpha": lambda epochs: epochs.shares["alpha"],
+        "sigma": lambda epochs: epochs.shares["sigma"],
+        "beta": lambda epochs: epochs.shares["beta"],
+    },
+    "ratios": {
+        "delta_theta_ratio": lambda epochs: epochs.ratio("delta", "theta"),
+        "delta_sigma_ratio": lambda epochs: epochs.ratio("delta", "sigma"),
+        "delta_beta_ratio": lambda epochs: epochs.ratio("delta", "beta"),
+        "alpha_theta_ratio": lambda epochs: epochs.ratio("alpha", "theta"),
+    },
+    # By trapezoids, as in YASA.
+    "power": {"power": lambda epochs: epochs.power(*_BAND, trapezoid)},
+    "complexity": {
+        "permutation_entropy": lambda epochs: _permutation_entropy(epochs.samples),
+        "higuchi_dimension": lambda epochs: _higuchi_dimension(epochs.samples),
+        "petrosian_dimension": lambda epochs: _petrosian_dimension(epochs.change),
+    },
+    "events": {
+        "spindles": lambda epochs: epochs.events.count(epochs.events.spindles.mean(axis=1))[
+            epochs.epoch
+        ],
+        "spindle_seconds": lambda epochs: _seconds_in(epochs.events.spindles, epochs.epoch),
+        "slow_waves": lambda epochs: epochs.events.count(epochs.events.slow_waves.troughs)[
+            epochs.epoch
+        ],
+        "slow_wave_height": lambda epochs: epochs.events.slow_wave_heights[epochs.epoch],
+    },
+}
+# What a signal has, by what its name begins with.
+_GROUPS = {
+    "EEG": tuple(EEG_FEATURES),
+    "EOG": ("shape", "bands", "power", "complexity"),
+    "EMG": ("shape", "power", "complexity"),
+}
 
 
 class EEGFeatures(FeatureTransformer):
@@ -59,8 +230,12 @@ class EEGFeatures(FeatureTransformer):
         begin with them, as in ``EEG_sigma``.
     events : bool, default=True
         Whether to look for spindles and slow waves in EEG.
+    features : sequence of str or (str, callable), optional
+        Names of features without the signal's, and functions of your own with names for them, as
+        in `HRVFeatures`; they take epochs, of which ``epochs.samples`` are in uV, (n_epochs,
+        3000). Signals have those that are meant for them, whatever ``events`` is.
     n_jobs : int, optional
-        Nights that are computed at the same time; see joblib.
+        Nights whose signals are computed at the same time; see joblib.
     verbose : bool, default=False
         Show progress.
 
@@ -88,7 +263,8 @@ class EEGFeatures(FeatureTransformer):
                                  fdelta              4 Hz; of EEG and EOG
     ``theta, alpha, sigma``      theta, ...    1     4 to 8, 8 to 12 and 12 to 16 Hz
     ``beta``                     beta          1     16 to 30 Hz
-    ``delta_theta_ratio`` ...    dt, ds, db    1     delta over theta, sigma and beta; of EEG
+    ``delta_theta_ratio`` ...    dt, ds, db    1     delta over theta, and ``delta_sigma_ratio``,
+                                                     ``delta_beta_ratio``; of EEG
     ``alpha_theta_ratio``        at            1     of EEG
     ``power``                    abspow        uV^2  from 0.4 to 30 Hz
     ``permutation_entropy``      perm          1     of the order of three samples, up to 1
@@ -116,6 +292,7 @@ class EEGFeatures(FeatureTransformer):
         **FeatureTransformer._parameter_constraints,
         "signals": ["array-like"],
         "events": ["boolean"],
+        "features": ["array-like", None],
     }
 
     def __init__(
@@ -123,30 +300,33 @@ class EEGFeatures(FeatureTransformer):
         signals: Sequence[str] = ("EEG",),
         *,
         events: bool = True,
+        features: Sequence[str | tuple[str, Callable[..., FloatArray]]] | None = None,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.signals = signals
         self.events = events
+        self.features = features
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
 
     @property
     def feature_names(self) -> Sequence[str]:
         """Names of the features."""
-        return [f"{signal}_{name}" for signal in self.signals for name in self._names(signal)]
+        return [
+            f"{signal}_{name}" for signal in self.signals for name in self._select_features(signal)
+        ]
 
-    def _names(self, signal: str) -> tuple[str, ...]:
-        kind = _kind(signal)
-        bands = () if kind == _EMG else tuple(BANDS)
-        of_eeg = kind == _EEG
-        return (
-            *SHAPE,
-            *bands,
-            *(RATIOS if of_eeg else ()),
-            "power",
-            *COMPLEXITY,
-            *(_EVENTS if of_eeg and self.events else ()),
-        )
+    def _select_features(self, signal: str) -> dict[str, Callable[[EEGEpochs], FloatArray]]:
+        kind = next((kind for kind in _GROUPS if signal.startswith(kind)), "EEG")
+        default = [group for group in _GROUPS[kind] if self.events or group != "events"]
+        selected = select_features(self.features, EEG_FEATURES, default)
+        of_others = [
+            function
+            for group, functions in EEG_FEATURES.items()
+            if group not in _GROUPS[kind]
+            for function in functions.values()
+        ]
+        return {name: of for name, of in selected.items() if of not in of_others}
 
     def _check_parameters(self) -> None:
         for signal in self.signals:
@@ -155,24 +335,15 @@ class EEGFeatures(FeatureTransformer):
                 raise ValueError(
                     f"signals={self.signals!r} must be EEG, EOG or EMG; {signal} is none of them."
                 )
+            self._select_features(signal)
 
     def compute_features(self, night: Night) -> FloatArray:
-        """Return the features of a night's rows.
-
-        Parameters
-        ----------
-        night : Night
-            The recording and the epochs of it that are asked for.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_features)
-        """
+        """Return the features of a night's rows, (n_rows, n_features)."""
         return np.hstack([self._of_signal(night, name) for name in self.signals])
 
     def _of_signal(self, night: Night, name: str) -> FloatArray:
-        names = self._names(name)
-        features = np.full((len(night.epoch), len(names)), np.nan)
+        functions = self._select_features(name)
+        features = np.full((len(night.epoch), len(functions)), np.nan)
         if name not in night.recording.signals:
             return features
         may_use = night.may_use(name)
@@ -185,15 +356,9 @@ class EEGFeatures(FeatureTransformer):
         filled, _ = bridge_gaps(samples.ravel())
         epoch, position = np.unique(night.epoch[rows], return_inverse=True)
         filtered = band_pass(filled, _FREQUENCY, _BAND, _TRANSITIONS)
-        values = _of_epochs(filtered.reshape(samples.shape)[epoch])
-        if _EVENTS[0] in names:
-            values |= _events(filled, epoch)
-        features[rows] = np.column_stack([values[feature] for feature in names])[position]
+        epochs = EEGEpochs(filtered.reshape(samples.shape)[epoch], epoch, SleepEvents(filled))
+        features[rows] = _compute_in_parts(functions, epochs)[position]
         return features
-
-
-def _kind(signal: str) -> str:
-    return next((kind for kind in (_EOG, _EMG) if signal.startswith(kind)), _EEG)
 
 
 def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
@@ -215,33 +380,16 @@ def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
     return resampled.astype(np.float64).reshape(-1, _SAMPLES_PER_EPOCH)
 
 
-def _of_epochs(epochs: FloatArray) -> dict[str, FloatArray]:
-    """Return the features of epochs but for events, a few epochs at a time."""
+def _compute_in_parts(
+    functions: dict[str, Callable[[EEGEpochs], FloatArray]], epochs: EEGEpochs
+) -> FloatArray:
+    """Return features, (n_epochs, n_features), of a few epochs at a time."""
     parts = []
-    for start in range(0, len(epochs), _EPOCHS_IN_CACHE):
-        part = epochs[start : start + _EPOCHS_IN_CACHE]
-        parts.append(shape(part) | band_powers(part, _FREQUENCY) | complexity(part))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _events(samples: FloatArray, epoch: IntArray) -> dict[str, FloatArray]:
-    """Return spindles and slow waves of epochs."""
-    spindles = detect_spindles(samples, _FREQUENCY)
-    waves = detect_slow_waves(samples, _FREQUENCY)
-    n_epochs = len(samples) // _SAMPLES_PER_EPOCH
-
-    def count(times: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-        of_event = (times // EPOCH_DURATION).astype(np.intp)
-        counts = np.bincount(of_event, weights, minlength=n_epochs)
-        return counts[epoch].astype(np.float64)
-
-    n_waves = count(waves.troughs)
-    return {
-        "spindles": count(spindles.mean(axis=1)),
-        "spindle_seconds": _seconds_in(spindles, epoch),
-        "slow_waves": n_waves,
-        "slow_wave_height": count(waves.troughs, waves.heights) / np.maximum(n_waves, 1),
-    }
+    for start in range(0, len(epochs.epoch), _EPOCHS_IN_CACHE):
+        few = slice(start, start + _EPOCHS_IN_CACHE)
+        part = EEGEpochs(epochs.samples[few], epochs.epoch[few], epochs.events)
+        parts.append(compute_columns(functions, part, len(part.epoch)))
+    return np.concatenate(parts)
 
 
 def _seconds_in(events: FloatArray, epoch: IntArray) -> FloatArray:
@@ -250,7 +398,6 @@ def _seconds_in(events: FloatArray, epoch: IntArray) -> FloatArray:
     passed = np.concatenate([[0.0], np.cumsum(np.diff(events, axis=1))])
 
     def until(times: FloatArray) -> FloatArray:
-        """Return the seconds in events before each time."""
         n_edges = np.searchsorted(edges, times)
         begun = n_edges % 2 == 1
         last = edges[np.maximum(n_edges - 1, 0)] if len(edges) else times
@@ -258,3 +405,48 @@ def _seconds_in(events: FloatArray, epoch: IntArray) -> FloatArray:
 
     begin = EPOCH_DURATION * epoch.astype(np.float64)
     return until(begin + EPOCH_DURATION) - until(begin)
+
+
+def _sign_changes(epochs: FloatArray) -> FloatArray:
+    negative = np.signbit(epochs)
+    return (negative[:, 1:] != negative[:, :-1]).sum(axis=1).astype(np.float64)
+
+
+def _petrosian_dimension(change: FloatArray) -> FloatArray:
+    """Return that told by turns of the curve (Petrosian 1995, Proc IEEE CBMS 212-217)."""
+    n_samples = change.shape[1] + 1
+    logarithm = math.log10(n_samples)
+    turns = _sign_changes(change)
+    return logarithm / (logarithm + np.log10(n_samples / (n_samples + 0.4 * turns)))
+
+
+def _permutation_entropy(epochs: FloatArray) -> FloatArray:
+    """Return that of orders of three samples, up to 1 (Bandt & Pompe 2002, PRL 88:174102)."""
+    first, second, third = epochs[:, :-2], epochs[:, 1:-1], epochs[:, 2:]
+    # Three comparisons tell the six orders apart; equal samples keep their order in time.
+    order = 4 * (second < first) + 2 * (third < second) + (third < first)
+    share = np.stack([(order == number).mean(axis=1) for number in range(8)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -np.where(share > 0, share * np.log2(share), 0.0).sum(axis=0)
+    return entropy / math.log2(6)
+
+
+def _higuchi_dimension(epochs: FloatArray) -> FloatArray:
+    """Return the slope of the curve's length over steps of 1 to 10 samples (Higuchi 1988)."""
+    n_samples = epochs.shape[1]
+    lengths = []
+    for step in range(1, _LARGEST_STEP + 1):
+        distance = np.abs(epochs[:, step:] - epochs[:, :-step])
+        of_starts = []
+        for start in range(step):
+            n_steps = (n_samples - 1 - start) // step
+            total = distance[:, start::step][:, :n_steps].sum(axis=1)
+            of_starts.append(total / step * (n_samples - 1) / (step * n_steps))
+        lengths.append(np.mean(of_starts, axis=0))
+    with np.errstate(divide="ignore"):
+        logarithms = np.log(lengths)
+    inverse = np.log(1 / np.arange(1, _LARGEST_STEP + 1))
+    inverse -= inverse.mean()
+    # Not a matrix product, whose rounding depends on how many epochs there are.
+    slope = (inverse[:, None] * logarithms).sum(axis=0) / (inverse**2).sum()
+    return np.where(np.isfinite(slope), slope, np.nan)

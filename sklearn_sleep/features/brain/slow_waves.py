@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.features.brain.zero_phase_filter import band_pass
+from sklearn_sleep.features.samples import band_pass
 
 __all__ = ["SlowWaves", "detect_slow_waves"]
 
@@ -22,16 +22,10 @@ _NEGATIVE_DURATION, _POSITIVE_DURATION = (0.3, 1.5), (0.1, 1.0)
 
 
 class SlowWaves(NamedTuple):
-    """Slow waves of a night.
+    """Slow waves of a night, each (n_waves,).
 
-    Attributes
-    ----------
-    starts, stops : ndarray of float64, shape (n_waves,)
-        Times in s at which the negative half wave begins and the positive one ends.
-    troughs : ndarray of float64, shape (n_waves,)
-        Times in s of the negative peaks.
-    heights : ndarray of float64, shape (n_waves,)
-        From the negative to the positive peak, in uV.
+    `starts` and `stops` are times in s at which the negative half wave begins and the positive one
+    ends, `troughs` those of the negative peaks; `heights` are from peak to peak, in uV.
     """
 
     starts: FloatArray
@@ -41,24 +35,11 @@ class SlowWaves(NamedTuple):
 
 
 def detect_slow_waves(samples: npt.ArrayLike, sampling_frequency: float) -> SlowWaves:
-    """Return the slow waves of an EEG.
+    """Return the slow waves of a finite EEG in uV, (n_samples,), at 10 Hz or more.
 
     Between 0.3 and 1.5 Hz, a negative half wave of 40 to 200 uV and 0.3 to 1.5 s and the positive
     one after it, of 10 to 150 uV and 0.1 to 1 s, that together are 75 to 350 uV high.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        EEG in uV; finite.
-    sampling_frequency : float
-        In Hz, 10 or more.
-
-    Returns
-    -------
-    SlowWaves
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 0.01)
     >>> waves = detect_slow_waves(60 * np.sin(2 * np.pi * 0.8 * time), 100)
     >>> len(waves.starts), float(waves.heights[20].round())

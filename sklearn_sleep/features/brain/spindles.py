@@ -9,7 +9,7 @@ from scipy.signal import oaconvolve
 from scipy.signal.windows import hann
 from scipy.stats import trimboth
 
-from sklearn_sleep.features.brain.zero_phase_filter import band_pass
+from sklearn_sleep.features.samples import band_pass
 
 __all__ = ["detect_spindles"]
 
@@ -33,29 +33,14 @@ _DURATION, _CLOSEST = (0.5, 2.0), 0.5
 
 
 def detect_spindles(samples: npt.ArrayLike, sampling_frequency: float) -> FloatArray:
-    """Return where sleep spindles begin and end.
+    """Return where sleep spindles begin and end in s, (n_spindles, 2).
 
-    A spindle is where waves of 12 to 15 Hz hold 20% of the power from 1 to 30 Hz, correlate by
-    0.65 with all of the EEG, and are as high as their mean over the night and 1.5 standard
-    deviations, for 0.5 to 2 s.
+    Of a finite EEG in uV, (n_samples,), at 80 Hz or more. A spindle is where waves of 12 to 15 Hz
+    hold 20% of the power from 1 to 30 Hz, correlate by 0.65 with all of the EEG, and are as high as
+    their mean over the night and 1.5 standard deviations, for 0.5 to 2 s.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        EEG in uV; finite.
-    sampling_frequency : float
-        In Hz, 80 or more.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_spindles, 2)
-        Times in s.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 0.01)
-    >>> rng = np.random.default_rng(0)
-    >>> eeg = 20 * np.sin(2 * np.pi * 2 * time) + rng.standard_normal(len(time))
+    >>> eeg = 20 * np.sin(2 * np.pi * 2 * time) + np.random.default_rng(0).standard_normal(6000)
     >>> eeg += 30 * np.exp(-(((time - 30) / 0.4) ** 2)) * np.sin(2 * np.pi * 13 * time)
     >>> detect_spindles(eeg, 100).round(1)
     array([[29.6, 30.4]])

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import median_filter
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
-from sklearn_sleep.features.peaks import vertex
-from sklearn_sleep.features.samples import bridge_gaps
+from sklearn_sleep.features.samples import bridge_gaps, refine_peaks
 
 __all__ = ["Breaths", "detect_breaths"]
 
@@ -39,20 +38,10 @@ _SWING_OF_SINE = 2 * np.sqrt(2)
 class Breaths:
     """The breaths of a night.
 
-    Attributes
-    ----------
-    onsets : ndarray of float64, shape (n_breaths + 1,)
-        Times in s at which inspirations begin, rising; the last one ends the last breath. Empty
-        if there is no breath.
-    peaks : ndarray of float64, shape (n_breaths,)
-        Times in s at which inspirations end.
-    depths : ndarray of float64, shape (n_breaths,)
-        Rises of the signal from onset to peak, in its unit.
-    similarities : ndarray of float64, shape (n_breaths,)
-        Correlation of the signal in the breath with that in the one before, both stretched to the
-        same length; NaN of the first.
-    is_measured : ndarray of bool, shape (n_breaths,)
-        Whether the signal was there throughout the breath.
+    `onsets`, (n_breaths + 1,), are times in s at which inspirations begin, the last one the end of
+    the last breath; `peaks`, (n_breaths,), those at which they end. `depths` are rises from onset
+    to peak, in the signal's unit; `similarities` correlations with the breath before, stretched to
+    the same length, NaN of the first; `is_measured` says whether the signal was there throughout.
     """
 
     onsets: FloatArray
@@ -63,7 +52,7 @@ class Breaths:
 
     @property
     def durations(self) -> FloatArray:
-        """Durations in s, of shape (n_breaths,); NaN of breaths that were not measured."""
+        """Durations in s, (n_breaths,); NaN of breaths that were not measured."""
         return np.where(self.is_measured, np.diff(self.onsets), np.nan)
 
     @classmethod
@@ -74,38 +63,18 @@ class Breaths:
 
 
 def detect_breaths(samples: npt.ArrayLike, sampling_frequency: float) -> Breaths:
-    """Return the breaths of a respiratory signal.
+    """Return the breaths of a respiratory signal, (n_samples,), NaN where it is missing.
 
     The signal is filtered from 0.05 to 1 Hz. An inspiration ends at a peak that rises from both
     sides by 0.3 of the usual swing or more, the least that Khodadad et al. 2018 (Physiol Meas
     39:094001) take for a breath, and begins at the lowest point after the peak before. The usual
-    swing is that of the 75 s around. Pauses, as of an apnoea, make long breaths.
+    swing is that of the 75 s around. Pauses, as of an apnoea, make long breaths. A signal that
+    falls more steeply than it rises is turned, since inspiration is the shorter part at rest.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        In any unit; NaN where it is missing. A signal that falls more steeply than it rises is
-        upside down, since inspiration is the shorter part of a breath at rest, and is turned.
-    sampling_frequency : float
-        In Hz, 4 or more.
-
-    Returns
-    -------
-    Breaths
-
-    Raises
-    ------
-    ValueError
-        If the sampling frequency is too low to tell a breath.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 0.1)
     >>> breaths = detect_breaths(-np.cos(2 * np.pi * time / 4), 10)
-    >>> breaths.durations.round(1)[3:6]
-    array([4., 4., 4.])
-    >>> breaths.depths.round(1)[3:6]
-    array([2., 2., 2.])
+    >>> breaths.durations.round(1)[3:6], breaths.depths.round(1)[3:6]
+    (array([4., 4., 4.]), array([2., 2., 2.]))
     """
     values, missing, frequency = _filter(samples, sampling_frequency)
     if not len(values):
@@ -134,10 +103,7 @@ def detect_breaths(samples: npt.ArrayLike, sampling_frequency: float) -> Breaths
 def _filter(
     samples: npt.ArrayLike, sampling_frequency: float
 ) -> tuple[FloatArray, npt.NDArray[np.bool_], float]:
-    """Return the signal from 0.05 to 1 Hz, at some 10 Hz; where it is missing; its frequency.
-
-    Nothing if no sample differs from the others.
-    """
+    """Return a signal that changes from 0.05 to 1 Hz at some 10 Hz; its gaps; its rate."""
     if sampling_frequency < 4:
         raise ValueError(
             f"The respiration has {sampling_frequency:g} samples per second; breaths need 4 or "
@@ -179,9 +145,9 @@ def _usual_swing(values: FloatArray, frequency: float) -> FloatArray:
 
 
 def _refine(values: FloatArray, at: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-    """Return where between samples maxima lie, in samples, and their heights."""
+    """Return where between samples maxima lie, in samples, and their heights, (n_maxima,)."""
     inside = at.clip(1, len(values) - 2)
-    offset, height = vertex(values[inside[:, None] + np.arange(-1, 2)], np.ones_like(inside))
+    offset, height = refine_peaks(values[inside[:, None] + np.arange(-1, 2)], np.ones_like(inside))
     # At the edges of the night there is nothing to refine with.
     offset[inside != at], height[inside != at] = 0.0, values[at[inside != at]]
     return at + offset, height

@@ -31,25 +31,10 @@ def respiration_from_ecg(
     """Return the height of the QRS complexes: the lungs move the heart against the electrodes.
 
     After Moody et al. 1985 (Comput Cardiol 12:113-116); the "amplitude modulation" of Charlton et
-    al. 2016 (Physiol Meas 37:610-626).
+    al. 2016 (Physiol Meas 37:610-626). Of an ECG, (n_samples,), NaN where it is missing, at a rate
+    in Hz: at `DERIVED_FREQUENCY`, NaN between beats more than 3 s apart. Its sign means nothing;
+    beats that were corrected are left out.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        ECG in any unit; NaN where it is missing.
-    sampling_frequency : float
-        In Hz.
-    heartbeats : Heartbeats
-        Of these samples. Beats that were corrected tell nothing.
-
-    Returns
-    -------
-    ndarray of float64
-        At `DERIVED_FREQUENCY`, linear between beats; NaN between beats that are more than 3 s
-        apart. Its sign means nothing.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 1 / 128)
     >>> breath = 1 + 0.1 * np.sin(2 * np.pi * time / 4)
     >>> ecg = breath * np.exp(-0.5 * ((time % 0.5 - 0.25) / 0.012) ** 2)
@@ -81,22 +66,10 @@ def respiration_from_ppg(samples: npt.ArrayLike, sampling_frequency: float) -> F
     """Return the baseline from 0.1 to 0.6 Hz: breathing moves the blood in the veins.
 
     The "baseline wander" of Charlton et al. 2016 (Physiol Meas 37:610-626). On synthetic nights its
-    breathing rate is twice as near the truth as that of the height of the pulses.
+    breathing rate is twice as near the truth as that of the height of the pulses. Of a PPG,
+    (n_samples,), at a rate in Hz: at `DERIVED_FREQUENCY`, NaN where it is missing. Its sign means
+    nothing.
 
-    Parameters
-    ----------
-    samples : array-like of shape (n_samples,)
-        PPG in any unit; NaN where it is missing.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of float64
-        At `DERIVED_FREQUENCY`; NaN where the PPG is missing. Its sign means nothing.
-
-    Examples
-    --------
     >>> time = np.arange(0, 60, 1 / 64)
     >>> pulse = np.exp(-0.5 * ((time % 0.8 - 0.4) / 0.08) ** 2)
     >>> derived = respiration_from_ppg(pulse + np.sin(2 * np.pi * time / 4), 64)

@@ -13,10 +13,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.features import HeartbeatDetector, Heartbeats, HRVFeatures
-from sklearn_sleep.features.beats.hrv_frequency import FREQUENCY_DOMAIN, frequency_domain
-from sklearn_sleep.features.beats.hrv_nonlinear import nonlinear
-from sklearn_sleep.features.beats.hrv_time import TIME_DOMAIN, time_domain
-from sklearn_sleep.features.beats.interval_windows import IntervalWindows
+from sklearn_sleep.features.beats.hrv import HRV_FEATURES, HeartbeatWindows
 from sklearn_sleep.preprocessing import EDFReader
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
@@ -38,19 +35,23 @@ def beats():
     return np.array(times)
 
 
+def compute(group, windows):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: function(windows) for name, function in HRV_FEATURES[group].items()}
+
+
 def of_beats(beats, intervals, back=240, ahead=60):
-    begin = 30.0 * np.arange(N_EPOCHS)
-    windows = IntervalWindows.around(beats, intervals, begin - back, begin + ahead)
-    spectrum = frequency_domain(
-        beats,
-        intervals,
-        n_epochs=N_EPOCHS,
-        epoch_seconds=30,
-        back=back,
-        ahead=ahead,
-        minimum_coverage=0.8,
-    )
-    return time_domain(windows) | spectrum | nonlinear(windows)
+    windows = HeartbeatWindows(beats, intervals, np.arange(N_EPOCHS), (back, ahead))
+    groups = [compute(group, windows) for group in ("time", "frequency", "nonlinear")]
+    return groups[0] | groups[1] | groups[2]
+
+
+def window_of(values, first, stop):
+    """One window over some of the values, whatever lies around."""
+    times = 30 * (np.arange(len(values) + 1) - first - 0.5) / (stop - first)
+    windows = HeartbeatWindows(times, values, np.array([0]), (0, 30))
+    assert (windows.starts[0], windows.stops[0]) == (first, stop)
+    return windows
 
 
 def of_sleepecg(beats, back=240, ahead=60):
@@ -71,7 +72,7 @@ def of_sleepecg(beats, back=240, ahead=60):
 @pytest.mark.parametrize(("back", "ahead"), [(240, 60), (120, 150), (600, 300), (20, 35)])
 def test_values_are_those_of_sleepecg(beats, back, ahead):
     ours, theirs = of_beats(beats, np.diff(beats), back, ahead), of_sleepecg(beats, back, ahead)
-    assert set(theirs) == {*TIME_DOMAIN, *FREQUENCY_DOMAIN}
+    assert set(theirs) == {*HRV_FEATURES["time"], *HRV_FEATURES["frequency"]}
     for name, expected in theirs.items():
         if name in DEFINED_OTHERWISE:
             continue
@@ -104,10 +105,7 @@ def test_entropy_and_scaling_are_those_of_neurokit2(kind):
     # Amid other intervals, and after as many as do not fit the boxes.
     rng = np.random.default_rng(0)
     intervals = np.concatenate([rng.normal(0.8, 0.1, 117), case["intervals"], np.full(50, 0.7)])
-    windows = IntervalWindows(
-        intervals, np.ones(len(intervals), bool), np.array([117]), np.array([417])
-    )
-    found = nonlinear(windows)
+    found = compute("nonlinear", window_of(intervals, 117, 417))
     for name in ("SampEn", "DFA_alpha1", "DFA_alpha2"):
         assert found[name][0] == pytest.approx(case[name], rel=1e-6), name
 
@@ -117,10 +115,8 @@ def test_scaling_of_known_noise():
     rng = np.random.default_rng(0)
     white = rng.standard_normal(3000)
     for values, expected in ((white, 0.5), (np.cumsum(white), 1.5)):
-        windows = IntervalWindows(
-            values, np.ones(len(values), bool), np.array([0]), np.array([len(values)])
-        )
-        assert nonlinear(windows)["DFA_alpha2"][0] == pytest.approx(expected, abs=0.1)
+        found = compute("nonlinear", window_of(values, 0, len(values)))
+        assert found["DFA_alpha2"][0] == pytest.approx(expected, abs=0.1)
 
 
 def test_power_of_a_wave():
@@ -166,8 +162,7 @@ def test_pairs_across_a_gap_do_not_count():
     beats = np.array([0.0, 1.0, 2.0, 3.1, 10.0, 11.0, 12.3])
     intervals = np.diff(beats)
     intervals[3] = np.nan
-    windows = IntervalWindows.around(beats, intervals, np.array([0.0]), np.array([30.0]))
-    found = time_domain(windows)
+    found = compute("time", HeartbeatWindows(beats, intervals, np.array([0]), (0, 30)))
     assert found["meanNN"][0] == pytest.approx(np.mean([1, 1, 1.1, 1, 1.3]))
     assert found["RMSSD"][0] == pytest.approx(np.sqrt(np.mean(np.square([0, 0.1, 0.3]))))
     assert found["NN50"][0] == 2
@@ -188,10 +183,9 @@ def test_features_of_a_cohort_are_those_of_its_beats(epochs, features):
     assert list(features.columns) == list(HRVFeatures().get_feature_names_out())
     for night in epochs.nights():
         found = HeartbeatDetector().detect(night.recording.signals["ECG"])
-        begin = 30.0 * night.epoch
-        windows = IntervalWindows.around(found.times, found.intervals, begin - 240, begin + 60)
+        windows = HeartbeatWindows(found.times, found.intervals, night.epoch, (240, 60))
         np.testing.assert_allclose(
-            features["SDNN"].iloc[night.rows], time_domain(windows)["SDNN"], rtol=1e-9
+            features["SDNN"].iloc[night.rows], compute("time", windows)["SDNN"], rtol=1e-9
         )
 
 
@@ -203,9 +197,7 @@ def test_features_of_a_cohort_are_those_of_the_generators_beats(cohort, epochs, 
         # Intervals beside an ectopic beat are not normal.
         normal = ~(truth["ectopic"][1:] | truth["ectopic"][:-1])
         intervals = np.where(normal, np.diff(beats), np.nan)
-        begin = 30.0 * night.epoch
-        windows = IntervalWindows.around(beats, intervals, begin - 240, begin + 60)
-        expected = time_domain(windows)
+        expected = compute("time", HeartbeatWindows(beats, intervals, night.epoch, (240, 60)))
         found = features.iloc[night.rows]
         names = ["meanNN", "SDNN", "RMSSD", "medianNN"]
         differences.append([np.abs(found[name] / expected[name] - 1) for name in names])
@@ -226,7 +218,7 @@ def test_rows_in_any_order(epochs, features):
 def test_several_windows_and_groups(epochs, features):
     step = HRVFeatures([(240, 60), (600, 300)], groups=["time"])
     both = step.fit_transform(epochs)
-    assert both.shape[1] == 2 * len(TIME_DOMAIN)
+    assert both.shape[1] == 2 * len(HRV_FEATURES["time"])
     np.testing.assert_array_equal(both["meanHR_240_60"], features["meanHR"])
     assert both["meanHR_600_300"].std() < both["meanHR_240_60"].std()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_sleep.features.beats import signal_quality
+from sklearn_sleep.features import signal_quality
 
 FREQUENCY = 100.0
 N_EPOCHS = 4

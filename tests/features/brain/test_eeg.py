@@ -11,9 +11,16 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.features import EEGFeatures, detect_slow_waves, detect_spindles
-from sklearn_sleep.features.brain.eeg import _BAND, _TRANSITIONS, _seconds_in
-from sklearn_sleep.features.brain.eeg_waveform import band_powers, complexity, shape
-from sklearn_sleep.features.brain.zero_phase_filter import band_pass
+from sklearn_sleep.features.base import compute_columns
+from sklearn_sleep.features.brain.eeg import (
+    _BAND,
+    _TRANSITIONS,
+    EEG_FEATURES,
+    EEGEpochs,
+    SleepEvents,
+    _seconds_in,
+)
+from sklearn_sleep.features.samples import band_pass
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
@@ -91,6 +98,14 @@ def features(brain_cohort):
     return EEGFeatures(["EEG", "EMG"]).fit_transform(brain_cohort)
 
 
+def compute(epochs, *groups):
+    """Return features of samples in epochs by name."""
+    source = EEGEpochs(epochs, np.arange(len(epochs)), SleepEvents(epochs.ravel()))
+    functions = {name: of for group in groups for name, of in EEG_FEATURES[group].items()}
+    columns = compute_columns(functions, source, len(epochs))
+    return dict(zip(functions, columns.T, strict=True))
+
+
 def written(write_edf, *channels):
     return write_edf(
         "night.edf",
@@ -117,7 +132,7 @@ def test_features_are_those_of_yasa(simulated, of_yasa, write_edf):
         )
     # Of the very samples they are the same but for the single precision of YASA's table.
     epochs = band_pass(simulated[0], FREQUENCY, _BAND, _TRANSITIONS).reshape(-1, 30 * FREQUENCY)
-    of_epochs = shape(epochs) | band_powers(epochs, FREQUENCY) | complexity(epochs)
+    of_epochs = compute(epochs, "shape", "bands", "ratios", "power", "complexity")
     for name, of_yasa_name in YASA_NAMES.items():
         np.testing.assert_allclose(of_epochs[name], theirs[of_yasa_name], rtol=1e-6, err_msg=name)
 
@@ -173,7 +188,7 @@ def test_shapes_of_known_waves():
     time = np.arange(3000) / 100
     sine = np.sin(2 * np.pi * 5 * time + 0.1)
     noise = np.random.default_rng(0).standard_normal(3000)
-    of_shape = shape(np.stack([sine, noise]))
+    of_shape = compute(np.stack([sine, noise]), "shape")
     # A sine changes as a sine: mobility 2 sin(w / 2), complexity 1, 10 crossings a second but for
     # the one just after the end.
     np.testing.assert_allclose(of_shape["sd"], [np.sqrt(0.5), noise.std(ddof=1)], rtol=1e-3)
@@ -181,7 +196,7 @@ def test_shapes_of_known_waves():
     np.testing.assert_allclose(of_shape["hjorth_complexity"][0], 1, rtol=1e-3)
     np.testing.assert_allclose(of_shape["kurtosis"], [-1.5, 0], atol=0.2)
     assert of_shape["zero_crossings"][0] == 299
-    found = complexity(np.stack([np.arange(3000.0), noise, np.cumsum(noise)]))
+    found = compute(np.stack([np.arange(3000.0), noise, np.cumsum(noise)]), "complexity")
     np.testing.assert_allclose(found["permutation_entropy"][:2], [0, 1], atol=0.002)
     # A line has the dimension 1, noise 2, and Brownian motion 1.5.
     np.testing.assert_allclose(found["higuchi_dimension"], [1, 2, 1.5], atol=0.03)

@@ -14,7 +14,14 @@ from sklearn_sleep.features import (
     respiration_from_ecg,
     respiration_from_ppg,
 )
-from sklearn_sleep.features.breathing.cardiorespiratory_coupling import coupling, peak_to_trough
+from sklearn_sleep.features.base import compute_columns
+from sklearn_sleep.features.breathing.respiration import (
+    RESPIRATION_FEATURES,
+    BreathWindows,
+    couple,
+    peak_to_trough,
+)
+from sklearn_sleep.features.interval_windows import IntervalWindows
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
@@ -45,13 +52,27 @@ def breaths_of(durations, inspirations, depths, similarities=None):
     return Breaths(onsets, peaks, np.asarray(depths), similarities, np.ones(n, dtype=bool))
 
 
+def compute(group, source, n_rows):
+    functions = RESPIRATION_FEATURES[group]
+    return dict(zip(functions, compute_columns(functions, source, n_rows).T, strict=True))
+
+
+def of_breaths(breaths, epoch, window=(60, 90)):
+    windows = BreathWindows(breaths.onsets, breaths.durations, np.array(epoch), window, breaths)
+    return compute("breaths", windows, len(epoch))
+
+
+def coupling(intervals, respiration, centres):
+    return compute("coupling", couple(intervals, respiration, centres), len(centres))
+
+
 def test_features_are_those_of_the_breaths_in_the_window():
     rng = np.random.default_rng(0)
     durations = rng.uniform(3, 5, 60)
     inspirations = durations * rng.uniform(0.3, 0.5, 60)
     depths, similarities = rng.uniform(1, 2, (2, 60))
     breaths = breaths_of(durations, inspirations, depths, similarities)
-    found = RespirationFeatures([(60, 90)])._of_breaths(breaths, np.array([3, 4]))
+    found = of_breaths(breaths, [3, 4])
     for row, begin in enumerate((90.0, 120.0)):
         ends = np.cumsum(durations)
         inside = (ends >= begin - 60) & (ends < begin + 90)
@@ -76,13 +97,13 @@ def test_a_breath_that_was_not_measured_is_left_out():
     breaths = breaths_of(np.full(60, 4.0), np.full(60, 2.0), np.ones(60))
     breaths.is_measured[20] = False
     breaths.depths[20] = 1e6
-    found = RespirationFeatures([(60, 90)])._of_breaths(breaths, np.array([3]))
+    found = of_breaths(breaths, [3])
     assert found["breath_depth_cv"][0] == 0
     assert found["breathing_rate"][0] == 15
     shallow = breaths_of(np.full(60, 4.0), np.full(60, 2.0), np.zeros(60))
-    assert np.isnan(RespirationFeatures()._of_breaths(shallow, np.array([3]))["breath_depth_cv"])
+    assert np.isnan(of_breaths(shallow, [3], (120, 150))["breath_depth_cv"])
     long = breaths_of([4.0] * 20 + [60.0] + [4.0] * 20, np.full(41, 2.0), np.ones(41))
-    found = RespirationFeatures([(0, 30)])._of_breaths(long, np.array([3, 4]))
+    found = of_breaths(long, [3, 4], (0, 30))
     assert np.isnan(found["breathing_rate"][0])
     assert found["breath_duration_max"][1] == 60
 
@@ -115,8 +136,8 @@ def test_peak_to_trough_arrhythmia():
     breaths = breaths_of(np.full(20, 3.8), np.full(20, 1.8), np.ones(20))
     found = peak_to_trough(breaths, beats)
     np.testing.assert_allclose(found, 0.05, atol=1e-9)
-    of_epochs = RespirationFeatures([(20, 50)])._of_arrhythmia(breaths, beats, np.array([1]))
-    np.testing.assert_allclose(of_epochs["RSA"], 0.05, atol=1e-9)
+    windows = IntervalWindows(breaths.onsets, found, np.array([1]), (20, 50))
+    np.testing.assert_allclose(compute("arrhythmia", windows, 1)["RSA"], 0.05, atol=1e-9)
     # Where the heart slows in inspiration there is none.
     late = Breaths(breaths.onsets + 1.9, breaths.peaks + 1.9, *[np.ones(20)] * 2, np.ones(20, bool))
     assert np.all(peak_to_trough(late, beats)[:-1] <= 0.05)
