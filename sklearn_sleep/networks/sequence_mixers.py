@@ -11,7 +11,7 @@ from sklearn_sleep.networks.layers import ACTIVATIONS, ConvLayer, Dropout
 from sklearn_sleep.networks.parts import Registry, SequenceMixerOptions
 from sklearn_sleep.networks.transformer import TransformerEncoder
 
-__all__ = ["SEQUENCE_MIXERS", "DilatedCNN", "SequenceTransformer"]
+__all__ = ["SEQUENCE_MIXERS", "DilatedCNN", "RecurrentMixer", "SequenceTransformer"]
 
 SEQUENCE_MIXERS = Registry("sequence_mixer")
 
@@ -80,6 +80,28 @@ class SequenceTransformer(nn.Module):
         _, epochs, width = x.shape
         present = torch.ones(1, epochs, dtype=torch.bool, device=x.device)
         return self.norm(self.transformer_encoder(x + _positions(epochs, width).to(x), present))
+
+
+@SEQUENCE_MIXERS.register("gru")
+class RecurrentMixer(nn.Module):
+    """GRU layers that read the night in both directions, or forwards alone where they are causal.
+
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014, arXiv 1406.1078.
+    """
+
+    def __init__(self, options: SequenceMixerOptions) -> None:
+        super().__init__()
+        width, n_directions = options.feature_dim, 1 if options.causal else 2
+        self.gru = nn.GRU(
+            width, width, options.layers, batch_first=True, bidirectional=n_directions == 2
+        )
+        self.linear = nn.Linear(n_directions * width, width)
+        self.dropout = Dropout(options.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, epochs, feature_dim)."""
+        read, _ = self.gru(x)
+        return x + self.dropout(self.linear(read))
 
 
 def _positions(epochs: int, width: int) -> Tensor:
