@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sklearn_sleep.commands.outputs import write_predictions
-from sklearn_sleep.io.epoch_table import epoch_table
+from sklearn_sleep.io.epoch_tables import epoch_table
 from sklearn_sleep.staging.pretrained import load_pretrained
 
 __all__ = ["run_predict"]

@@ -1,17 +1,6 @@
-"""Files: EDF and BDF, hypnograms in all formats."""
+"""Files: EDF and BDF, hypnograms in all formats; names are listed in ``__init__.pyi``."""
 
-from sklearn_sleep.io.epoch_table import epoch_table
-from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
-from sklearn_sleep.io.hypnograms.formats import HYPNOGRAM_FORMATS
-from sklearn_sleep.io.hypnograms.reading import read_hypnogram
-from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
+import lazy_loader
 
-__all__ = [
-    "HYPNOGRAM_FORMATS",
-    "AnnotationFile",
-    "HypnogramFormat",
-    "ReadOptions",
-    "StageAnnotations",
-    "epoch_table",
-    "read_hypnogram",
-]
+# Whoever reads headers alone needs neither pandas nor XML.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

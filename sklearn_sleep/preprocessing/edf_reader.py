@@ -19,7 +19,7 @@ from sklearn_sleep.core.signals import UNITS, SignalDefinition, conversion_facto
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
 from sklearn_sleep.io.edf.source import EmptySource, dataset_from_path, open_edf
-from sklearn_sleep.io.epoch_table import as_epoch_table
+from sklearn_sleep.io.epoch_tables import as_epoch_table
 from sklearn_sleep.preprocessing.base import EpochsTransformer
 
 __all__ = ["EDFReader"]

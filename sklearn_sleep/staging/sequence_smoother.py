@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
-from sklearn_sleep.io.epoch_table import as_epoch_table
+from sklearn_sleep.io.epoch_tables import as_epoch_table
 from sklearn_sleep.staging.hidden_markov import forward_backward, viterbi
 
 __all__ = ["SequenceSmoother"]

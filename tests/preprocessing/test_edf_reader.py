@@ -12,7 +12,7 @@ from sklearn_sleep.exceptions import (
     EDFWarning,
     MissingSignalWarning,
 )
-from sklearn_sleep.io.epoch_table import epoch_table
+from sklearn_sleep.io.epoch_tables import epoch_table
 from sklearn_sleep.preprocessing import EDFReader
 
 RNG = np.random.default_rng(0)

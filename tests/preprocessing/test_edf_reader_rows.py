@@ -14,7 +14,7 @@ from sklearn_sleep.exceptions import (
     EDFWarning,
     MissingSignalWarning,
 )
-from sklearn_sleep.io.epoch_table import epoch_table
+from sklearn_sleep.io.epoch_tables import epoch_table
 from sklearn_sleep.preprocessing import EDFReader
 
 

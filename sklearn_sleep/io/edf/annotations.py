@@ -1,41 +1,48 @@
-"""Annotations of EDF+ and BDF+ files."""
+r"""Annotations of EDF+ and BDF+ files, kept in time-stamped annotation lists (TALs).
+
+A TAL is ``+onset[\x15duration]\x14text\x14[text\x14...]\x00``. The first TAL of a data record
+has an empty text and says when the record starts (EDF+ specification, Kemp and Olivan 2003,
+Clin. Neurophysiol. 114, 1755-1761, section 2.2).
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_sleep.io.edf.channels import EDFChannel
-from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
-from sklearn_sleep.io.edf.messages import warn_repair
-from sklearn_sleep.io.edf.records import map_channel
-from sklearn_sleep.io.edf.tal import ONSET_BYTES, parse_annotations, parse_record_onset
+from sklearn_sleep.io.edf.fields import decode_text, parse_number, warn_repair
+from sklearn_sleep.io.edf.header import (
+    ONSET_BYTES,
+    EDFChannel,
+    EDFHeader,
+    parse_record_onset,
+    read_edf_header,
+)
 
 __all__ = ["EDFAnnotations", "read_edf_annotations"]
+
+_TAL: Final = re.compile(rb"[^\0]+")
+
+
+class _Annotation(NamedTuple):
+    """One text of a TAL: onset and duration in s (duration NaN where there is none)."""
+
+    onset: float
+    duration: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EDFAnnotations:
-    """Annotations of a recording, in order of onset.
+    """Annotations in order of onset: onset and duration in s, (n_annotations,), and texts.
 
-    Attributes
-    ----------
-    onset : ndarray of float64, shape (n_annotations,)
-        Seconds from the start of the recording, that of its first data record.
-    duration : ndarray of float64, shape (n_annotations,)
-        Seconds; NaN where the file gives none.
-    text : tuple of str
-        What each says.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> len(EDFAnnotations(np.array([30.0]), np.array([60.0]), ("Sleep stage W",)))
-    1
+    Onsets count from the first data record; a duration is NaN where the file gives none.
     """
 
     onset: NDArray[np.float64]
@@ -51,40 +58,7 @@ def read_edf_annotations(
 ) -> EDFAnnotations:
     """Read the annotations of an EDF+ or BDF+ file, from all its annotation signals.
 
-    Parameters
-    ----------
-    path_or_header : str, path-like or EDFHeader
-        The file, or its header where that has been read.
-
-    Returns
-    -------
-    EDFAnnotations
-        The annotations, without those that only keep time; none where the file has no
-        annotation signal. Text is UTF-8, as EDF+ says, or else Latin-1.
-
-    Raises
-    ------
-    EDFError, OSError
-        As `read_edf_header`.
-
-    Warns
-    -----
-    EDFRepairWarning
-        If the onset of annotations cannot be read, and they are left out.
-
-    References
-    ----------
-    Kemp and Olivan (2003), Clin. Neurophysiol. 114, 1755-1761, section 2.2.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import edfio
-    >>> path = Path(tempfile.mkdtemp(), "hypnogram.edf")
-    >>> edfio.Edf([], annotations=[edfio.EdfAnnotation(30, 60, "Sleep stage W")]).write(path)
-    >>> read_edf_annotations(path)
-    EDFAnnotations(onset=array([30.]), duration=array([60.]), text=('Sleep stage W',))
+    Those that only keep time are left out, and those without an onset, with an `EDFRepairWarning`.
     """
     header = (
         path_or_header if isinstance(path_or_header, EDFHeader) else read_edf_header(path_or_header)
@@ -96,7 +70,7 @@ def read_edf_annotations(
         if position == 0:
             first_onset = parse_record_onset(content[:ONSET_BYTES])
             start = 0.0 if math.isnan(first_onset) else first_onset
-        annotations, unreadable = parse_annotations(content)
+        annotations, unreadable = _parse_annotations(content)
         found.extend(annotations)
         if unreadable:
             reason = f"{len(unreadable)} annotations have no onset in seconds, and are left out"
@@ -111,14 +85,25 @@ def read_edf_annotations(
 
 def _read_content(header: EDFHeader, channel: EDFChannel) -> bytes:
     """Return what the signal holds in all data records, with a NUL after each record."""
-    width = channel.samples_per_record * header.sample_bytes
-    records = map_channel(
-        header.path,
-        "u1",
-        first_byte=header.header_bytes + channel.offset,
-        shape=(header.number_of_records, width),
-        strides=(header.record_bytes, 1),
-    )
-    padded = np.zeros((header.number_of_records, width + 1), np.uint8)
-    padded[:, :-1] = records
-    return padded.tobytes()
+    records = header.map_channel(channel, "u1", 1)
+    return np.pad(records, ((0, 0), (0, 1))).tobytes()
+
+
+def _parse_annotations(record: bytes) -> tuple[list[_Annotation], list[bytes]]:
+    """Return the annotations with a text in the order of the file, and the TALs without an onset.
+
+    `record` is what an annotation signal holds in data records, with a NUL between them.
+    """
+    annotations: list[_Annotation] = []
+    unreadable: list[bytes] = []
+    for tal in _TAL.findall(record):
+        stamp, _, body = tal.partition(b"\x14")
+        texts = [text for text in body.split(b"\x14") if text]
+        onset_text, _, duration_text = stamp.partition(b"\x15")
+        onset = parse_number(onset_text.decode("latin-1"))
+        if math.isnan(onset):
+            unreadable.append(tal)
+            continue
+        duration = parse_number(duration_text.decode("latin-1"))
+        annotations.extend(_Annotation(onset, duration, decode_text(text)) for text in texts)
+    return annotations, unreadable

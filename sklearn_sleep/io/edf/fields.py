@@ -1,4 +1,4 @@
-"""The text fields of an EDF or BDF header.
+"""The text fields of an EDF or BDF header, and what is said of a field that is wrong.
 
 Positions and widths are those of Kemp et al. (1992), *A simple format for exchange of digitized
 polygraphic recordings*, Electroenceph. clin. Neurophysiol. 82, 391-393, which EDF+ and BDF share.
@@ -7,9 +7,15 @@ polygraphic recordings*, Electroenceph. clin. Neurophysiol. 82, 391-393, which E
 from __future__ import annotations
 
 import math
-from typing import Final
+import re
+import warnings
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Final, TypeVar
 
-from sklearn_sleep.io.edf.messages import warn_repair
+from sklearn_sleep.exceptions import EDFError, EDFRepairWarning
+
+Day = TypeVar("Day", date, time)
 
 BLOCK_BYTES: Final = 256
 """Bytes of the general header, and of each signal's header after it."""
@@ -53,24 +59,38 @@ FREE_TEXT: Final = frozenset(
 """Fields that do not decide how samples are read; a repair of these is not worth a warning."""
 
 
+# Separators other than the full stop occur in files of many exporters.
+_TRIPLE: Final = re.compile(r"(\d{1,2})\s*[.\-:/ ]\s*(\d{1,2})\s*[.\-:/ ]\s*(\d\d|yy)")
+_EXACT: Final = re.compile(r"\d\d\.\d\d\.(?:\d\d|yy)")
+_RECORDING_DATE: Final = re.compile(r"\bStartdate (\d\d)-([A-Z]{3})-(\d{4})\b", re.IGNORECASE)
+_MONTHS: Final = (
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+)  # fmt: skip
+_START_UNKNOWN: Final = "the samples are read, but the start is unknown"
+_FIRST_YEAR: Final = 1985  # "yy" counts from 1985 to 2084: EDF+ specification, section 2.1.3.2
+
+
+def edf_error(
+    path: str, field: str, found: object, remedy: str, *, channel: str | None = None
+) -> EDFError:
+    """Return the error that a field holds `found`; `remedy` says why not, and what to do."""
+    return EDFError(f"{_place(path, field, channel)}: found {found!r}; {remedy}")
+
+
+def warn_repair(
+    path: str, field: str, found: object, used: object, reason: str, *, channel: str | None = None
+) -> None:
+    """Warn that `used` stands in for what a field holds; `reason` says why."""
+    message = f"{_place(path, field, channel)}: found {found!r}, used {used} ({reason})"
+    warnings.warn(message, EDFRepairWarning, stacklevel=3)
+
+
+def _place(path: str, field: str, channel: str | None) -> str:
+    return f"{path}: field '{field}'" + ("" if channel is None else f" of channel '{channel}'")
+
+
 def decode_text(raw: bytes) -> str:
-    r"""Decode text as UTF-8 if it is that, else as Latin-1, in which any bytes are text.
-
-    Parameters
-    ----------
-    raw : bytes
-        Text of a header field or an annotation.
-
-    Returns
-    -------
-    str
-        The text.
-
-    Examples
-    --------
-    >>> decode_text(b"\xb5V"), decode_text(b"\xc2\xb5V")
-    ('µV', 'µV')
-    """
+    """Decode text as UTF-8 if it is that, else as Latin-1, in which any bytes are text."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -78,23 +98,7 @@ def decode_text(raw: bytes) -> str:
 
 
 def parse_number(text: str) -> float:
-    """Parse the number in a header field.
-
-    Parameters
-    ----------
-    text : str
-        The field, without its padding. A decimal comma is read as a decimal point.
-
-    Returns
-    -------
-    float
-        The number, NaN where the text is none (infinities included).
-
-    Examples
-    --------
-    >>> parse_number("-3276.8"), parse_number("1,5"), parse_number("n/a"), parse_number("a,b")
-    (-3276.8, 1.5, nan, nan)
-    """
+    """Return the number in a field, NaN where it is none; a decimal comma is read as a point."""
     try:
         number = float(text)
     except ValueError:
@@ -108,23 +112,7 @@ def parse_number(text: str) -> float:
 
 
 def parse_integer(text: str) -> int | None:
-    """Parse the whole number in a header field.
-
-    Parameters
-    ----------
-    text : str
-        The field, without its padding. ``"10.0"`` counts as a whole number.
-
-    Returns
-    -------
-    int or None
-        The number, None where the text is none.
-
-    Examples
-    --------
-    >>> parse_integer("-1"), parse_integer("10.0"), parse_integer("10.5"), parse_integer("")
-    (-1, 10, None, None)
-    """
+    """Return the whole number in a field, ``"10.0"`` too; None where it is none."""
     try:
         return int(text)
     except ValueError:
@@ -133,30 +121,7 @@ def parse_integer(text: str) -> int | None:
 
 
 def read_general_fields(path: str, block: bytes) -> dict[str, str]:
-    """Return the fields of the general header by name.
-
-    Parameters
-    ----------
-    path : str
-        The file, for messages.
-    block : bytes
-        Its first 256 bytes.
-
-    Returns
-    -------
-    dict of str to str
-        The fields but the version, in the order of the file, without padding.
-
-    Warns
-    -----
-    EDFRepairWarning
-        If a field that matters for reading is padded with NUL bytes or is not ASCII.
-
-    Examples
-    --------
-    >>> read_general_fields("night.edf", b"14".rjust(254) + b"  ")["number of signals"]
-    '14'
-    """
+    """Return the fields of the general header (256 bytes) but the version, without padding."""
     bounds = GENERAL_FIELDS.items()
     if _is_plain(block[8:]):
         text = block.decode("latin-1")
@@ -165,32 +130,7 @@ def read_general_fields(path: str, block: bytes) -> dict[str, str]:
 
 
 def read_signal_fields(path: str, block: bytes, number_of_signals: int) -> dict[str, list[str]]:
-    """Return the fields of the signals' headers by name.
-
-    Parameters
-    ----------
-    path : str
-        The file, for messages.
-    block : bytes
-        The ``256 * number_of_signals`` bytes after the general header.
-    number_of_signals : int
-        Signals in the file, annotation signals included.
-
-    Returns
-    -------
-    dict of str to list of str
-        For each field a text per signal, without padding.
-
-    Warns
-    -----
-    EDFRepairWarning
-        If a field that matters for reading is padded with NUL bytes or is not ASCII.
-
-    Examples
-    --------
-    >>> read_signal_fields("night.edf", b"ECG".ljust(256), 1)["label"]
-    ['ECG']
-    """
+    """Return each field of the signals' headers (256 bytes a signal), a text per signal."""
     if not _is_plain(block):
         return {
             name: _repair_texts(path, name, split_signal_field(block, name, number_of_signals))
@@ -207,27 +147,7 @@ def read_signal_fields(path: str, block: bytes, number_of_signals: int) -> dict[
 
 
 def split_signal_field(block: bytes, field: str, number_of_signals: int) -> list[bytes]:
-    """Return the bytes of one field of the signals' headers.
-
-    Parameters
-    ----------
-    block : bytes
-        The ``256 * number_of_signals`` bytes after the general header.
-    field : str
-        A name in `SIGNAL_FIELDS`.
-    number_of_signals : int
-        Signals in the file, annotation signals included.
-
-    Returns
-    -------
-    list of bytes
-        The field of each signal, with its padding.
-
-    Examples
-    --------
-    >>> split_signal_field(b"ECG".ljust(16) + b"SaO2".ljust(16), "label", 2)
-    [b'ECG             ', b'SaO2            ']
-    """
+    """Return the bytes of one field of the signals' headers, with padding, by signal."""
     names = list(SIGNAL_FIELDS)
     width = SIGNAL_FIELDS[field]
     before = sum(SIGNAL_FIELDS[name] for name in names[: names.index(field)])
@@ -236,29 +156,9 @@ def split_signal_field(block: bytes, field: str, number_of_signals: int) -> list
 
 
 def parse_signal_numbers(path: str, field: str, texts: list[str], labels: list[str]) -> list[float]:
-    """Parse a numeric field of all signals.
+    """Return a numeric field of all signals, NaN where a text is none.
 
-    Parameters
-    ----------
-    path, field : str
-        The file and the field's name, for messages.
-    texts, labels : list of str
-        The field and the label of each signal.
-
-    Returns
-    -------
-    list of float
-        The numbers, NaN where a text is none: that is an error only for who reads that signal.
-
-    Warns
-    -----
-    EDFRepairWarning
-        If numbers have a decimal comma; once for the field.
-
-    Examples
-    --------
-    >>> parse_signal_numbers("night.edf", "physical minimum", ["-1.5", "n/a"], ["ECG", "SaO2"])
-    [-1.5, nan]
+    That is an error only for who reads that signal. Decimal commas are warned of once.
     """
     try:
         numbers = list(map(float, texts))
@@ -286,3 +186,55 @@ def _repair_texts(path: str, field: str, raws: list[bytes]) -> list[str]:
         reason = f"{fault}; {len(repaired)} of {len(raws)} such fields"
         warn_repair(path, field, raws[first].rstrip(b" "), repr(texts[first]), reason)
     return texts
+
+
+def read_start(path: str, date_text: str, time_text: str, recording: str) -> datetime | None:
+    """Return the start that a header tells, to the second; None if date or time is unknown.
+
+    Where the field "startdate" cannot be read, the ``Startdate dd-MMM-yyyy`` of the field
+    "recording identification" serves. A time of day is not joined to a made-up date.
+    """
+    day = _read_triple(path, "startdate", date_text, _date_of, "dd.mm.yy")
+    if day is None:
+        day = _read_recording_date(recording)
+        match = _TRIPLE.fullmatch(date_text)
+        # EDF+ writes years after 2084 as "yy".
+        if day is None or not (match and match[3] == "yy"):
+            use = "'Startdate' of the recording field serves" if day else _START_UNKNOWN
+            warn_repair(
+                path, "startdate", date_text, day or "none", f"not a date as dd.mm.yy; {use}"
+            )
+    hour = _read_triple(path, "starttime", time_text, time, "hh.mm.ss")
+    if hour is None:
+        reason = f"not a time as hh.mm.ss; {_START_UNKNOWN}"
+        warn_repair(path, "starttime", time_text, "none", reason)
+    return None if day is None or hour is None else datetime.combine(day, hour)
+
+
+def _date_of(day: int, month: int, year: int) -> date:
+    return date(_FIRST_YEAR + (year - _FIRST_YEAR) % 100, month, day)
+
+
+def _read_triple(
+    path: str, field: str, text: str, make: Callable[[int, int, int], Day], form: str
+) -> Day | None:
+    match = _TRIPLE.fullmatch(text)
+    if not match or match[3] == "yy":
+        return None
+    try:
+        value = make(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return None
+    if not _EXACT.fullmatch(text):
+        warn_repair(path, field, text, value, f"not written as {form}")
+    return value
+
+
+def _read_recording_date(recording: str) -> date | None:
+    match = _RECORDING_DATE.search(recording)
+    if not match or match[2].upper() not in _MONTHS:
+        return None
+    try:
+        return date(int(match[3]), _MONTHS.index(match[2].upper()) + 1, int(match[1]))
+    except ValueError:
+        return None

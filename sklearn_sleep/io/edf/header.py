@@ -6,66 +6,72 @@ import math
 import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import accumulate
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_sleep.exceptions import EDFError
-from sklearn_sleep.io.edf.channels import EDFChannel, build_channels
 from sklearn_sleep.io.edf.fields import (
     BLOCK_BYTES,
     GENERAL_FIELDS,
     decode_text,
+    edf_error,
     parse_integer,
     parse_number,
+    parse_signal_numbers,
     read_general_fields,
     read_signal_fields,
+    read_start,
     split_signal_field,
+    warn_repair,
 )
-from sklearn_sleep.io.edf.messages import edf_error, warn_repair
-from sklearn_sleep.io.edf.records import count_records, map_channel, read_record_onsets
-from sklearn_sleep.io.edf.start import read_start
-from sklearn_sleep.io.edf.tal import ONSET_BYTES, parse_record_onset
 
-__all__ = ["EDFChannel", "EDFHeader", "read_edf_header"]
+__all__ = ["EDFChannel", "EDFHeader", "parse_record_onset", "read_edf_header"]
+
+ONSET_BYTES: Final = 64
+"""Bytes that surely hold the onset of a data record and the end of the empty text after it."""
 
 _ANNOTATION_LABELS: Final = frozenset({"EDF Annotations", "BDF Annotations"})
 _BIOSEMI: Final = b"\xffBIOSEMI"  # the version field of BDF
 _EXTENSIONS: Final = ("EDF+C", "EDF+D", "BDF+C", "BDF+D")  # in the reserved field
 _SAMPLE_BYTES: Final = {"EDF": 2, "BDF": 3}
+# Seconds; a record onset beyond this is taken for a damaged one, since gaps take memory.
+_LONGEST_RECORDING: Final = 31 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class EDFChannel:
+    """One signal of a file, as its header describes it.
+
+    `index` is its position, annotation signals counted; a number that cannot be read is NaN or
+    None. `sampling_frequency` in Hz is NaN where records last 0 s; `offset` counts the bytes from
+    the start of a data record to the signal's first sample.
+    """
+
+    index: int
+    label: str
+    unit: str
+    transducer: str
+    prefiltering: str
+    physical_minimum: float
+    physical_maximum: float
+    digital_minimum: int | None
+    digital_maximum: int | None
+    samples_per_record: int
+    sampling_frequency: float
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class EDFHeader:
-    """Header of an EDF or BDF file; it holds no samples and pickles small.
+    """Header of a file; it holds no samples and pickles small.
 
-    Attributes
-    ----------
-    path : str
-        The file.
-    variant : {"EDF", "EDF+C", "EDF+D", "BDF", "BDF+C", "BDF+D"}
-        Format; "D" files may have gaps between data records.
-    header_bytes : int
-        Bytes before the first data record.
-    start : datetime.datetime or None
-        When the first data record starts, with the fraction of a second that EDF+ keeps in its
-        first annotation; None where the header does not say.
-    number_of_records : int
-        Whole data records in the file.
-    record_duration : float
-        Seconds; 0 in files of annotations.
-    record_bytes : int
-        Bytes of a data record.
-    channels : tuple of EDFChannel
-        The signals that are not annotations; empty in files of annotations.
-    annotation_channels : tuple of EDFChannel
-        The signals that hold annotations.
-    patient, recording : str
-        The fields "patient identification" and "recording identification".
-    record_onsets : ndarray of float64, shape (number_of_records,), or None
-        Seconds from the start of the first data record to that of each; None where each follows
-        on the one before.
+    `variant` is EDF, EDF+C, EDF+D, BDF, BDF+C or BDF+D, of which "D" may have gaps between data
+    records. `start` is that of the first record, with the fraction of a second that EDF+ keeps in
+    its first annotation. `record_duration` in s is 0 in files of annotations; `record_onsets` in s,
+    (number_of_records,), is None where each record follows on the one before.
     """
 
     path: str
@@ -93,24 +99,30 @@ class EDFHeader:
             return self.number_of_records * self.record_duration
         return float(self.record_onsets[-1]) + self.record_duration
 
-    def channel(self, label: str) -> EDFChannel:
-        """Return the signal of this label, the first where several have it.
+    def map_channel(self, channel: EDFChannel, dtype: str, item_bytes: int, lead: int = 0) -> Any:
+        """Map a signal of every record, shape (n_records, n_items), reading nothing yet.
 
-        Parameters
-        ----------
-        label : str
-            As the file spells it.
-
-        Returns
-        -------
-        EDFChannel
-            The signal.
-
-        Raises
-        ------
-        EDFError
-            If no signal has this label.
+        Items of `dtype` are `item_bytes` apart and start `lead` bytes before the signal does.
         """
+        shape = (
+            self.number_of_records,
+            channel.samples_per_record * self.sample_bytes // item_bytes,
+        )
+        try:
+            return np.ndarray(
+                shape,
+                np.dtype(dtype),
+                buffer=np.memmap(self.path, dtype=np.uint8, mode="r"),
+                offset=self.header_bytes + channel.offset - lead,
+                strides=(self.record_bytes, item_bytes),
+            )
+        except (TypeError, ValueError) as error:
+            raise EDFError(
+                f"{self.path}: the file is shorter than when its header was read; read that again"
+            ) from error
+
+    def channel(self, label: str) -> EDFChannel:
+        """Return the signal of this label, the first where several have it."""
         for channel in self.channels:
             if channel.label == label:
                 return channel
@@ -121,48 +133,9 @@ class EDFHeader:
 def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
     """Read the header of an EDF or BDF file.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    EDFHeader
-        What the header says, with sound values in place of wrong ones.
-
-    Raises
-    ------
-    EDFError
-        If the file is not EDF or BDF, is cut off within its header, holds no data record, or the
-        place of a signal cannot be known. Fields that only concern the scale of one signal raise
-        when that signal is read.
-    OSError
-        If the file cannot be opened; `FileNotFoundError` where there is none.
-
-    Warns
-    -----
-    EDFRepairWarning
-        For each wrong field that matters for reading, with what was used in its place. A valid
-        file gives no warning.
-
-    References
-    ----------
-    EDF: Kemp et al. (1992), Electroenceph. clin. Neurophysiol. 82, 391-393. EDF+: Kemp and Olivan
-    (2003), Clin. Neurophysiol. 114, 1755-1761. BDF: https://www.biosemi.com/faq/file_format.htm.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import edfio
-    >>> import numpy as np
-    >>> path = Path(tempfile.mkdtemp(), "night.edf")
-    >>> ecg = edfio.EdfSignal(np.zeros(30 * 125), 125, label="ECG", physical_range=(-1, 1))
-    >>> edfio.Edf([ecg]).write(path)
-    >>> header = read_edf_header(path)
-    >>> header.duration, header.channel("ECG").sampling_frequency
-    (30.0, 125.0)
+    Wrong fields that matter are repaired, each with an `EDFRepairWarning`; a valid file gives none.
+    `EDFError` if this is no EDF file, or the place of a signal cannot be known. Fields that only
+    concern the scale of one signal raise when that signal is read.
     """
     name = os.fspath(path)
     with open(name, "rb") as file:  # noqa: PTH123 - a Path costs a fifth of the whole reading
@@ -184,9 +157,9 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         record_duration = _read_record_duration(
             name, fields["duration of a data record"], may_be_zero=only_annotations
         )
-        signals = build_channels(name, signal_fields, record_duration, sample_bytes)
+        signals = _build_channels(name, signal_fields, record_duration, sample_bytes)
         record_bytes = sum(signal.samples_per_record for signal in signals) * sample_bytes
-        number_of_records = count_records(
+        number_of_records = _count_records(
             name, fields["number of data records"], size - header_bytes, record_bytes
         )
         annotation_channels = tuple(s for s in signals if s.label in _ANNOTATION_LABELS)
@@ -314,16 +287,145 @@ def _read_record_onsets(header: EDFHeader) -> NDArray[np.float64] | None:
             "if the recording has no gaps, write 'EDF+C' there"
         )
         raise edf_error(header.path, "reserved", header.variant, remedy)
-    timekeeping = header.annotation_channels[0]
-    records = map_channel(
-        header.path,
-        "u1",
-        first_byte=header.header_bytes + timekeeping.offset,
-        shape=(
-            header.number_of_records,
-            min(ONSET_BYTES, timekeeping.samples_per_record * header.sample_bytes),
-        ),
-        strides=(header.record_bytes, 1),
-    )
+    records = header.map_channel(header.annotation_channels[0], "u1", 1)[:, :ONSET_BYTES]
     highest = max(channel.sampling_frequency for channel in header.channels)
-    return read_record_onsets(header.path, records, header.record_duration, highest)
+    return _onsets_of(header.path, records, header.record_duration, highest)
+
+
+def _build_channels(
+    path: str, fields: dict[str, list[str]], record_duration: float, sample_bytes: int
+) -> tuple[EDFChannel, ...]:
+    """Return all signals in the order of the file, annotation signals among them.
+
+    A scale that cannot be read stops nobody here: it is an error when its signal is read.
+    """
+    labels = fields["label"]
+    counts = _read_samples_per_record(path, fields)
+    ends = list(accumulate(counts))
+    minima, maxima = (
+        parse_signal_numbers(path, name, fields[name], labels)
+        for name in ("physical minimum", "physical maximum")
+    )
+    return tuple(
+        EDFChannel(
+            index,
+            label,
+            fields["physical dimension"][index],
+            fields["transducer type"][index],
+            fields["prefiltering"][index],
+            minima[index],
+            maxima[index],
+            parse_integer(fields["digital minimum"][index]),
+            parse_integer(fields["digital maximum"][index]),
+            counts[index],
+            counts[index] / record_duration if record_duration else math.nan,
+            (ends[index] - counts[index]) * sample_bytes,
+        )
+        for index, label in enumerate(labels)
+    )
+
+
+def _read_samples_per_record(path: str, fields: dict[str, list[str]]) -> list[int]:
+    name = "number of samples in a data record"
+    counts: list[int] = []
+    for text, label in zip(fields[name], fields["label"], strict=True):
+        count = parse_integer(text)
+        if count is None or count < 0:
+            remedy = "without it no signal can be found in the file; copy or export it again"
+            raise edf_error(path, name, text, remedy, channel=label)
+        counts.append(count)
+    if not any(counts):
+        remedy = "no channel has samples, so there is nothing to read; export the recording again"
+        raise edf_error(path, name, 0, remedy)
+    return counts
+
+
+def _count_records(path: str, text: str, data_bytes: int, record_bytes: int) -> int:
+    """Return how many whole data records the file holds, whatever its header says.
+
+    A recorder that stops early leaves -1 or an old count, and a broken copy is shorter.
+    """
+    field = "number of data records"
+    count, rest = divmod(data_bytes, record_bytes)
+    if count == 0:
+        remedy = (
+            f"the file holds {data_bytes} bytes of samples and a data record takes {record_bytes}, "
+            "so there is nothing to read; copy or export the recording again"
+        )
+        raise edf_error(path, field, text, remedy)
+    if parse_integer(text) != count or rest:
+        reason = f"the whole data records in the file; {rest} bytes are left over after them"
+        warn_repair(path, field, text, count, reason)
+    return count
+
+
+def parse_record_onset(record: bytes) -> float:
+    """Return when a data record starts, in s, as its first annotation says; NaN if it does not."""
+    onset, separator, texts = record.partition(b"\x14")
+    if not separator or texts[:1] not in (b"\x14", b"\0", b""):
+        return math.nan
+    return parse_number(onset.decode("latin-1"))
+
+
+def _onsets_of(
+    path: str, records: NDArray[np.uint8], record_duration: float, sampling_frequency: float
+) -> NDArray[np.float64] | None:
+    """Return when records start in s, (n_records,); None if each follows on the last.
+
+    Texts of onsets are rounded: half a sample at the highest rate in Hz is no gap.
+    """
+    onsets = np.array([parse_record_onset(record.tobytes()) for record in records])
+    missing = np.flatnonzero(np.isnan(onsets))
+    if missing.size:
+        found = records[missing[0]].tobytes().rstrip(b"\0")[:40]
+        remedy = "it does not say when the record starts; export the recording again as EDF+C"
+        raise edf_error(path, _onset_field(missing[0]), found, remedy)
+    onsets -= onsets[0]
+    tolerance = 0.5 / sampling_frequency
+    if np.abs(onsets - np.arange(len(onsets)) * record_duration).max() < tolerance:
+        return None
+    _check_order(path, onsets, record_duration - tolerance)
+    return _join_runs(onsets, record_duration, tolerance)
+
+
+def _join_runs(
+    onsets: NDArray[np.float64], record_duration: float, tolerance: float
+) -> NDArray[np.float64]:
+    """Return the onsets with those of a run of records exactly one record apart."""
+    steady = np.arange(len(onsets)) * record_duration
+    lateness = (onsets - steady).tolist()
+    run_lateness = lateness[0]
+    for record, seconds in enumerate(lateness):
+        if abs(seconds - run_lateness) >= tolerance:
+            run_lateness = seconds
+        lateness[record] = run_lateness
+    return steady + lateness
+
+
+def _check_order(path: str, onsets: NDArray[np.float64], shortest_step: float) -> None:
+    steps = np.diff(onsets)
+    backwards = np.flatnonzero(steps <= 0)
+    if backwards.size:
+        record = backwards[0] + 1
+        remedy = (
+            f"seconds from the first record, but the record before starts at {onsets[record - 1]}; "
+            "records must be in order of time, so sort them or export the recording again"
+        )
+        raise edf_error(path, _onset_field(record), float(onsets[record]), remedy)
+    if onsets[-1] > _LONGEST_RECORDING:
+        record = int(np.argmax(onsets > _LONGEST_RECORDING))
+        remedy = "seconds from the first record, more than a month; correct it or split the file"
+        raise edf_error(path, _onset_field(record), float(onsets[record]), remedy)
+    overlaps = np.flatnonzero(steps < shortest_step)
+    if overlaps.size:
+        record = overlaps[0] + 1
+        reason = (
+            f"{overlaps.size} records start before the end of the record in front; where they "
+            "overlap, the samples of the later one are used"
+        )
+        found = float(onsets[record])
+        warn_repair(path, _onset_field(record), found, "this onset", reason)
+
+
+def _onset_field(record: int) -> str:
+    return f"timekeeping annotation of data record {record + 1}"

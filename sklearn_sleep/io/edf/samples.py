@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_sleep.exceptions import EDFError
-from sklearn_sleep.io.edf.channels import EDFChannel
 from sklearn_sleep.io.edf.fields import (
     BLOCK_BYTES,
     decode_text,
+    edf_error,
     parse_number,
     read_general_fields,
     split_signal_field,
+    warn_repair,
 )
-from sklearn_sleep.io.edf.header import EDFHeader
-from sklearn_sleep.io.edf.messages import edf_error, warn_repair
-from sklearn_sleep.io.edf.records import map_channel
+from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader
 
 __all__ = ["check_scale", "read_edf_samples"]
 
@@ -32,62 +31,13 @@ _SAME_TIME: Final = 1e-6  # seconds; above rounding errors, below half a sample 
 def read_edf_samples(
     header: EDFHeader, channel: EDFChannel, *, scale: float = 1.0, offset: float = 0.0
 ) -> NDArray[np.float32]:
-    """Read the samples of one signal, in physical units.
+    """Read the samples of one signal in physical units, (n_samples,), times `scale` plus `offset`.
 
-    A stored value ``d`` means ``physical_minimum + (d - digital_minimum) * (physical_maximum -
-    physical_minimum) / (digital_maximum - digital_minimum)``. This is computed in double precision
-    and rounded once. The formula is applied as written where minimum and maximum are swapped: a
-    physical minimum above the maximum means inverted polarity, which is legitimate; a digital one
-    is against the specification, and warned of.
-
-    Parameters
-    ----------
-    header : EDFHeader
-        The file's header.
-    channel : EDFChannel
-        One of ``header.channels``.
-    scale, offset : float, default 1 and 0
-        The physical values are multiplied by `scale`, then `offset` is added, as part of the
-        same computation: 1e-3 gives mV from uV.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_samples,)
-        From the start of the first data record to the end of the last. Where records of an
-        EDF+D file leave a gap, samples are NaN and those after the gap keep their place: a run of
-        records starts at sample ``round(onset * sampling_frequency)``.
-
-    Raises
-    ------
-    EDFError
-        If the header does not give the signal's scale, or the signal has no samples.
-
-    Warns
-    -----
-    EDFRepairWarning
-        If the digital minimum is above the digital maximum.
-
-    References
-    ----------
-    EDF: Kemp et al. (1992), Electroenceph. clin. Neurophysiol. 82, 391-393. EDF+D: Kemp and Olivan
-    (2003), Clin. Neurophysiol. 114, 1755-1761.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import edfio
-    >>> import numpy as np
-    >>> from sklearn_sleep.io.edf.header import read_edf_header
-    >>> path = Path(tempfile.mkdtemp(), "night.edf")
-    >>> volts = edfio.EdfSignal(
-    ...     np.array([-1.0, 0.5, 1.0]), 1, label="ECG", physical_range=(-1, 1),
-    ...     digital_range=(-2, 2),
-    ... )
-    >>> edfio.Edf([volts]).write(path)
-    >>> header = read_edf_header(path)
-    >>> read_edf_samples(header, header.channel("ECG"), scale=1e3)
-    array([-1000.,   500.,  1000.], dtype=float32)
+    This is computed in double precision and rounded once. The header's scale is applied as written
+    where minimum and maximum are swapped: a physical minimum above the maximum means inverted
+    polarity, which is legitimate; a digital one is against the specification, and warned of. Where
+    records of an EDF+D file leave a gap, samples are NaN and those after the gap keep their place:
+    a run of records starts at sample ``round(onset * sampling_frequency)``.
     """
     gain, constant = _read_scale(header.path, channel)
     gain, constant = gain * scale, constant * scale + offset
@@ -109,25 +59,7 @@ def read_edf_samples(
 
 
 def check_scale(path: str, channel: EDFChannel) -> None:
-    """Raise if a channel's header does not say what its stored values mean.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    channel : EDFChannel
-        One of its channels.
-
-    Raises
-    ------
-    EDFError
-        If a minimum or maximum is not a number, or is the same as its counterpart.
-
-    Examples
-    --------
-    >>> channel = EDFChannel(0, "ECG", "mV", "", "", -1.0, 1.0, -2048, 2047, 125, 125.0, 0)
-    >>> check_scale("night.edf", channel)
-    """
+    """Raise EDFError if a channel's header does not say what its stored values mean."""
     values: dict[str, float | None] = {
         "physical minimum": channel.physical_minimum,
         "physical maximum": channel.physical_maximum,
@@ -178,14 +110,9 @@ def _map_stored_values(header: EDFHeader, channel: EDFChannel) -> NDArray[Any]:
         field = "number of samples in a data record"
         remedy = "there is nothing to read; leave the channel out"
         raise edf_error(header.path, field, 0, remedy, channel=channel.label)
-    is_bdf = header.sample_bytes == 3
-    return map_channel(
-        header.path,
-        "<i4" if is_bdf else "<i2",
-        first_byte=header.header_bytes + channel.offset - is_bdf,
-        shape=(header.number_of_records, channel.samples_per_record),
-        strides=(header.record_bytes, header.sample_bytes),
-    )
+    if header.sample_bytes == 3:
+        return header.map_channel(channel, "<i4", 3, lead=1)
+    return header.map_channel(channel, "<i2", 2)
 
 
 def _convert(

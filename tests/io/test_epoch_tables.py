@@ -9,7 +9,7 @@ import pytest
 
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.exceptions import EDFError, EDFWarning
-from sklearn_sleep.io.epoch_table import as_epoch_table, epoch_table
+from sklearn_sleep.io.epoch_tables import as_epoch_table, epoch_table
 
 
 @pytest.mark.parametrize("n_nights", [1, 127, 128, 129, 32_769])

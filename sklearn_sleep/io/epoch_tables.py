@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from sklearn_sleep.core.epochs import make_epoch_table
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.signals import count_epochs
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.header import read_edf_header
@@ -67,8 +67,13 @@ def epoch_table(
         raise ValueError(
             f"Each recording may be given once; given more often: {', '.join(repeated)}."
         )
-    counts = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_count_epochs_of)(name, on_error) for name in names
+    counts = run_parallel(
+        _count_epochs_of,
+        [(name, on_error) for name in names],
+        description="Reading headers",
+        n_jobs=n_jobs,
+        verbose=False,
+        require="sharedmem",
     )
     return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
 
@@ -79,37 +84,18 @@ def _count_epochs_of(path: str, on_error: Literal["raise", "warn"]) -> int:
     except (EDFError, OSError) as error:
         if on_error == "raise":
             raise
-        msg = f"{error} Its epochs cannot be counted, so that X has no rows for {path}."
-        warnings.warn(msg, EDFWarning, stacklevel=2)
+        warnings.warn(
+            f"{error} Its epochs cannot be counted, so that X has no rows for {path}.",
+            EDFWarning,
+            stacklevel=2,
+        )
         return 0
 
 
 def as_epoch_table(
     X: Any, *, on_error: Literal["raise", "warn"] = "raise", n_jobs: int | None = None
 ) -> pd.DataFrame:
-    """Return X as a checked epoch table.
-
-    Parameters
-    ----------
-    X : DataFrame, path or sequence of paths
-        An epoch table, or files of which every epoch is meant.
-    on_error : {"raise", "warn"}, default="raise"
-        What to do with a path that cannot be read, as in `epoch_table`.
-    n_jobs : int, optional
-        As in `epoch_table`.
-
-    Returns
-    -------
-    DataFrame
-        With a categorical ``recording`` and an integer ``epoch`` column.
-
-    Raises
-    ------
-    TypeError
-        If X is neither.
-    ValueError
-        If a column is missing or holds what it cannot.
-    """
+    """Return X as a checked epoch table: one, or a path or paths of which every epoch is meant."""
     if isinstance(X, str | os.PathLike):
         return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
     if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
