@@ -15,7 +15,6 @@ from torch.nn import functional
 from sklearn_sleep.networks.transformer import SelfAttention
 from sklearn_sleep.training.inputs import as_epochs
 from sklearn_sleep.training.night_dataset import NightBatch, NightDataset, NightSample
-from sklearn_sleep.training.night_net import NightNet
 
 __all__ = ["attention_table", "epoch_attention", "history_frame"]
 
@@ -110,11 +109,11 @@ def _last_step(classifier: Any) -> Any:
     return classifier[-1] if isinstance(classifier, Pipeline) else classifier
 
 
-def attention_table(classifier: NightNet, X: Any, layer: int) -> pd.DataFrame:
+def attention_table(classifier: Any, X: Any, layer: int) -> pd.DataFrame:
     """Return what `epoch_attention` does, of a classifier."""
     classifier.check_is_fitted()
     epochs = as_epochs(X, "epoch_attention")
-    classifier.check_samples_per_epoch(epochs)
+    classifier.check_fits(epochs)
     attention = _attention_of(classifier, layer)
     n_learned = classifier.module_.epoch_mixer.register_tokens.shape[-1]
     learned = ["CLS", "registers"][:n_learned]
@@ -138,7 +137,7 @@ def attention_table(classifier: NightNet, X: Any, layer: int) -> pd.DataFrame:
     return pd.DataFrame(values, index=index, columns=columns)
 
 
-def _attention_of(classifier: NightNet, layer: int) -> SelfAttention:
+def _attention_of(classifier: Any, layer: int) -> SelfAttention:
     mixer = getattr(classifier.module_, "epoch_mixer", None)
     layers = [part for part in mixer.modules() if isinstance(part, SelfAttention)] if mixer else []
     if not -len(layers) <= layer < len(layers):
@@ -150,7 +149,7 @@ def _attention_of(classifier: NightNet, layer: int) -> SelfAttention:
 
 
 def _attend(
-    classifier: NightNet, attention: SelfAttention, night: NightSample
+    classifier: Any, attention: SelfAttention, night: NightSample
 ) -> npt.NDArray[np.float64]:
     """Return the CLS token's attention weights (n_epochs, tokens) in a night."""
     found: list[Tensor] = []

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
 from sklearn.base import clone
-from skorch.callbacks import GradientNormClipping
 from torch import Tensor, nn
 
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.identity import identity
 from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
 from sklearn_sleep.networks import make_wav2sleep
-from sklearn_sleep.staging.checkpointing import CheckpointMixin
 from sklearn_sleep.staging.diagnostics import attention_table
 from sklearn_sleep.staging.recipes import recipe_for
 from sklearn_sleep.training.augmentation import Augmentation
-from sklearn_sleep.training.callbacks.failure_signs import WarnOfFailureSigns
-from sklearn_sleep.training.callbacks.weight_average import WeightAverage
-from sklearn_sleep.training.night_dataset import NightSample
-from sklearn_sleep.training.night_net import NightNet
-from sklearn_sleep.training.night_prediction import network_input
-from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
+from sklearn_sleep.training.callbacks.failure_signs import (
+    WarnOfFailureSigns,
+    warn_of_constant_signals,
+)
+from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint, explain_damage
+from sklearn_sleep.training.checkpoints.own_format import (
+    OWN_FILES,
+    read_own_checkpoint,
+    write_own_checkpoint,
+)
+from sklearn_sleep.training.checkpoints.published_format import (
+    PUBLISHED_FILES,
+    is_published,
+    read_published_checkpoint,
+    write_published_checkpoint,
+)
+from sklearn_sleep.training.inputs import as_epochs
+from sklearn_sleep.training.night_dataset import (
+    NightBatch,
+    NightDataset,
+    NightSample,
+    collate_nights,
+)
+from sklearn_sleep.training.night_learning import (
+    accumulate_gradients,
+    differentiate_nights,
+    names_of_batch_norms,
+    network_input,
+    nights_with_signals,
+)
+from sklearn_sleep.training.parallel import map_nights
+from sklearn_sleep.training.sampling import BalancedSampler, cohorts_of
+from sklearn_sleep.training.schedule import ValidationNights
+from sklearn_sleep.training.sleep_net import SleepNet
 
 __all__ = ["PUBLISHED_MASK_PROBABILITY", "Wav2SleepClassifier"]
 
@@ -33,7 +63,7 @@ PUBLISHED_MASK_PROBABILITY = {"ECG": 0.5, "PPG": 0.1, "ABD": 0.7, "THX": 0.7}
 """Masking probabilities of Carter & Tarassenko 2024."""
 
 
-class Wav2SleepClassifier(CheckpointMixin, NightNet):
+class Wav2SleepClassifier(SleepNet):
     """Stage sleep with the wav2sleep network, from any subset of the signals it was trained on.
 
     A skorch net whose samples are epochs and whose batches are nights. Whatever rows are asked
@@ -66,7 +96,9 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         is none.
     size : {"published", "auto"}, default="published"
         ``"auto"`` fits network and training to the number of training nights, as `recipe_for`
-        says: parameters that are at their defaults take the values of the recipe.
+        says: parameters that are equal to their defaults take the values of the recipe, whether
+        they were given or not, since a clone is given all of them. Of ``module__…`` parameters,
+        those that are given stay, whatever their value.
     class_weight : "balanced", mapping or None, default=None
         Weights of the classes in the loss.
     random_state : int, RandomState instance or None, default=None
@@ -152,6 +184,9 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
     >>> pipeline = pipeline.set_params(wav2sleepclassifier__mask_probability__ECG=0.3)
     """
 
+    _counted = "nights"
+    _files: ClassVar[tuple[str, ...]] = (*OWN_FILES, *PUBLISHED_FILES)
+
     def __init__(
         self,
         module: Callable[..., nn.Module] | nn.Module = make_wav2sleep,
@@ -236,93 +271,105 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
             params["augmentation"] = augmentation.set_params(**of_augmentation)
         return super().set_params(**params)
 
+    # -- parts -----------------------------------------------------------------------------------
+
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        *scores, log = super()._default_callbacks
-        return [
-            *scores,
-            ("steps", RecordSteps()),
-            ("gradient_clipping", GradientNormClipping(1.0)),
-            ("learning_rate", WarmUpDecay()),
-            # Validation and early stopping come after it and see the average.
-            ("weight_average", WeightAverage(None)),
-            ("early_stopping", StopEarly(patience=self.patience, load_best=True)),
-            ("failure_signs", WarnOfFailureSigns()),
-            log,
-        ]
+        *shared, log = super()._default_callbacks
+        return [*shared, ("failure_signs", WarnOfFailureSigns()), log]
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        """Return the parameters of a part, with those that nights need."""
+        params = super().get_params_for(prefix)
+        if prefix == "module":
+            params.setdefault("signals", self.samples_per_epoch_)
+            params.setdefault("n_classes", len(self.classes_))
+        elif prefix in ("iterator_train", "iterator_valid"):
+            params.setdefault("collate_fn", collate_nights)
+        return params
 
     def initialize(self) -> Self:
         """Make the network and the parts of its training, with random weights."""
         check_mask_probability(self._mask_probability)
-        if self.augmentation is not None:
-            self.augmentation.check()
+        augmentation = self.planned("augmentation")
+        if augmentation is not None:
+            augmentation.check()
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision={self.precision!r} must be 'float32' or 'bfloat16'.")
         return super().initialize()
 
-    def infer(self, x: Any, **fit_params: Any) -> Tensor:
-        """Return the logits of nights, computed with the `precision` asked for.
-
-        Parameters
-        ----------
-        x : dict
-            What the network takes.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        Tensor of float32, shape (batch, n_epochs, n_classes)
-        """
-        lower = self.precision == "bfloat16"
-        with torch.autocast(self.compute_device.type, torch.bfloat16, enabled=lower):
-            return super().infer(x, **fit_params).float()
+    def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
+        """Compile the network if `compile` is set, as it says itself where it can."""
+        compile_encoders = getattr(module, "compile_encoders", None)
+        if not self.compile or name == "criterion":
+            return module
+        if compile_encoders is None:
+            return super().torch_compile(module, name)
+        compile_encoders(**self.get_params_for("compile"))
+        return module
 
     def choose_recipe(self, n_nights: int) -> dict[str, Any]:
-        """Return the parameters that `size` chooses for training nights of `signals_`.
-
-        Parameters
-        ----------
-        n_nights : int
-            Training nights.
-
-        Returns
-        -------
-        dict
-            Parameters that are at their defaults, by name.
-
-        Raises
-        ------
-        ValueError
-            If `size` is not known.
-        """
+        """Return what `size` chooses for training nights of `signals_`, of what was left to it."""
         if self.size not in ("published", "auto"):
             raise ValueError(f"size={self.size!r} must be 'published' or 'auto'.")
         if self.size == "published":
             return {}
-        defaults = inspect.signature(Wav2SleepClassifier.__init__).parameters
-        return {
-            name: value
-            for name, value in recipe_for(n_nights, self.signals_).items()
-            if (
-                name not in vars(self)
-                if "__" in name
-                else repr(getattr(self, name)) == repr(defaults[name].default)
+        recipe = recipe_for(n_nights, self.signals_)
+        return {name: value for name, value in recipe.items() if not self._is_set(name)}
+
+    def _is_set(self, name: str) -> bool:
+        """Whether the user has set a parameter: to another value than its default."""
+        default = inspect.signature(Wav2SleepClassifier.__init__).parameters.get(name)
+        if default is None:  # of a part; it is there if it was given
+            return name in vars(self)
+        value = getattr(self, name)
+        return value is not default.default and identity(value) != identity(default.default)
+
+    # -- nights ----------------------------------------------------------------------------------
+
+    def check_input(self, X: Any) -> tuple[Epochs, Epochs]:
+        """Return X as epochs that are ready for the network."""
+        epochs = as_epochs(X, type(self).__name__)
+        return epochs, epochs
+
+    def start_anew(self, rows: Epochs) -> None:
+        """Settle which signals the network takes, and at which rates."""
+        rates = rows.samples_per_epoch
+        self.signals_ = tuple(rates if self.signals is None else self.signals)
+        lacking = [name for name in self.signals_ if name not in rates]
+        if lacking or not self.signals_:
+            raise ValueError(
+                f"None of the training nights has the signal(s) {lacking or 'asked for'}; "
+                f"they have {list(rates)}."
             )
-        }
+        self.samples_per_epoch_ = {name: rates[name] for name in self.signals_}
 
-    def epoch_attention(self, X: Any, *, layer: int = -1) -> pd.DataFrame:
-        """Return how much the epoch mixer attends to each signal, (n_rows, n_columns).
+    def check_fits(self, rows: Epochs) -> None:
+        """Raise unless the signals come at the rates that the network was trained with."""
+        for name, found in rows.samples_per_epoch.items():
+            wanted = self.samples_per_epoch_.get(name, found)
+            if found != wanted:
+                raise ValueError(
+                    f"{name} comes with {found} samples per epoch, but the network takes {wanted}. "
+                    "Set Resampler(samples_per_epoch=...) as in training."
+                )
 
-        See the function `sklearn_sleep.epoch_attention`.
-        """
-        return attention_table(self, X, layer)
+    def make_dataset(
+        self, rows: Epochs, codes: npt.NDArray[np.intp], weight: npt.NDArray[np.float64]
+    ) -> NightDataset:
+        """Return the nights of the rows."""
+        return NightDataset(rows, self.signals_, codes, weight, kept_bytes=self.kept_bytes)
+
+    def sampling(self, dataset: Any) -> dict[str, Any]:
+        """Return the sampler that `balance` asks for."""
+        if self.balance is None:
+            return {}
+        return {"sampler": BalancedSampler(cohorts_of(dataset, self.balance)), "shuffle": False}
 
     @property
     def _mask_probability(self) -> Mapping[str, float]:
-        return (
-            PUBLISHED_MASK_PROBABILITY if self.mask_probability is None else self.mask_probability
-        )
+        probability = self.planned("mask_probability")
+        return PUBLISHED_MASK_PROBABILITY if probability is None else probability
 
     @property
     def always_masked(self) -> tuple[str, ...]:
@@ -334,29 +381,208 @@ class Wav2SleepClassifier(CheckpointMixin, NightNet):
         return tuple(name for name in certain if name not in backup)
 
     def augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
-        """Mask signals of a training night, turn some upside down, and change them further.
-
-        Parameters
-        ----------
-        night : NightSample
-            The night; it must not be changed.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        dict
-            What the network takes.
-        """
-        kept = draw_kept_signals(tuple(night.x), self._mask_probability, self.backup_signals, rng)
+        """Return what the network takes of a training night: masked, turned and changed."""
+        probability, augmentation = self._mask_probability, self.planned("augmentation")
+        kept = draw_kept_signals(tuple(night.x), probability, self.backup_signals, rng)
         flipped = rng.random(len(kept)) < 0.5 * self.flip_polarity
         x = {
             name: -night.x[name] if flip else night.x[name]
             for name, flip in zip(kept, flipped, strict=True)
         }
-        if self.augmentation is not None:
-            x = self.augmentation.apply(x, rng)
+        if augmentation is not None:
+            x = augmentation.apply(x, rng)
         return network_input(x, night.present)
+
+    # -- learning and predicting -----------------------------------------------------------------
+
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
+        """Return the logits of nights, float32 of (batch, n_epochs, n_classes)."""
+        with self.lower_precision:
+            return super().infer(x, **fit_params).float()
+
+    def train_step_single(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
+        """Compute the loss of a batch and its gradient, night by night.
+
+        The loss is the weighted mean over the rows; ``y_pred`` has the logits of each night that
+        has a signal, ``kept_signals`` the signals of each that were not masked.
+        """
+        self._set_training(True)
+        nights_with_signals(batch, "Nothing is learned from them.")
+        parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
+        weight, before = batch.weight, self._accumulation.weight
+        seeds = self.random_generator_.integers(2**63, size=batch.size).tolist()
+        # Where every weight is 0, so is the loss.
+        total = before + weight or 1.0
+
+        def loss_of(
+            night: NightSample, rng: np.random.Generator
+        ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+            augmented = self.augment(night, rng)
+            logits = self.infer(augmented)[0]
+            return self._sum_losses(logits, night) / total, logits, tuple(augmented["x"])
+
+        learned = differentiate_nights(
+            loss_of,
+            batch.nights,
+            batch.part(seeds),
+            parameters,
+            device=self.compute_device,
+            # Batch norm writes its running statistics night by night.
+            in_turn=bool(names_of_batch_norms(self.module_)),
+        )
+        loss, gradients = self.sum_over_processes(learned.loss, learned.gradients, parameters)
+        # The gradient is of the mean over the rows of all batches until the next step.
+        accumulate_gradients(parameters, gradients, before / total)
+        return {
+            "loss": loss * (total / (weight or 1.0)),
+            "y_pred": learned.logits,
+            "kept_signals": learned.kept_signals,
+        }
+
+    def validation_step(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
+        """Compute the loss of a batch and the logits of each night, without training."""
+        nights = nights_with_signals(batch, "They are not validated on.")
+        logits = self.evaluation_step(NightBatch(nights))
+        losses = (
+            self._sum_losses(of_night, night)
+            for of_night, night in zip(logits, nights, strict=True)
+        )
+        loss, _ = self.sum_over_processes(
+            sum(losses, torch.zeros((), device=self.compute_device)), [], []
+        )
+        return {"loss": loss / (batch.weight or 1.0), "y_pred": logits}
+
+    def sum_over_processes(
+        self, loss: Tensor, gradients: list[Tensor | None], parameters: Sequence[nn.Parameter]
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """Return the loss and the gradients of the whole batch."""
+        return loss, gradients
+
+    def _sum_losses(self, logits: Tensor, night: NightSample) -> Tensor:
+        losses = self.criterion_(logits[night.epoch], night.y.to(logits.device))
+        return (losses * night.weight.to(logits.device)).sum()
+
+    def evaluation_step(self, batch: NightBatch, training: bool = False) -> tuple[Tensor, ...]:
+        """Return the logits of each night of a batch, (n_epochs, n_classes)."""
+        self._set_training(training)
+
+        def stage(night: NightSample) -> Tensor:
+            with torch.set_grad_enabled(training):
+                return self.infer(network_input(night.x, night.present))[0]
+
+        return tuple(map_nights(stage, batch.nights, device=self.compute_device))
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class of ``classes_``, (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : Epochs or mapping of str to array, n_rows long
+            What the steps of a pipeline give, or arrays in memory.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+
+        Warns
+        -----
+        MissingSignalWarning
+            If a night has no usable signal; its rows get the classes' prior probabilities.
+        ConstantSignalWarning
+            If a signal of a night is constant, as of a sensor that is off.
+        """
+        self.check_is_fitted()
+        epochs = as_epochs(X, type(self).__name__)
+        self.check_fits(epochs)
+        probabilities = np.tile(self.class_prior_, (len(epochs), 1))
+        for batch in self.get_iterator(NightDataset(epochs, self.signals_), training=False):
+            nights = nights_with_signals(batch, "Their rows get the prior probabilities.")
+            warn_of_constant_signals(nights)
+            outputs = self.evaluation_step(NightBatch(nights))
+            for night, logits in zip(nights, outputs, strict=True):
+                of_epochs = torch.softmax(logits.double(), dim=1).cpu().numpy()
+                probabilities[night.rows] = of_epochs[night.epoch]
+        return probabilities
+
+    def epoch_attention(self, X: Any, *, layer: int = -1) -> pd.DataFrame:
+        """Return how much the epoch mixer attends to each signal, (n_rows, n_columns).
+
+        See the function `sklearn_sleep.epoch_attention`.
+        """
+        return attention_table(self, X, layer)
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    @classmethod
+    def read_folder(cls, folder: Path, *, device: str) -> Self:
+        """Return the classifier that a folder holds, in either format."""
+        read = read_published_checkpoint if is_published(folder) else read_own_checkpoint
+        return cls.from_checkpoint(read(folder), folder, device=device)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, folder: Path, *, device: str = "cpu") -> Self:
+        """Make a trained classifier; the folder is named where it does not fit the network."""
+        with explain_damage(folder):
+            parameters = {f"module__{key}": value for key, value in checkpoint.parameters.items()}
+            classifier = cls(device=device, **parameters)
+            classifier.classes_ = checkpoint.classes
+            classifier.class_prior_ = checkpoint.class_prior
+            classifier.samples_per_epoch_ = dict(checkpoint.signals)
+            classifier.signals_ = tuple(checkpoint.signals)
+            classifier.initialize()
+            classifier.module_.load_state_dict(checkpoint.state)
+            return classifier
+
+    def to_checkpoint(self) -> Checkpoint:
+        """Return the trained network."""
+        if self.module is not make_wav2sleep:
+            raise TypeError(f"Only the network Wav2Sleep can be saved, not module={self.module!r}.")
+        self.check_is_fitted()
+        parameters = self.get_params_for("module")
+        del parameters["signals"], parameters["n_classes"]
+        return Checkpoint(
+            signals=self.samples_per_epoch_,
+            classes=self.classes_,
+            class_prior=self.class_prior_,
+            parameters=parameters,
+            state=self.module_.state_dict(),
+        )
+
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        format: str = "sklearn_sleep",  # noqa: A002  the word that users look for
+    ) -> None:
+        """Save the trained classifier, without the steps before it.
+
+        Whole pipelines are saved by the function `save_pretrained`.
+
+        Parameters
+        ----------
+        folder : path
+            Made if need be.
+        format : {"sklearn_sleep", "wav2sleep"}, default="sklearn_sleep"
+            Our own, ``config.json`` and ``model.safetensors``; or that of the published wav2sleep,
+            ``config.yaml`` and ``state_dict.pth``, which its code loads. The latter does not hold
+            the classes' prior.
+
+        Raises
+        ------
+        NotFittedError
+            If it was not trained.
+        TypeError
+            If the network is not `Wav2Sleep`, or a parameter has no JSON type.
+        ValueError
+            If the published code has nothing like the network, or there is no such format.
+        """
+        checkpoint = self.to_checkpoint()
+        if format == "sklearn_sleep":
+            write_own_checkpoint(checkpoint, Path(folder))
+        elif format == "wav2sleep":
+            write_published_checkpoint(checkpoint, Path(folder))
+        else:
+            raise ValueError(f"format={format!r} is not known; use 'sklearn_sleep' or 'wav2sleep'.")
 
 
 def _take(params: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class NightBatch:
         return sum(len(night.rows) for night in self.nights)
 
     @property
-    def n_nights(self) -> int:
+    def size(self) -> int:
         """Number of nights."""
         return len(self.nights)
 
@@ -113,7 +113,7 @@ class NightBatch:
         return sum(float(night.weight.sum()) for night in self.nights if night.x)
 
     def part(self, of_nights: Sequence[Part]) -> Sequence[Part]:
-        """Return what belongs to `nights` of a sequence with an item for each of `n_nights`."""
+        """Return what belongs to `nights` of a sequence with `size` items."""
         return of_nights
 
 
@@ -160,12 +160,13 @@ class NightDataset(Dataset[NightSample]):
 
     @property
     def identity(self) -> list[object]:
-        """What tells the dataset from others; `joblib.hash` takes it."""
-        epochs = self.epochs
+        """What tells the dataset from others, for `core.identity.digest`."""
+        recordings, table = self.epochs.recordings, self.epochs.table
         return [
-            [recording.path for recording in epochs.recordings],
-            epochs.recording_index,
-            epochs.table["epoch"].to_numpy(),
+            list(self.signals),
+            [[r.fingerprint, r.subject, r.dataset] for r in recordings],
+            self.epochs.recording_index,
+            {name: table[name].to_numpy() for name in table.columns.drop("recording")},
             self.y,
             self.weight,
         ]

@@ -1,236 +1,88 @@
-"""NightLearner: losses and gradients of nights, and the steps that are taken with them."""
+"""Losses and gradients of whole nights, several at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.networks.layers import dropout_seed
 from sklearn_sleep.training.night_dataset import NightBatch, NightSample
-from sklearn_sleep.training.night_prediction import (
-    NightPredictor,
-    network_input,
-    nights_with_signals,
-)
 from sklearn_sleep.training.parallel import map_nights
 
-__all__ = ["NightLearner"]
+__all__ = [
+    "NightGradients",
+    "accumulate_gradients",
+    "differentiate_nights",
+    "names_of_batch_norms",
+    "network_input",
+    "nights_with_signals",
+]
 
 
-class NightLearner(NightPredictor):
-    """Learns from the rows that fall in whole nights.
+@dataclass(frozen=True)
+class NightGradients:
+    """Summed loss and gradients of nights; logits and the signals that were not masked of each."""
 
-    The loss of a batch is the weighted mean over its rows. Gradients are computed night by night,
-    several at a time, and summed in a fixed order.
-    """
-
-    # Nights whose gradients await a step, the sum of their rows' weights, and batches to come.
-    _n_accumulated = 0
-    _accumulated_weight = 0.0
-    _n_batches_left = 0
-
-    def augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
-        """Return what the network takes of a training night.
-
-        Parameters
-        ----------
-        night : NightSample
-            The night; it must not be changed.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        dict
-            As `network_input` makes it.
-        """
-        return network_input(night.x, night.present)
-
-    def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
-    ) -> None:
-        """Make a pass over nights.
-
-        Parameters
-        ----------
-        iterator : iterable of NightBatch or None
-            The nights.
-        training : bool
-            Whether to train on them.
-        prefix : str
-            Of the names in the history.
-        step_fn : callable
-            Takes a batch.
-        **fit_params
-            Used by skorch.
-        """
-        if training:
-            self._n_batches_left = len(iterator)
-            self._n_accumulated, self._accumulated_weight = 0, 0.0
-        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-
-    def train_step(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
-        """Add the gradient of a batch, and change the weights if `target_batch_size` is reached.
-
-        Parameters
-        ----------
-        batch : NightBatch
-            The nights.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            As `train_step_single`.
-        """
-        if self.target_batch_size is None:
-            return super().train_step(batch, **fit_params)
-        if not self._n_accumulated:
-            self._zero_grad_optimizer()
-        step = self.train_step_single(batch, **fit_params)
-        self._n_accumulated += batch.n_nights
-        self._accumulated_weight += batch.weight
-        self._n_batches_left -= 1
-        # The last step of a pass may have fewer nights.
-        if self._n_accumulated >= self.target_batch_size or self._n_batches_left <= 0:
-            self._n_accumulated, self._accumulated_weight = 0, 0.0
-            parameters = self.get_all_learnable_params()
-            self.notify(
-                "on_grad_computed", named_parameters=list(parameters), batch=batch, training=True
-            )
-            self._step_optimizer(lambda: None)
-        return step
-
-    def train_step_single(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
-        """Compute the loss of a batch and its gradient, night by night.
-
-        Parameters
-        ----------
-        batch : NightBatch
-            The nights.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            ``loss``; ``y_pred`` with the logits of each night that has a signal;
-            ``kept_signals`` with the signals of each that were not masked.
-        """
-        self._set_training(True)
-        nights_with_signals(batch, "Nothing is learned from them.")
-        parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
-        weight = batch.weight
-        # Where every weight is 0, so is the loss.
-        total = self._accumulated_weight + weight or 1.0
-        seeds = batch.part(self.random_generator_.integers(2**63, size=batch.n_nights))
-        seeded = zip(batch.nights, seeds, strict=True)
-
-        def differentiate(item: tuple[NightSample, int]) -> tuple[Tensor, Tensor, Any, Any]:
-            night, seed = item
-            rng = np.random.default_rng(seed)
-            with dropout_seed(int(rng.integers(2**63))):
-                augmented = self.augment(night, rng)
-                logits = self.infer(augmented)[0]
-                loss = self._sum_losses(logits, night) / total
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-            return loss.detach(), logits.detach(), gradients, tuple(augmented["x"])
-
-        # Batch norm writes its running statistics night by night.
-        in_turn = any(
-            isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.module_.modules()
-        )
-        results = map_nights(
-            differentiate,
-            [(night, seed) for night, seed in seeded if night.x],
-            device=self.compute_device,
-            in_turn=in_turn,
-        )
-        loss = sum((loss for loss, *_ in results), torch.zeros((), device=self.compute_device))
-        gradients: list[Tensor | None] = [None] * len(parameters)
-        for _, _, of_night, _ in results:
-            gradients = _add(gradients, of_night)
-        loss, gradients = self.sum_over_processes(loss, gradients, parameters)
-        # The gradient is of the mean over the rows of all batches until the next step.
-        _scale_gradients(parameters, self._accumulated_weight / total)
-        for parameter, gradient in zip(
-            parameters, _add([p.grad for p in parameters], gradients), strict=True
-        ):
-            parameter.grad = gradient
-        return {
-            "loss": loss * (total / (weight or 1.0)),
-            "y_pred": [logits for _, logits, _, _ in results],
-            "kept_signals": [kept for *_, kept in results],
-        }
-
-    def validation_step(self, batch: NightBatch, **fit_params: Any) -> dict[str, Any]:
-        """Compute the loss of a batch without training.
-
-        Parameters
-        ----------
-        batch : NightBatch
-            The nights.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        dict
-            ``loss``, and ``y_pred`` with the logits of each night.
-        """
-        nights = nights_with_signals(batch, "They are not validated on.")
-        logits = self.evaluation_step(NightBatch(nights))
-        losses = (
-            self._sum_losses(of_night, night)
-            for of_night, night in zip(logits, nights, strict=True)
-        )
-        loss, _ = self.sum_over_processes(
-            sum(losses, torch.zeros((), device=self.compute_device)), [], []
-        )
-        return {"loss": loss / (batch.weight or 1.0), "y_pred": logits}
-
-    @property
-    def is_main_process(self) -> bool:
-        """Whether this process writes files, of several that train together."""
-        return True
-
-    def sum_over_processes(
-        self, loss: Tensor, gradients: list[Tensor | None], parameters: Sequence[nn.Parameter]
-    ) -> tuple[Tensor, list[Tensor | None]]:
-        """Return the loss and the gradients of the whole batch.
-
-        Parameters
-        ----------
-        loss : Tensor of shape ()
-            Loss of this process's nights.
-        gradients : list of Tensor or None
-            Their gradients; ``None`` where a parameter has no part in the loss.
-        parameters : sequence of Parameter
-            What the gradients are by.
-
-        Returns
-        -------
-        loss : Tensor of shape ()
-            Of the nights of all processes that train together.
-        gradients : list of Tensor or None
-            Likewise.
-        """
-        return loss, gradients
-
-    def _sum_losses(self, logits: Tensor, night: NightSample) -> Tensor:
-        losses = self.criterion_(logits[night.epoch], night.y.to(logits.device))
-        return (losses * night.weight.to(logits.device)).sum()
+    loss: Tensor
+    gradients: list[Tensor | None]
+    logits: list[Tensor]
+    kept_signals: list[tuple[str, ...]]
 
 
-def _scale_gradients(parameters: Sequence[nn.Parameter], factor: float) -> None:
+def differentiate_nights(
+    loss_of: Callable[[NightSample, np.random.Generator], tuple[Tensor, Tensor, tuple[str, ...]]],
+    nights: Sequence[NightSample],
+    seeds: Sequence[int],
+    parameters: Sequence[nn.Parameter],
+    *,
+    device: torch.device,
+    in_turn: bool,
+) -> NightGradients:
+    """Sum losses and their gradients over nights in a fixed order; `loss_of` gives kept signals."""
+
+    def differentiate(item: tuple[NightSample, int]) -> tuple[Tensor, Tensor, Any, Any]:
+        night, seed = item
+        rng = np.random.default_rng(seed)
+        with dropout_seed(int(rng.integers(2**63))):
+            loss, logits, kept = loss_of(night, rng)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return loss.detach(), logits.detach(), gradients, kept
+
+    seeded = zip(nights, seeds, strict=True)
+    results = map_nights(
+        differentiate,
+        [(night, seed) for night, seed in seeded if night.x],
+        device=device,
+        in_turn=in_turn,
+    )
+    gradients: list[Tensor | None] = [None] * len(parameters)
+    for _, _, of_night, _ in results:
+        gradients = _add(gradients, of_night)
+    return NightGradients(
+        sum((loss for loss, *_ in results), torch.zeros((), device=device)),
+        gradients,
+        [logits for _, logits, _, _ in results],
+        [kept for *_, kept in results],
+    )
+
+
+def accumulate_gradients(
+    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor | None], factor: float
+) -> None:
+    """Add gradients to those that parameters have, times a factor."""
     for parameter in parameters:
         if parameter.grad is not None and factor:
             parameter.grad *= factor
+    summed = _add([parameter.grad for parameter in parameters], gradients)
+    for parameter, gradient in zip(parameters, summed, strict=True):
+        parameter.grad = gradient
 
 
 def _add(sums: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -242,3 +94,32 @@ def _add(sums: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> l
         else:  # autograd's own tensors may share memory
             result.append(gradient.clone() if total is None else total.add_(gradient))
     return result
+
+
+def network_input(x: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return a batch of one night, from (n_epochs, samples_per_epoch) and (n_epochs,) by signal."""
+    return {
+        "x": {name: samples[None] for name, samples in x.items()},
+        "present": {name: present[name][None] for name in x},
+    }
+
+
+def nights_with_signals(batch: NightBatch, consequence: str) -> tuple[NightSample, ...]:
+    """Return the nights that have a signal, and warn of the others and what becomes of them."""
+    paths = [night.path for night in batch.nights if not night.x]
+    if paths:
+        warnings.warn(
+            f"No usable signal in {', '.join(paths)}. {consequence}",
+            MissingSignalWarning,
+            stacklevel=3,
+        )
+    return tuple(night for night in batch.nights if night.x)
+
+
+def names_of_batch_norms(module: nn.Module) -> list[str]:
+    """Return the parts of a network that follow running averages, one night after the other."""
+    return [
+        name
+        for name, part in module.named_modules()
+        if getattr(part, "running_mean", None) is not None
+    ]

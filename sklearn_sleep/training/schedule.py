@@ -171,7 +171,7 @@ class WarmUpDecay(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Find how many steps there are."""
-        n_steps = net.max_epochs * net.steps_per_pass_
+        n_steps = net.planned("max_epochs") * net.steps_per_pass_
         self.warm_up_steps_ = max(in_steps(self.warm_up, n_steps, "warm_up"), 1)
         self.decay_steps_ = in_steps(self.time_constant, n_steps, "time_constant")
         if not self.decay_steps_:
@@ -186,10 +186,11 @@ class WarmUpDecay(Callback):
             factor = step / self.warm_up_steps_
         else:
             factor = math.exp(-(step - self.warm_up_steps_) / self.decay_steps_)
+        rate = net.planned("lr")
         for group in net.optimizer_.param_groups:
             # Groups of parameters may have rates of their own, which keep their ratio.
-            ratio = group.setdefault("relative_rate", group["lr"] / net.lr if net.lr else 1.0)
-            group["lr"] = net.lr * ratio * factor
+            ratio = group.setdefault("relative_rate", group["lr"] / rate if rate else 1.0)
+            group["lr"] = rate * ratio * factor
 
     def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
         """Count the step, which may take several batches."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,27 +39,26 @@ class ImageRow(NamedTuple):
     weight: float
 
 
-class AnswerBatch(NamedTuple):
-    """Rows that go through the model together.
-
-    Attributes
-    ----------
-    encoded : Encoded
-        Inputs and labels.
-    position : Tensor of int, shape (n_rows,)
-        Of each row among all.
-    weight : Tensor of float, shape (n_rows,)
-        Of each row in the loss.
-    """
+@dataclass(frozen=True)
+class AnswerBatch:
+    """Rows that go through the model together: positions among all and weights, (n_rows,)."""
 
     encoded: Encoded
     position: Tensor
-    weight: Tensor
+    row_weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.position)
 
     @property
-    def n_rows(self) -> int:
-        """How many."""
-        return len(self.position)
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self)
+
+    @property
+    def weight(self) -> float:
+        """Sum of the rows' weights in the loss."""
+        return float(self.row_weight.sum())
 
 
 class ImageDataset(Dataset[ImageRow]):
@@ -86,15 +86,15 @@ class ImageDataset(Dataset[ImageRow]):
 
     @property
     def identity(self) -> Any:
-        """What tells the dataset from others; `joblib.hash` takes it."""
+        """What tells the dataset from others; for `core.identity.digest`."""
         images = self.images.source if isinstance(self.images, _Panels) else self.images
         if isinstance(images, WaveformImages):
-            epochs = images.epochs
+            epochs, table = images.epochs, images.epochs.table
             images = [
                 [recording.fingerprint for recording in epochs.recordings],
                 epochs.recording_index,
-                epochs.table["epoch"].to_numpy(),
-                repr(images.montage),
+                {name: table[name].to_numpy() for name in table.columns.drop("recording")},
+                images.montage,
                 images.context,
                 images.layout,
             ]

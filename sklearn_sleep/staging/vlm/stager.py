@@ -6,24 +6,32 @@ import copy
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from sklearn.base import clone
-from sklearn.utils.class_weight import compute_sample_weight
-from skorch import NeuralNet
-from torch import nn
+from torch import Tensor, nn
 
-from sklearn_sleep.core.epochs import warn_of_split_nights
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.exceptions import MissingSignalWarning
-from sklearn_sleep.imaging import WaveformImages
+from sklearn_sleep.imaging import MONTAGES, WaveformImages
 from sklearn_sleep.staging.vlm.answers import AnswerTree
 from sklearn_sleep.staging.vlm.backbone import VisionLanguageModel, keep_whole_images, load_backbone
-from sklearn_sleep.staging.vlm.conversation import Conversation
-from sklearn_sleep.staging.vlm.image_dataset import ImageDataset, as_images
+from sklearn_sleep.staging.vlm.conversation import IGNORED, Conversation
+from sklearn_sleep.staging.vlm.explanation import (
+    Explanation,
+    as_table,
+    begin_explanation,
+    parse_explanation,
+    saliency_of_images,
+)
+from sklearn_sleep.staging.vlm.image_dataset import AnswerBatch, Collate, ImageDataset, as_images
 from sklearn_sleep.staging.vlm.module import VisionLanguageModule
 from sklearn_sleep.staging.vlm.perception import PERCEIVED_VALUES, perception_texts
 from sklearn_sleep.staging.vlm.prompts import (
@@ -32,13 +40,13 @@ from sklearn_sleep.staging.vlm.prompts import (
     perception_prompt,
     stage_prompt,
 )
-from sklearn_sleep.staging.vlm.savable import SavableLearner
-from sklearn_sleep.training.targets import check_targets, encode
+from sklearn_sleep.staging.vlm.saving import STAGER_FILES, read_stager, write_stager
+from sklearn_sleep.training.sleep_net import SleepNet
 
 __all__ = ["VLMStager"]
 
 
-class VLMStager(SavableLearner):
+class VLMStager(SleepNet):
     """Stage sleep with a general vision-language model that is shown the waveforms.
 
     A skorch net whose samples are images of epochs. Each row's images and a question make a
@@ -133,6 +141,15 @@ class VLMStager(SavableLearner):
     ... )
     """
 
+    _counted = "rows"
+    _files: ClassVar[tuple[str, ...]] = STAGER_FILES
+    _dataset_arguments = ("rationales",)
+    _warm_up = 0.05
+    # Tokens with which all answers begin, so that they are not learned.
+    _n_given = 0
+    # Of an adapter that was loaded.
+    _adapter_options: Mapping[str, Any] | None = None
+
     def __init__(
         self,
         model: str | VisionLanguageModel = "Qwen/Qwen2.5-VL-3B-Instruct",
@@ -204,6 +221,7 @@ class VLMStager(SavableLearner):
         y: Any = None,
         sample_weight: Any = None,
         rationales: Sequence[Any] | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Train on images of epochs.
 
@@ -218,6 +236,8 @@ class VLMStager(SavableLearner):
         rationales : sequence of (rules, text) or None, length n_rows, optional
             Why each row has its stage: identifiers of `RULES`, and text. The model learns to say
             so after the stage.
+        **fit_params
+            `train_split` takes them.
 
         Returns
         -------
@@ -235,10 +255,7 @@ class VLMStager(SavableLearner):
         SplitNightWarning
             If X names only part of a night.
         """
-        starts_anew = not (self.warm_start and self.initialized_)
-        dataset = self._stage_dataset(X, y, sample_weight, rationales, starts_anew=starts_anew)
-        with self._training(starts_anew=starts_anew):
-            return super().fit(dataset, None)
+        return super().fit(X, y, sample_weight, rationales=rationales, **fit_params)
 
     def partial_fit(
         self,
@@ -264,180 +281,52 @@ class VLMStager(SavableLearner):
         rationales : sequence of (rules, text) or None, length n_rows, optional
             Why each row has its stage.
         **fit_params
-            Used by skorch.
+            `train_split` takes them.
 
         Returns
         -------
         self
         """
-        if isinstance(X, ImageDataset):  # skorch's fit calls partial_fit
-            return super().partial_fit(X, y, **fit_params)
-        starts_anew = not self.initialized_
-        dataset = self._stage_dataset(
-            X, y, sample_weight, rationales, starts_anew=starts_anew, classes=classes
+        return super().partial_fit(
+            X, y, classes, sample_weight, rationales=rationales, **fit_params
         )
-        with self._training(starts_anew=starts_anew):
-            return super().partial_fit(dataset, None)
 
-    # -- predicting ------------------------------------------------------------------------------
+    # -- rows ------------------------------------------------------------------------------------
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the probability of each stage.
-
-        Parameters
-        ----------
-        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            What `WaveformImageRenderer` gives, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-            Columns in the order of ``classes_``.
-
-        Warns
-        -----
-        MissingSignalWarning
-            If rows show no signal at all; they get the classes' prior probabilities.
-        """
-        self.check_is_fitted()
-        images = self._check_images(X)
-        probabilities = np.tile(self.class_prior_, (len(images), 1))
-        shown = np.flatnonzero(_shows_signals(X))
-        tokens = self._tree.prompt_tokens
-        dataset = ImageDataset(images, [tokens] * len(images))
-        for batch in self.get_iterator(torch.utils.data.Subset(dataset, shown.tolist())):
-            self._set_training(False)
-            with torch.no_grad():
-                logits = self.infer(batch.encoded.inputs, self._tree.n_logits)
-            found = self._tree.log_probabilities(logits).exp()
-            probabilities[batch.position.numpy()] = found.cpu().numpy()
-        return probabilities
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the most probable stage of each row.
-
-        Parameters
-        ----------
-        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            What `WaveformImageRenderer` gives, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-        """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-    # -- the first phase -------------------------------------------------------------------------
-
-    def pretrain(self, X: Any, *, seconds: float = 1.0, max_epochs: int = 2) -> Self:
-        """Teach the model to see waveforms, before it is to stage them.
-
-        The first of SleepVLM's two phases: from the image of an epoch the model writes what each
-        trace measures in each second, its power in four bands and its mean absolute value; the
-        vision tower learns too. No stages are needed. `fit` then starts from `pretrained_`, which
-        is also a `model` for other stagers.
-
-        Parameters
-        ----------
-        X : WaveformImages of shape (n_rows,)
-            Of which each row's own epoch is shown.
-        seconds : float, default=1.0
-            Length of the stretches that are measured.
-        max_epochs : int, default=2
-            Passes over the rows.
-
-        Returns
-        -------
-        self
-            With ``pretrained_``, the model, and ``pretraining_history_``.
-
-        Raises
-        ------
-        TypeError
-            If X is no `WaveformImages`, which know their samples.
-        ValueError
-            If no row has a signal.
-        """
-        if not isinstance(X, WaveformImages):
-            raise TypeError(f"pretrain takes WaveformImages, but X is {type(X).__name__}.")
-        images = X.with_context([0])
-        images = images[np.flatnonzero(images.shows_signals())]
-        if not len(images):
-            raise ValueError("No row of X has a signal to learn from.")
-        learner = clone(self).set_params(train_vision=True, max_epochs=max_epochs)
-        learner._check_parameters()
-        learner.backbone_ = learner._load()
-        prompt = perception_prompt(X.montage, PERCEIVED_VALUES, seconds)
-        learner.answer_with(prompt, image_captions([0]))
-        texts = perception_texts(images.read_samples(), X.montage, seconds)
-        answers = [learner._conversation.tokens_of(text) for text in texts]
-        dataset = ImageDataset(as_images(images, type(self).__name__), answers)
-        with learner._training():
-            NeuralNet.fit(learner, dataset, None)
-        self.pretrained_ = VisionLanguageModel(learner.merged_model(), learner.backbone_.processor)
-        self.pretraining_history_ = learner.history
-        return self
-
-    # -- saving ----------------------------------------------------------------------------------
-
-    def merged_model(self) -> Any:
-        """Return the model with what was learned in its own weights; the adapter is used up."""
-        model = self.module_.model
-        return model.merge_and_unload() if self.tuning == "lora" else model
-
-    def answer_with(self, prompt: str, captions: Sequence[str]) -> None:
-        """Take another question, whose answers are learned from their first token on.
-
-        Parameters
-        ----------
-        prompt : str
-            The question.
-        captions : sequence of str
-            What is written before each image.
-        """
-        self._adapter_options = None
-        self._conversation = Conversation(self.backbone_.processor, prompt, captions)
-        self._n_given = 0
-
-    # -- parts -----------------------------------------------------------------------------------
-
-    def _stage_dataset(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        rationales: Sequence[Any] | None,
-        *,
-        starts_anew: bool,
-        classes: npt.ArrayLike | None = None,
-    ) -> ImageDataset:
+    def check_input(self, X: Any) -> tuple[Any, Epochs | None]:
+        """Return X as images, after a check of the parameters."""
         self._check_parameters()
         images = as_images(X, type(self).__name__)
-        y = check_targets(y, len(images))
-        if isinstance(X, WaveformImages):
-            warn_of_split_nights(X.epochs)
-        if starts_anew:
-            self._adapter_options: Mapping[str, Any] | None = None
-            given = self.classes if classes is None else classes
-            self.classes_ = np.unique(y if given is None else given)
-            self.answers_ = self._name_classes()
-            self.image_shape_ = _row_shape(X, images)
-            self.prompt_ = self._ask(X)
-            self.captions_ = _captions(X, self.image_shape_[0])
-            self.backbone_ = self._load()
-        images = self._check_images(X)
-        self._make_conversation()
-        codes = encode(y, self.classes_)
-        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
-        if weight.shape != codes.shape:
+        return (X, X.epochs) if isinstance(X, WaveformImages) else (images, None)
+
+    def start_anew(self, rows: Any) -> None:
+        """Settle what the model is asked, and load it."""
+        self._adapter_options = None
+        self.answers_ = self._name_classes()
+        self.image_shape_ = _row_shape(rows)
+        self.prompt_ = self._ask(rows)
+        self.captions_ = _captions(rows, self.image_shape_[0])
+        self.backbone_ = self._load()
+
+    def check_fits(self, rows: Any) -> None:
+        """Raise unless rows have images of the shape that the model was fitted on."""
+        shape = _row_shape(rows)
+        if shape != self.image_shape_:
             raise ValueError(
-                f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
+                f"Rows have images of the shape {shape}, but {type(self).__name__} was fitted on "
+                f"{self.image_shape_}: (images, height, width, colours)."
             )
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y)
-        if starts_anew:
-            counts = np.bincount(codes, weights=weight, minlength=len(self.classes_))
-            self.class_prior_ = counts / counts.sum()
+
+    def make_dataset(
+        self,
+        rows: Any,
+        codes: npt.NDArray[np.intp],
+        weight: npt.NDArray[np.float64],
+        rationales: Sequence[Any] | None = None,
+    ) -> ImageDataset:
+        """Return images and what is to be answered to them."""
+        self._make_conversation()
+        images = as_images(rows, type(self).__name__)
         return ImageDataset(images, self._answer_tokens(codes, rationales), weight)
 
     def _answer_tokens(
@@ -465,12 +354,8 @@ class VLMStager(SavableLearner):
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(f"{name}={value!r} must be one of {allowed}.")
-        size = self.target_batch_size
-        if size is not None and (size < 1 or size % self.batch_size):
-            raise ValueError(
-                f"target_batch_size={size} must be a multiple of batch_size={self.batch_size}, the "
-                "rows that are held in memory."
-            )
+        # Before a large model is loaded.
+        self._batches_per_step(self.batch_size)
 
     def _name_classes(self) -> list[str]:
         if self.answers is not None:
@@ -492,14 +377,13 @@ class VLMStager(SavableLearner):
         return stage_prompt(self.answers_, montage)
 
     def _load(self) -> VisionLanguageModel:
-        source = getattr(self, "pretrained_", self.model)
-        if isinstance(source, VisionLanguageModel):
+        if isinstance(self.model, VisionLanguageModel):
             # It stays as it is, for the next fit.
-            backbone = copy.deepcopy(source)
+            backbone = copy.deepcopy(self.model)
             backbone.model.to(self.compute_device)
         else:
             backbone = load_backbone(
-                os.fspath(source),
+                os.fspath(self.model),
                 dtype=self.weights_dtype,
                 quantization=self.quantization,
                 device=str(self.device),
@@ -513,26 +397,322 @@ class VLMStager(SavableLearner):
         self._tree = AnswerTree(processor.tokenizer, self.answers_)
         self._n_given = self._tree.n_given
 
-    def _check_images(self, X: Any) -> Any:
+    def _images(self, X: Any) -> Any:
         images = as_images(X, type(self).__name__)
-        shape = _row_shape(X, images)
-        if shape != self.image_shape_:
-            raise ValueError(
-                f"Rows have images of the shape {shape}, but {type(self).__name__} was fitted on "
-                f"{self.image_shape_}: (images, height, width, colours)."
-            )
+        self.check_fits(X if isinstance(X, WaveformImages) else images)
         return images
 
+    # -- learning --------------------------------------------------------------------------------
 
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """Type in which the model is kept."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        """Return the parameters of a part, with those that answers need."""
+        params = super().get_params_for(prefix)
+        if prefix == "module":
+            params.setdefault("model", self.backbone_.model)
+            params.setdefault("adapter_options", self._adapter_options)
+            for name in _OF_MODULE:
+                params.setdefault(name, getattr(self, name))
+        elif prefix == "criterion":
+            # Answers may differ in length.
+            params["ignore_index"] = IGNORED
+        elif prefix in ("iterator_train", "iterator_valid"):
+            params.setdefault("collate_fn", Collate(self._conversation, self._n_given))
+        return params
+
+    def infer(self, x: Mapping[str, Tensor], n_logits: int = 1, **fit_params: Any) -> Tensor:
+        """Return the logits of the last positions, float32 of (n_rows, n_logits, vocabulary)."""
+        inputs = {name: values.to(self.compute_device) for name, values in x.items()}
+        with self.lower_precision:
+            return self.module_(n_logits, **inputs).float()
+
+    def train_step_single(self, batch: AnswerBatch, **fit_params: Any) -> dict[str, Any]:
+        """Add the gradient of the summed losses of rows; before a step, divide by their weight."""
+        self._set_training(True)
+        losses, logits = self._losses(batch)
+        weight = batch.row_weight.to(losses.device)
+        total = (losses * weight).sum()
+        total.backward()
+        summed = self._accumulation.weight + batch.weight
+        if summed and self.completes_step(batch):
+            for _, parameter in self.get_all_learnable_params():
+                if parameter.grad is not None:
+                    parameter.grad /= summed
+        return {"loss": total.detach() / (weight.sum() or 1.0), "y_pred": logits.detach()}
+
+    def validation_step(self, batch: AnswerBatch, **fit_params: Any) -> dict[str, Any]:
+        """Compute the loss of a batch, the weighted mean over its rows, without training."""
+        self._set_training(False)
+        with torch.no_grad():
+            losses, logits = self._losses(batch)
+        weight = batch.row_weight.to(losses.device)
+        return {"loss": (losses * weight).sum() / (weight.sum() or 1.0), "y_pred": logits}
+
+    def _losses(self, batch: AnswerBatch) -> tuple[Tensor, Tensor]:
+        """Return the loss of each row, the mean over its answer's tokens, and the logits."""
+        labels = batch.encoded.labels.to(self.compute_device)
+        # What a position says is about the next one.
+        logits = self.infer(batch.encoded.inputs, labels.shape[1] + 1)[:, :-1]
+        losses = self.criterion_(logits.transpose(1, 2), labels)
+        return losses.sum(dim=1) / (labels != IGNORED).sum(dim=1), logits
+
+    # -- predicting ------------------------------------------------------------------------------
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class of ``classes_``, (n_rows, n_classes).
+
+        Parameters
+        ----------
+        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
+            What `WaveformImageRenderer` gives, or arrays in memory.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+
+        Warns
+        -----
+        MissingSignalWarning
+            If rows show no signal at all; they get the classes' prior probabilities.
+        """
+        self.check_is_fitted()
+        images = self._images(X)
+        probabilities = np.tile(self.class_prior_, (len(images), 1))
+        shown = np.flatnonzero(_shows_signals(X))
+        tokens = self._tree.prompt_tokens
+        dataset = ImageDataset(images, [tokens] * len(images))
+        for batch in self.get_iterator(torch.utils.data.Subset(dataset, shown.tolist())):
+            self._set_training(False)
+            with torch.no_grad():
+                logits = self.infer(batch.encoded.inputs, self._tree.n_logits)
+            found = self._tree.log_probabilities(logits).exp()
+            probabilities[batch.position.numpy()] = found.cpu().numpy()
+        return probabilities
+
+    def explain(
+        self, X: Any, epochs: npt.ArrayLike | None = None, *, max_new_tokens: int = 256
+    ) -> pd.DataFrame:
+        """Say why rows are scored as they are.
+
+        The model goes on from its most probable stage with the rules that it applies and why, as
+        it has learned from the ``rationales`` of `fit`. What it cites is checked against `RULES`;
+        what it says is not.
+
+        Parameters
+        ----------
+        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
+            What `WaveformImageRenderer` gives, or arrays in memory.
+        epochs : array-like of int or bool, optional
+            Which rows, by position or as a mask; all if not given.
+        max_new_tokens : int, default=256
+            Where an answer is cut off.
+
+        Returns
+        -------
+        DataFrame
+            A row for each: ``row``, ``recording`` and ``epoch`` where X knows them, ``stage``,
+            ``probability``, ``rules``, ``unknown_rules`` (cited, but none of `RULES`),
+            ``rationale`` and ``is_complete``.
+        """
+        self.check_is_fitted()
+        images = self._images(X)
+        rows = np.arange(len(images)) if epochs is None else np.asarray(epochs)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        probabilities = self.predict_proba(X[rows])
+        best = probabilities.argmax(axis=1)
+        found: dict[int, Explanation] = {}
+        # Rows of a stage begin alike, so that none is padded.
+        for code in np.unique(best):
+            positions = np.flatnonzero(best == code)
+            for start in range(0, len(positions), self.batch_size):
+                some = positions[start : start + self.batch_size]
+                said = self._go_on(images, rows[some], self.answers_[code], max_new_tokens)
+                for position, text in zip(some, said, strict=True):
+                    found[position] = parse_explanation(self.answers_[code], text)
+        columns: dict[str, Any] = {"row": rows}
+        if isinstance(X, WaveformImages):
+            table = X.epochs.table.iloc[rows]
+            columns |= {name: table[name].to_numpy() for name in ("recording", "epoch")}
+        columns |= {
+            "stage": self.classes_[best],
+            "probability": probabilities[np.arange(len(rows)), best],
+        }
+        return pd.DataFrame(as_table([found[position] for position in range(len(rows))], columns))
+
+    def saliency(self, X: Any) -> npt.NDArray[np.float32]:
+        """Return where the model looks: how much the most probable stage hangs on each pixel.
+
+        Parameters
+        ----------
+        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
+            What `WaveformImageRenderer` gives, or arrays in memory.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rows, n_images, height, width)
+            The gradient of the logarithm of the stage's probability by the image, times the image,
+            as large as it is; its greatest value is 1 in each row.
+        """
+        self.check_is_fitted()
+        images = self._images(X)
+        tokens = self._tree.prompt_tokens
+        dataset = ImageDataset(images, [tokens] * len(images))
+        maps = []
+        for batch in self.get_iterator(dataset):
+            self._set_training(False)
+            inputs = dict(batch.encoded.inputs)
+            pixels = inputs["pixel_values"].to(self.compute_device).requires_grad_()
+            inputs["pixel_values"] = pixels
+            found = self._tree.log_probabilities(self.infer(inputs, self._tree.n_logits))
+            (gradient,) = torch.autograd.grad(found.amax(dim=1).sum(), pixels)
+            shape = (batch.size, *self.image_shape_[:3])
+            maps.append(saliency_of_images(inputs, gradient, shape))
+        return np.concatenate(maps)
+
+    def _go_on(
+        self, images: Any, rows: npt.NDArray[np.intp], stage: str, max_new_tokens: int
+    ) -> list[str]:
+        """Return what the model says after the beginning of an explanation."""
+        tokenizer = self.backbone_.processor.tokenizer
+        beginning = tokenizer(begin_explanation(stage), add_special_tokens=False)["input_ids"]
+        encoded = self._conversation.encode(np.asarray(images[rows]), [beginning] * len(rows))
+        inputs = {name: v.to(self.compute_device) for name, v in encoded.inputs.items()}
+        self._set_training(False)
+        with torch.no_grad(), self.lower_precision:
+            generated = self.module_.model.generate(
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        new = generated[:, inputs["input_ids"].shape[1] :]
+        return tokenizer.batch_decode(new, skip_special_tokens=True)
+
+    # -- the first phase -------------------------------------------------------------------------
+
+    def pretrain(self, X: Any, *, seconds: float = 1.0, max_epochs: int = 2) -> Self:
+        """Teach the model to see waveforms, before it is to stage them.
+
+        The first of SleepVLM's two phases: from the image of an epoch the model writes what each
+        trace measures in each second, its power in four bands and its mean absolute value; the
+        vision tower learns too. No stages are needed. This stager stays as it was; the one that
+        is returned has the model that was taught as its parameter `model`.
+
+        >>> stager = stager.pretrain(images).fit(images, y)  # doctest: +SKIP
+
+        Parameters
+        ----------
+        X : WaveformImages of shape (n_rows,)
+            Of which each row's own epoch is shown.
+        seconds : float, default=1.0
+            Length of the stretches that are measured.
+        max_epochs : int, default=2
+            Passes over the rows.
+
+        Returns
+        -------
+        VLMStager
+            Not fitted; with the parameters of this one, apart from ``model``. Both have
+            ``pretrained_``, the model, and ``pretraining_history_``.
+
+        Raises
+        ------
+        TypeError
+            If X is no `WaveformImages`, which know their samples.
+        ValueError
+            If no row has a signal.
+        """
+        if not isinstance(X, WaveformImages):
+            raise TypeError(f"pretrain takes WaveformImages, but X is {type(X).__name__}.")
+        images = X.with_context([0])
+        images = images[np.flatnonzero(images.shows_signals())]
+        if not len(images):
+            raise ValueError("No row of X has a signal to learn from.")
+        learner = self._copy(self.model).set_params(train_vision=True, max_epochs=max_epochs)
+        learner._check_parameters()
+        learner.backbone_ = learner._load()
+        prompt = perception_prompt(X.montage, PERCEIVED_VALUES, seconds)
+        # Other than stages, what is measured is learned from its first token on.
+        learner._conversation = Conversation(
+            learner.backbone_.processor, prompt, image_captions([0])
+        )
+        texts = perception_texts(images.read_samples(), X.montage, seconds)
+        answers = [learner._conversation.tokens_of(text) for text in texts]
+        dataset = ImageDataset(as_images(images, type(self).__name__), answers)
+        learner._draw_generator()
+        learner._learn(dataset, "fit", starts_anew=True)
+        model = learner.module_.model
+        merged = model.merge_and_unload() if self.tuning == "lora" else model
+        self.pretrained_ = VisionLanguageModel(merged, learner.backbone_.processor)
+        self.pretraining_history_ = learner.history
+        taught = self._copy(self.pretrained_)
+        taught.pretrained_ = self.pretrained_
+        taught.pretraining_history_ = self.pretraining_history_
+        return taught
+
+    def _copy(self, model: Any) -> Self:
+        """Return an unfitted copy with another model, which a clone would copy."""
+        parameters = self.get_params(deep=False) | {"model": ""}
+        return clone(type(self)(**parameters)).set_params(model=model)
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write the stager into a folder.
+
+        Parameters
+        ----------
+        folder : path
+            Made if need be. ``vlm_stager.json`` is written, the adapter (``adapter_config.json``,
+            ``adapter_model.safetensors``), and in ``model`` the model itself if it cannot be loaded
+            from where it came from: as it was in memory, pretrained, or fully tuned.
+        """
+        self.check_is_fitted()
+        write_stager(self, Path(folder))
+
+    @classmethod
+    def read_folder(cls, folder: Path, *, device: str, model: str | None = None) -> Self:
+        """Return the stager that a folder holds, or one with the adapter that it holds."""
+        stager: Self = read_stager(cls, folder, model=model, device=device)
+        return stager
+
+    def prepare(self, adapter_options: Mapping[str, Any] | None = None) -> Self:
+        """Make the network of a stager that was read from files, with its adapter's options."""
+        self._adapter_options = adapter_options
+        keep_whole_images(self.backbone_.processor)
+        if not self.prompt_:
+            self.prompt_ = stage_prompt(self.answers_, MONTAGES["sleepvlm"])
+            self.captions_ = image_captions([-1, 0, 1])
+        self._make_conversation()
+        return self.initialize()
+
+    def base_model(self) -> Any:
+        """Return a copy of the model without its adapter."""
+        return copy.deepcopy(self.module_.model).unload()
+
+
+_OF_MODULE = (
+    "tuning",
+    "train_vision",
+    "lora_rank",
+    "lora_alpha",
+    "lora_dropout",
+    "gradient_checkpointing",
+)
 _NAMES_BY_NUMBER = {n: tuple(stage_names(n)) for n in (2, 3, 4, 5)}
 
 
-def _row_shape(X: Any, images: Any) -> tuple[int, ...]:
+def _row_shape(rows: Any) -> tuple[int, ...]:
     """Return the shape of a row's images: (n_images, height, width, 3)."""
-    if isinstance(X, WaveformImages):
-        shape = X.image_shape
+    if isinstance(rows, WaveformImages):
+        shape = rows.image_shape
         return shape if len(shape) == 4 else (1, *shape)
-    return tuple(images.shape[1:])
+    return tuple(rows.shape[1:])
 
 
 def _captions(X: Any, n_images: int) -> list[str]:
@@ -551,10 +731,10 @@ def _shows_signals(X: Any) -> npt.NDArray[np.bool_]:
     if not shown.all():
         paths = np.array([recording.path for recording in X.epochs.recordings])
         lacking = np.unique(paths[X.epochs.recording_index[~shown]])
-        named = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
-        msg = (
-            f"{(~shown).sum()} rows of {len(lacking)} recordings have no usable signal ({named}). "
-            "They get the prior probabilities."
+        warnings.warn(
+            f"{(~shown).sum()} rows of {len(lacking)} recordings have no usable signal "
+            f"({list_names(lacking.tolist())}). They get the prior probabilities.",
+            MissingSignalWarning,
+            stacklevel=4,
         )
-        warnings.warn(msg, MissingSignalWarning, stacklevel=4)
     return shown

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from skorch.callbacks import Callback
-from torch import nn
 
 from sklearn_sleep.exceptions import (
     BatchNormWarning,
@@ -15,6 +14,7 @@ from sklearn_sleep.exceptions import (
     MaskedSignalWarning,
 )
 from sklearn_sleep.training.night_dataset import NightBatch, NightSample
+from sklearn_sleep.training.night_learning import names_of_batch_norms
 
 __all__ = ["WarnOfFailureSigns", "warn_of_constant_signals"]
 
@@ -47,14 +47,23 @@ class WarnOfFailureSigns(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Look for batch norm, and for signals that are never to be drawn."""
-        _warn_of_batch_norm(net.module_)
+        norms = names_of_batch_norms(net.module_)
+        if norms:
+            warnings.warn(
+                f"The network has {len(norms)} batch norms ({norms[0]}, …). Nights are computed "
+                "one by one: in training each is normalized by itself, in prediction by averages "
+                "over nights, and the two differ. Use 'instance' or 'layer' norm.",
+                BatchNormWarning,
+                stacklevel=2,
+            )
         for name in net.always_masked:
-            msg = (
+            warnings.warn(
                 f"{name} is masked with probability 1 wherever another signal is there, so that "
                 f"the network learns nothing from it. Lower mask_probability[{name!r}], or leave "
-                "it out of signals."
+                "it out of signals.",
+                MaskedSignalWarning,
+                stacklevel=2,
             )
-            warnings.warn(msg, MaskedSignalWarning, stacklevel=2)
 
     def on_batch_begin(self, net: Any, batch: NightBatch | None = None, **kwargs: Any) -> None:
         """Look for constant signals, once in each night."""
@@ -89,27 +98,17 @@ class WarnOfFailureSigns(Callback):
                 and available >= _ENOUGH_NIGHTS
                 and drawn < _RARELY * available
             ):
-                msg = (
+                warnings.warn(
                     f"{name} was masked in {available - drawn} of the {available} training nights "
                     "that have it, all passes together, so that the network has hardly learned "
-                    f"from it. Lower mask_probability[{name!r}], or leave it out of signals."
+                    f"from it. Lower mask_probability[{name!r}], or leave it out of signals.",
+                    MaskedSignalWarning,
+                    stacklevel=2,
                 )
-                warnings.warn(msg, MaskedSignalWarning, stacklevel=2)
 
 
 def warn_of_constant_signals(nights: Iterable[NightSample]) -> None:
-    """Warn of signals that have the same value in all epochs of a night in which they are there.
-
-    Parameters
-    ----------
-    nights : iterable of NightSample
-        The nights.
-
-    Warns
-    -----
-    ConstantSignalWarning
-        Names the recordings and signals.
-    """
+    """Warn of signals that have the same value in all epochs of a night in which they are there."""
     dead = [
         f"{name} of {night.path}"
         for night in nights
@@ -117,30 +116,16 @@ def warn_of_constant_signals(nights: Iterable[NightSample]) -> None:
         if _is_constant(samples[night.present[name]])
     ]
     if dead:
-        msg = (
+        warnings.warn(
             f"Constant from beginning to end: {', '.join(dead)}. The sensor was off or not "
             "connected, and the network takes it for a signal. Say that it is missing: a column "
-            "of the table with the signal's name, False for that recording."
+            "of the table with the signal's name, False for that recording.",
+            ConstantSignalWarning,
+            stacklevel=3,
         )
-        warnings.warn(msg, ConstantSignalWarning, stacklevel=3)
 
 
 def _is_constant(samples: Any) -> bool:
     # Nearly always the first epoch tells; only where it does not are all compared.
     first = samples[0, 0]
     return bool((samples[0] == first).all()) and bool((samples == first).all())
-
-
-def _warn_of_batch_norm(module: nn.Module) -> None:
-    names = [
-        name
-        for name, part in module.named_modules()
-        if getattr(part, "running_mean", None) is not None
-    ]
-    if names:
-        msg = (
-            f"The network has {len(names)} batch norms ({names[0]}, …). Nights are computed one by "
-            "one: in training each is normalized by itself, in prediction by averages over nights, "
-            "and the two differ. Use 'instance' or 'layer' norm."
-        )
-        warnings.warn(msg, BatchNormWarning, stacklevel=2)

@@ -7,20 +7,21 @@ import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor
 
+from sklearn_sleep._version import __version__
 from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.identity import class_identity, digest, identity
 
-__all__ = ["ResumableCheckpoint", "ResumesMixin"]
+__all__ = ["ResumableCheckpoint"]
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _FILE = "training.pt"
 # They say where and how a training runs and not what comes out, or are compared one by one.
 _WITHOUT_EFFECT = (
@@ -34,13 +35,6 @@ _WITHOUT_EFFECT = (
 )
 # What torch and this module raise for files that were damaged or made by something else.
 _DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError)
-
-
-class _Identified(Protocol):
-    """A dataset that is told from others."""
-
-    @property
-    def identity(self) -> Any: ...
 
 
 class ResumableCheckpoint(Callback):
@@ -82,20 +76,10 @@ class ResumableCheckpoint(Callback):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder
 
-    def resume(self, net: Any, dataset: _Identified) -> int:
-        """Restore the training that the folder holds, if it holds one.
+    def resume(self, net: Any, dataset: Any) -> int:
+        """Restore the training that the folder holds, if any; return how many passes were done.
 
-        Parameters
-        ----------
-        net : NightNet or VLMStager
-            Initialized, and about to train.
-        dataset : Dataset
-            What it is about to train on; its ``identity`` tells it from others.
-
-        Returns
-        -------
-        int
-            Passes that were done.
+        The net is about to train on the dataset, whose ``identity`` tells it from others.
         """
         if net.history:
             raise ValueError(
@@ -123,7 +107,7 @@ class ResumableCheckpoint(Callback):
         return len(net.history)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Save the training. `ResumesMixin` puts this callback last, when all others are done."""
+        """Save the training. `SleepNet` puts this callback last, when all others are done."""
         if not net.is_main_process:
             return
         folder = Path(self.folder)
@@ -134,48 +118,12 @@ class ResumableCheckpoint(Callback):
             os.fsync(file.fileno())
 
 
-class ResumesMixin:
-    """For skorch nets whose trainings a `ResumableCheckpoint` saves."""
-
-    callbacks_: list[tuple[str, Callback]]
-    max_epochs: int
-
-    def initialize_callbacks(self) -> Self:
-        """Make the callbacks; one that saves the training comes after all others."""
-        super().initialize_callbacks()  # type: ignore[misc]  # of the net it is mixed into
-        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
-        return self
-
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
-        """Make the passes that a checkpoint does not hold already.
-
-        Parameters
-        ----------
-        X : Dataset
-            What is trained on.
-        y : None
-            Ignored.
-        epochs : int, optional
-            Number of passes, `max_epochs` if not given.
-        **fit_params
-            Used by skorch.
-
-        Returns
-        -------
-        self
-        """
-        n_passes = self.max_epochs if epochs is None else epochs
-        for _, callback in self.callbacks_:
-            if isinstance(callback, ResumableCheckpoint):
-                n_passes -= callback.resume(self, X)
-        return super().fit_loop(X, y, n_passes, **fit_params)  # type: ignore[misc]  # as above
-
-
 def _capture(net: Any) -> dict[str, Any]:
     """Return all that a training depends on, between two passes."""
     cuda = net.compute_device.type == "cuda"
     return {
         "format_version": _FORMAT_VERSION,
+        "sklearn_sleep": __version__,
         "module": dict(net.module_.state_dict()),
         "criterion": dict(net.criterion_.state_dict()),
         "optimizer": net.optimizer_.state_dict(),
@@ -219,37 +167,43 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"{path} is not a training that ResumableCheckpoint saved. Delete it to start anew."
         ) from error
+    if version < _FORMAT_VERSION:
+        raise ValueError(
+            f"{path} was saved by sklearn_sleep 0.1.0, which did not note the samples that a "
+            "training learns from, so that they cannot be compared. Finish the training with that "
+            "version (pip install sklearn_sleep==0.1.0), or delete the file to start anew."
+        )
     if version > _FORMAT_VERSION:
         raise ValueError(
-            f"{path} was saved by a newer sklearn_sleep; update it to go on with the training."
+            f"{path} was saved by a newer sklearn_sleep ({state.get('sklearn_sleep')}); update it "
+            "to go on with the training."
         )
     return state
 
 
-def _describe(net: Any, dataset: _Identified) -> dict[str, str]:
+def _describe(net: Any, dataset: Any) -> dict[str, Any]:
     """Return the parameters and a hash of the rows, by which a training is known."""
+    # What the recipe chose comes before what was given.
     parameters = {
-        name: _text(value)
-        for name, value in net.get_params(deep=False).items()
-        # skorch counts attributes of its own among the parameters.
-        if name not in _WITHOUT_EFFECT and not name.startswith("_")
+        name: _identity(value)
+        for name, value in {**net.get_params(deep=False), **net._plan}.items()
+        if name not in _WITHOUT_EFFECT
     }
-    return {**parameters, "data (X, y, sample_weight)": joblib.hash(dataset.identity)}
+    return {**parameters, "data (X, y, sample_weight)": digest(dataset.identity)}
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, type):
-        return value.__qualname__
-    if hasattr(value, "fingerprint"):
-        return str(value.fingerprint)
-    if isinstance(value, np.ndarray):
-        return str(value.tolist())
-    if isinstance(value, set | frozenset):
-        # The order of text in a set is another one in each process.
-        value = sorted(value)
-    text = repr(value)
-    # Such a text names an address in memory.
-    return type(value).__qualname__ if " at 0x" in text else text
+def _identity(value: Any) -> Any:
+    # The state of a generator comes from the file.
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return class_identity(type(value))
+    if isinstance(value, Callback):
+        # What else a callback keeps changes in training.
+        kept = value.get_params(deep=False)
+        return [
+            class_identity(type(value)),
+            identity({k: v for k, v in kept.items() if k[0] != "_"}),
+        ]
+    return identity(value)
 
 
 def _stateful_callbacks(net: Any) -> list[tuple[str, Any]]:

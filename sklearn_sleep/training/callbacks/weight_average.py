@@ -65,7 +65,9 @@ class WeightAverage(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Find the step at which averaging begins."""
-        self.start_step_ = in_steps(self.start, net.max_epochs * net.steps_per_pass_, "start")
+        self.start_step_ = in_steps(
+            self.start, net.planned("max_epochs") * net.steps_per_pass_, "start"
+        )
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **_: Any) -> None:
         """Put the weights in that the batch is computed with."""

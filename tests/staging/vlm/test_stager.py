@@ -201,9 +201,9 @@ def test_validation_and_early_stopping(rows):
     stager = make_stager(train_split=first_rows, patience=1, max_epochs=3).fit(*rows)
     assert np.isfinite(stager.history[:, "valid_loss"]).all()
     best = min(stager.history[:, "valid_loss"])
-    dataset = stager._stage_dataset(*rows, None, None, starts_anew=False)
+    dataset = stager._training_dataset(*rows, None, starts_anew=False)
     losses = [
-        stager.validation_step(batch)["loss"].item() * batch.n_rows
+        stager.validation_step(batch)["loss"].item() * batch.size
         for batch in stager.get_iterator(torch.utils.data.Subset(dataset, range(100, 160)))
     ]
     assert sum(losses) / 60 == pytest.approx(best, abs=1e-5)
@@ -252,7 +252,11 @@ def test_pretraining(cohort):
     images = WaveformImageRenderer(MONTAGE).fit_transform(EDFReader(MONTAGE).fit_transform(X))
     stager = make_stager(tuning="lora", train_vision=False, max_epochs=1)
     before = {k: v.clone() for k, v in stager.model.model.state_dict().items()}
-    stager.set_params(batch_size=4).pretrain(images, seconds=15, max_epochs=8)
+    stager.set_params(batch_size=4)
+    given = stager.get_params(deep=False)
+    y = np.asarray(cohort.y[:60])
+    unaware = clone(stager).fit(images, y).predict_proba(images)
+    taught = stager.pretrain(images, seconds=15, max_epochs=8)
     losses = stager.pretraining_history_[:, "train_loss"]
     assert losses[-1] < 0.85 * losses[0]
     learned = stager.pretrained_.model.state_dict()
@@ -260,12 +264,14 @@ def test_pretraining(cohort):
     # The vision tower learns in this phase, whatever comes after it.
     assert any("visual" in name for name in changed)
     assert set(learned) == set(before)
-    y = np.asarray(cohort.y[:60])
-    stager.fit(images, y)
-    other = clone(stager).set_params(model=stager.pretrained_).fit(images, y)
-    np.testing.assert_array_equal(other.predict_proba(images), stager.predict_proba(images))
-    fresh = clone(stager).fit(images, y)
-    assert (fresh.predict_proba(images) != stager.predict_proba(images)).any()
+    # What the next fit starts from is a parameter, which clones have.
+    assert stager.get_params(deep=False) == given
+    assert taught.get_params(deep=False) == given | {"model": stager.pretrained_}
+    np.testing.assert_array_equal(stager.fit(images, y).predict_proba(images), unaware)
+    found = taught.fit(images, y).predict_proba(images)
+    assert (found != unaware).any()
+    for other in (clone(taught), clone(stager).set_params(model=stager.pretrained_)):
+        np.testing.assert_array_equal(other.fit(images, y).predict_proba(images), found)
     with pytest.raises(TypeError, match="pretrain takes WaveformImages, but X is ndarray"):
         stager.pretrain(np.zeros((2, 1, 8, 8, 3), np.uint8))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ import torch
 from skorch.callbacks import Callback
 from skorch.helper import SliceDict
 
+from sklearn_sleep import __version__
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
-from sklearn_sleep.training.schedule import ValidationNights
+from sklearn_sleep.training.schedule import ValidationNights, WarmUpDecay
 
 N_PASSES = 5
 
@@ -160,6 +163,81 @@ def test_other_data_are_refused(make, nights, tmp_path):
         make(ResumableCheckpoint(tmp_path)).fit(X, 1 - y)
 
 
+def test_other_samples_are_refused(make, nights, tmp_path):
+    X, y = nights
+    make(ResumableCheckpoint(tmp_path)).fit(X, y)
+    changed = X["ECG"].copy()
+    changed[3, 5] += 1
+    others = SliceDict(**{**X, "ECG": changed})
+    with pytest.raises(ValueError, match=r"data \(X, y, sample_weight\)"):
+        make(ResumableCheckpoint(tmp_path)).fit(others, y)
+
+
+@pytest.fixture
+def file_nights(cohort, tmp_path):
+    """Two nights of which one may be overwritten."""
+    paths = {str(night.recording): tmp_path / f"{i}.edf" for i, night in enumerate(cohort.nights)}
+    for path, copy in list(paths.items())[:2]:
+        shutil.copy(path, copy)
+    rows = cohort.X["recording"].isin(list(paths)[:2]).to_numpy()
+    X = cohort.X[rows].astype({"recording": object}).replace({"recording": paths})
+    return X.assign(recording=X["recording"].astype(str)), cohort.y[rows]
+
+
+def fit_pipeline(make_pipeline_of, folder, X, y, **steps):
+    pipeline = make_pipeline_of(max_epochs=1, callbacks=[ResumableCheckpoint(folder)])
+    return pipeline.set_params(**steps).fit(X, y)
+
+
+def test_training_on_files_goes_on(make_pipeline_of, file_nights, tmp_path):
+    first = fit_pipeline(make_pipeline_of, tmp_path, *file_nights)
+    again = fit_pipeline(make_pipeline_of, tmp_path, *file_nights)
+    assert again[-1].history[:, "train_loss"] == first[-1].history[:, "train_loss"]
+    assert len(again[-1].history) == 1
+
+
+def test_other_samples_of_a_file_are_refused(make_pipeline_of, file_nights, tmp_path):
+    X, y = file_nights
+    fit_pipeline(make_pipeline_of, tmp_path, X, y)
+    path = Path(X["recording"].iloc[0])
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"data \(X, y, sample_weight\)"):
+        fit_pipeline(make_pipeline_of, tmp_path, X, y)
+
+
+def test_another_preprocessing_is_refused(make_pipeline_of, file_nights, tmp_path):
+    fit_pipeline(make_pipeline_of, tmp_path, *file_nights)
+    with pytest.raises(ValueError, match=r"data \(X, y, sample_weight\)"):
+        fit_pipeline(make_pipeline_of, tmp_path, *file_nights, normalizer__method="causal")
+
+
+def test_signals_that_may_not_be_used_are_refused(make_pipeline_of, file_nights, tmp_path):
+    X, y = file_nights
+    fit_pipeline(make_pipeline_of, tmp_path, X, y)
+    with pytest.raises(ValueError, match=r"data \(X, y, sample_weight\)"):
+        fit_pipeline(make_pipeline_of, tmp_path, X.assign(PPG=False), y)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            {"callbacks__learning_rate": WarmUpDecay(0.1)},
+            {"callbacks__learning_rate": WarmUpDecay(0.2)},
+        ),
+        ({"train_split": ValidationNights(0.3)}, {"train_split": ValidationNights(0.4)}),
+        ({"module__dropout": 0.1}, {}),
+    ],
+)
+def test_other_parts_are_refused(make, nights, tmp_path, one, other):
+    for _ in range(2):
+        make(ResumableCheckpoint(tmp_path), **{"max_epochs": 1, **one}).fit(*nights)
+    with pytest.raises(ValueError, match="holds another training"):
+        make(ResumableCheckpoint(tmp_path), **{"max_epochs": 1, **other}).fit(*nights)
+
+
 def test_it_is_for_one_fit(make, nights, tmp_path):
     classifier = make(ResumableCheckpoint(tmp_path)).fit(*nights)
     with pytest.raises(ValueError, match="partial_fit or warm_start"):
@@ -174,16 +252,31 @@ def test_a_file_is_never_executed(make, nights, tmp_path):
     (tmp_path / "training.pt").write_bytes(pickle.dumps(Trap(), protocol=2))
     with pytest.raises(ValueError, match="Delete it to start anew"):
         make(ResumableCheckpoint(tmp_path)).fit(*nights)
-    torch.save({"format_version": 1, "identity": Trap()}, tmp_path / "training.pt")
+    torch.save({"format_version": 2, "identity": Trap()}, tmp_path / "training.pt")
     with pytest.raises(ValueError, match="Delete it to start anew"):
         make(ResumableCheckpoint(tmp_path)).fit(*nights)
     assert not (tmp_path / "sprung").exists()
 
 
 def test_newer_format(make, nights, tmp_path):
-    torch.save({"format_version": 99}, tmp_path / "training.pt")
-    with pytest.raises(ValueError, match="newer sklearn_sleep"):
+    torch.save({"format_version": 99, "sklearn_sleep": "7.1"}, tmp_path / "training.pt")
+    with pytest.raises(ValueError, match=r"newer sklearn_sleep \(7.1\)"):
         make(ResumableCheckpoint(tmp_path)).fit(*nights)
+
+
+def test_older_format(make, nights, tmp_path):
+    """What 0.1.0 wrote says nothing of the samples, and is never gone on with in silence."""
+    written = Path("tests/data/written-by-0.1.0/training/training.pt")
+    shutil.copy(written, tmp_path)
+    with pytest.raises(ValueError, match=r"sklearn_sleep 0.1.0.*pip install sklearn_sleep==0.1.0"):
+        make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    assert (tmp_path / "training.pt").read_bytes() == written.read_bytes()
+
+
+def test_version_is_noted(make, nights, tmp_path):
+    make(ResumableCheckpoint(tmp_path)).fit(*nights)
+    state = torch.load(tmp_path / "training.pt", weights_only=True)
+    assert (state["format_version"], state["sklearn_sleep"]) == (2, __version__)
 
 
 def test_callback_that_cannot_be_saved(make, nights, tmp_path):

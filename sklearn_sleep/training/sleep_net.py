@@ -1,0 +1,454 @@
+"""SleepNet: what the deep classifiers share, from the seeds of a training to the hub."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_sample_weight
+from skorch import NeuralNet
+from skorch.callbacks import GradientNormClipping
+
+from sklearn_sleep.core.epochs import Epochs, warn_of_split_nights
+from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
+from sklearn_sleep.training.callbacks.weight_average import WeightAverage
+from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
+from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
+from sklearn_sleep.training.targets import check_targets, encode
+
+__all__ = ["Accumulation", "SleepNet"]
+
+
+@dataclass
+class Accumulation:
+    """Nights or rows whose gradients await a step of the optimizer, and batches yet to come."""
+
+    size: int = 0
+    weight: float = 0.0
+    n_batches_left: int = 0
+
+
+class SleepNet(ClassifierMixin, NeuralNet):
+    """A skorch net that stages sleep: the base of `Wav2SleepClassifier` and `VLMStager`.
+
+    A derived class sets ``classes``, ``class_weight``, ``random_state``, ``precision``,
+    ``target_batch_size`` and ``patience`` in its constructor, and writes the abstract methods.
+    Batches have a ``size``, which `batch_size` counts, and a ``weight``, the sum of their rows'.
+    """
+
+    # What `batch_size` counts, for messages.
+    _counted: ClassVar[str]
+    # Files of a saved model.
+    _files: ClassVar[tuple[str, ...]]
+    # Arguments of fit that `make_dataset` takes.
+    _dataset_arguments: ClassVar[tuple[str, ...]] = ()
+    # Part of the training in which the learning rate rises.
+    _warm_up: ClassVar[float] = 0.1
+
+    # -- what a derived class is asked for -------------------------------------------------------
+
+    @abstractmethod
+    def check_input(self, X: Any) -> tuple[Any, Epochs | None]:
+        """Return the checked rows of X, and the epochs that they are of where these are known."""
+
+    @abstractmethod
+    def start_anew(self, rows: Any) -> None:
+        """Settle what the network takes and gives, before a training from the beginning."""
+
+    @abstractmethod
+    def check_fits(self, rows: Any) -> None:
+        """Raise unless rows are what the network takes."""
+
+    @abstractmethod
+    def make_dataset(self, *args: Any, **kwargs: Any) -> Any:
+        """Return rows, their classes and their weights, (n_rows,), as what is trained on."""
+
+    @abstractmethod
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class, (n_rows, n_classes)."""
+
+    @abstractmethod
+    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        """Write the trained network into a folder."""
+
+    @classmethod
+    @abstractmethod
+    def read_folder(cls, *args: Any, **kwargs: Any) -> Self:
+        """Return the network that a folder holds, on a device."""
+
+    def choose_recipe(self, n_nights: int) -> Mapping[str, Any]:
+        """Return parameters for a number of training nights that stand before the net's own."""
+        return {}
+
+    def sampling(self, dataset: Any) -> dict[str, Any]:
+        """Return arguments of the training's DataLoader that depend on the dataset."""
+        return {}
+
+    # -- parameters ------------------------------------------------------------------------------
+
+    def _get_param_names(self) -> list[str]:
+        # skorch takes every attribute for a parameter.
+        return [name for name in super()._get_param_names() if not name.startswith("_")]
+
+    def planned(self, name: str) -> Any:
+        """Return what a training goes by: while one runs the recipe's value, else the parameter."""
+        return getattr(self, "_plan", {}).get(name, getattr(self, name))
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        """Return the parameters of a part, those of the recipe among them."""
+        start = f"{prefix}__"
+        # A network that was loaded has no recipe.
+        recipe = getattr(self, "recipe_", {})
+        chosen = {
+            name.removeprefix(start): value
+            for name, value in recipe.items()
+            if name.startswith(start)
+        }
+        params: dict[str, Any] = chosen | super().get_params_for(prefix)
+        if prefix == "criterion":
+            # Rows are weighed one by one.
+            params["reduction"] = "none"
+        elif prefix == "optimizer":
+            params.setdefault("lr", self.planned("lr"))
+        elif prefix in ("iterator_train", "iterator_valid"):
+            params.setdefault("batch_size", self.planned("batch_size"))
+            params.setdefault("shuffle", prefix == "iterator_train")
+        return params
+
+    @property
+    def compute_device(self) -> torch.device:
+        """Where the network computes."""
+        return torch.device(self.device)
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether this process writes files, of several that train together."""
+        return True
+
+    @property
+    def lower_precision(self) -> torch.autocast:
+        """Context in which the network computes its products as `precision` says."""
+        lower = self.precision == "bfloat16"
+        return torch.autocast(self.compute_device.type, torch.bfloat16, enabled=lower)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        *scores, log = super()._default_callbacks
+        return [
+            *scores,
+            ("steps", RecordSteps()),
+            ("gradient_clipping", GradientNormClipping(1.0)),
+            ("learning_rate", WarmUpDecay(warm_up=self._warm_up)),
+            # Validation and early stopping come after it and see the average.
+            ("weight_average", WeightAverage(None)),
+            ("early_stopping", StopEarly(patience=self.patience, load_best=True)),
+            log,
+        ]
+
+    def initialize_callbacks(self) -> Self:
+        """Make the callbacks; one that saves the training comes after all others."""
+        super().initialize_callbacks()
+        self.callbacks_.sort(key=lambda item: isinstance(item[1], ResumableCheckpoint))
+        return self
+
+    def initialize(self) -> Self:
+        """Make the network and the parts of its training, with random weights."""
+        self._accumulation = Accumulation()
+        return super().initialize()
+
+    # -- fitting ---------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> Self:
+        """Train on rows of X, their classes y and weights, (n_rows,); `train_split` takes more."""
+        starts_anew = not (self.warm_start and self.initialized_)
+        more = self._take_dataset_arguments(fit_params)
+        dataset = self._training_dataset(X, y, sample_weight, starts_anew=starts_anew, **more)
+        return self._learn(dataset, "fit", starts_anew=starts_anew, **fit_params)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: Any = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Train on, from the weights that are there; `classes` where the first y lacks some."""
+        starts_anew = not self.initialized_
+        more = self._take_dataset_arguments(fit_params)
+        dataset = self._training_dataset(
+            X, y, sample_weight, starts_anew=starts_anew, classes=classes, **more
+        )
+        return self._learn(dataset, "partial_fit", starts_anew=starts_anew, **fit_params)
+
+    def _take_dataset_arguments(self, fit_params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: fit_params.pop(name) for name in self._dataset_arguments if name in fit_params
+        }
+
+    def _training_dataset(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        starts_anew: bool,
+        classes: npt.ArrayLike | None = None,
+        **more: Any,
+    ) -> Any:
+        rows, epochs = self.check_input(X)
+        y = check_targets(y, len(rows))
+        if epochs is not None:
+            warn_of_split_nights(epochs)
+        if starts_anew:
+            given = self.classes if classes is None else classes
+            self.classes_ = np.unique(y if given is None else given)
+            self.start_anew(rows)
+        # A network that was loaded has not drawn anything yet.
+        if starts_anew or not hasattr(self, "random_generator_"):
+            self._draw_generator()
+        self.check_fits(rows)
+        codes = encode(y, self.classes_)
+        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
+        if weight.shape != codes.shape:
+            raise ValueError(
+                f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
+            )
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, y)
+        if starts_anew:
+            counts = np.bincount(codes, weights=weight, minlength=len(self.classes_))
+            self.class_prior_ = counts / counts.sum()
+        return self.make_dataset(rows, codes, weight, **more)
+
+    def draw_seeds(self) -> tuple[int, int]:
+        """Return the seeds of the training and of the choice of nights to validate on."""
+        random_state = check_random_state(self.random_state)
+        return int(random_state.randint(2**31)), int(random_state.randint(2**31))
+
+    def _draw_generator(self) -> None:
+        seed, self.split_seed_ = self.draw_seeds()
+        self.random_generator_ = np.random.default_rng(seed)
+
+    def _learn(self, dataset: Any, method: str, *, starts_anew: bool, **fit_params: Any) -> Self:
+        """Train by the recipe, with torch seeded; leave torch's own generator as it was."""
+        if starts_anew:
+            self.recipe_ = self.choose_recipe(len(dataset))
+        devices = [self.compute_device] if self.compute_device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(int(self.random_generator_.integers(2**63)))
+            self._plan = getattr(self, "recipe_", {})
+            try:
+                if starts_anew:
+                    self.initialize()
+                return super().partial_fit(dataset, None, _routing_method=method, **fit_params)
+            finally:
+                del self._plan
+
+    # -- the training loop -----------------------------------------------------------------------
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
+        """Make the passes that a checkpoint does not hold already."""
+        n_passes = self.planned("max_epochs") if epochs is None else epochs
+        for _, callback in self.callbacks_:
+            if isinstance(callback, ResumableCheckpoint):
+                n_passes -= callback.resume(self, X)
+        return super().fit_loop(X, y, n_passes, **fit_params)
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        """Set nights aside, with the classifier's own seed where `train_split` has none."""
+        split = self.planned("train_split")
+        if isinstance(split, ValidationNights):
+            return split.seeded(self.split_seed_)(X)
+        return split(X, **fit_params) if split else (X, None)
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return the batches, in training as `sampling` and `target_batch_size` say."""
+        if not training:
+            return super().get_iterator(dataset)
+        parameters = self.get_params_for("iterator_train") | self.sampling(dataset)
+        if parameters["batch_size"] == -1:
+            parameters["batch_size"] = len(dataset)
+        iterator = self.iterator_train(dataset, **parameters)
+        batches_per_step = self._batches_per_step(parameters["batch_size"])
+        self.steps_per_pass_ = math.ceil(len(iterator) / batches_per_step)
+        return iterator
+
+    def _batches_per_step(self, batch_size: int) -> int:
+        size = self.target_batch_size
+        if size is None:
+            return 1
+        if size < 1 or size % batch_size:
+            raise ValueError(
+                f"target_batch_size={size} must be a multiple of batch_size={batch_size}, the "
+                f"{self._counted} that are held in memory."
+            )
+        return int(size // batch_size)
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Make a pass over batches."""
+        if training:
+            self._accumulation = Accumulation(n_batches_left=len(iterator))
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def completes_step(self, batch: Any) -> bool:
+        """Return whether the weights change after a batch; the last step may have fewer rows."""
+        target, waiting = self.target_batch_size, self._accumulation
+        return target is None or waiting.size + batch.size >= target or not waiting.n_batches_left
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Add the gradient of a batch, and change the weights if `target_batch_size` is reached."""
+        waiting = self._accumulation
+        waiting.n_batches_left -= 1
+        if self.target_batch_size is None:
+            return super().train_step(batch, **fit_params)
+        if not waiting.size:
+            self._zero_grad_optimizer()
+        is_complete = self.completes_step(batch)
+        step: dict[str, Any] = self.train_step_single(batch, **fit_params)
+        waiting.size += batch.size
+        waiting.weight += batch.weight
+        if is_complete:
+            waiting.size, waiting.weight = 0, 0.0
+            parameters = list(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
+            self._step_optimizer(lambda: None)
+        return step
+
+    # -- what comes of it ------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most probable class of each row, (n_rows,)."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def history_frame(self) -> pd.DataFrame:
+        """Return a row for each pass of the training.
+
+        See the function `sklearn_sleep.history_frame`.
+        """
+        self.check_is_fitted()
+        rows = [
+            {name: value for name, value in row.items() if np.isscalar(value)}
+            for row in self.history.to_list()
+        ]
+        columns = {"epoch": "pass", "dur": "duration"}
+        table = pd.DataFrame(rows).rename(columns=columns)
+        counts = [name for name in table.columns if name.endswith("_batch_count")]
+        return table.drop(columns=counts).set_index("pass")
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        device: str = "cpu",
+        **options: Any,
+    ) -> Self:
+        """Load a trained classifier.
+
+        Nothing in the files is executed: names are compared with those that are known, and weights
+        are tensors alone. Beside our own format, `Wav2SleepClassifier` reads the published one
+        (``config.yaml``, ``state_dict.pth``), and `VLMStager` adapters of peft as SleepVLM
+        publishes them. Either takes what the steps before it gave in its training;
+        `pretrained_pipeline` gives these too.
+
+        Parameters
+        ----------
+        source : path or str
+            A folder, or ``"hf://user/name"`` for a model on the Hugging Face Hub such as
+            ``"hf://joncarter/wav2sleep"``, which needs ``sklearn_sleep[hub]``.
+        revision : str, optional
+            Branch, tag or commit on the hub.
+        device : str, default="cpu"
+            Torch device.
+        **options
+            Of a `VLMStager`, ``model``: where to load the model from to which an adapter belongs;
+            where the adapter says if not given.
+
+        Returns
+        -------
+        classifier
+            Ready to predict.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder or a file in it is not there.
+        ImportError
+            If the hub is asked for and huggingface_hub is not installed.
+        ValueError
+            If the files are not those of a model, or name what is not known.
+
+        Examples
+        --------
+        >>> from sklearn_sleep import Wav2SleepClassifier
+        >>> folder = "tests/data/golden/wav2sleep-cardio-small"
+        >>> classifier = Wav2SleepClassifier.from_pretrained(folder)
+        >>> classifier.signals_
+        ('ABD', 'THX', 'ECG', 'PPG')
+        """
+        folder = find_folder(source, revision, files=cls._files)
+        return cls.read_folder(folder, device=device, **options)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Upload the trained classifier to the Hugging Face Hub.
+
+        Needs ``sklearn_sleep[hub]`` and an account (``hf auth login``).
+
+        Parameters
+        ----------
+        repository : str
+            ``"user/name"``, made if need be.
+        private : bool, default=False
+            Whether a new repository is private.
+        revision : str, optional
+            Branch.
+        commit_message : str, optional
+            What to write in the history.
+        **options
+            As `save_pretrained` takes them.
+
+        Returns
+        -------
+        str
+            ``"hf://user/name"``, which `from_pretrained` takes.
+
+        Raises
+        ------
+        ImportError
+            If huggingface_hub is not installed.
+        ValueError
+            If `repository` is no repository's name, or as in `save_pretrained`.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, **options)
+            return upload_folder(
+                Path(folder),
+                repository,
+                private=private,
+                revision=revision,
+                commit_message=commit_message,
+            )
