@@ -333,7 +333,8 @@ class SleepNet(ClassifierMixin, NeuralNet):
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable class of each row, (n_rows,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        most_probable = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[most_probable]
 
     def history_frame(self) -> pd.DataFrame:
         """Return a row for each pass of the training.
