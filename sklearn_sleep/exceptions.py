@@ -1,4 +1,24 @@
-"""The errors and warnings of sklearn_sleep, one class for each thing that can go wrong."""
+"""The errors and warnings of sklearn_sleep, one class for each thing that can go wrong.
+
+::
+
+    SleepError
+        EDFError, a ValueError too
+        HypnogramError, a ValueError too
+    SleepWarning, a UserWarning
+        BatchNormWarning
+        CacheWarning
+        CohortWarning
+        ConstantSignalWarning
+        EDFWarning
+            EDFRepairWarning
+        HypnogramWarning
+        MaskedSignalWarning
+        MissingSignalWarning
+        SharedSubjectWarning
+        SignalQualityWarning
+        SplitNightWarning
+"""
 
 from __future__ import annotations
 
@@ -16,67 +36,71 @@ __all__ = [
     "MissingSignalWarning",
     "SharedSubjectWarning",
     "SignalQualityWarning",
+    "SleepError",
+    "SleepWarning",
     "SplitNightWarning",
 ]
 
 
-class EDFError(ValueError):
-    """A file is not EDF or BDF, or what was asked of it cannot be read.
-
-    The message names the file, the header field and what to do.
-    """
+class SleepError(Exception):
+    """Base of the errors."""
 
 
-class EDFWarning(UserWarning):
+class EDFError(SleepError, ValueError):
+    """A file is not EDF or BDF, or what was asked of it cannot be read."""
+
+
+class HypnogramError(SleepError, ValueError):
+    """An annotation file does not give a hypnogram; the message says where it fails."""
+
+
+class SleepWarning(UserWarning):
+    """Base of the warnings."""
+
+
+class EDFWarning(SleepWarning):
     """A recording could not be read as asked, and the others went on without it."""
 
 
 class EDFRepairWarning(EDFWarning):
-    """A header field was wrong and a sound value was used in its place.
-
-    The message names the file, the field, what was found and what was used.
-    """
+    """A header field was wrong and a sound value was used in its place."""
 
 
-class HypnogramError(ValueError):
-    """An annotation file does not give a hypnogram; the message says where it fails."""
-
-
-class HypnogramWarning(UserWarning):
+class HypnogramWarning(SleepWarning):
     """An annotation file gives a hypnogram, but part of it is missing or does not fit."""
 
 
-class BatchNormWarning(UserWarning):
+class BatchNormWarning(SleepWarning):
     """A network with batch norm is trained on nights that are computed one by one."""
 
 
-class CacheWarning(UserWarning):
+class CacheWarning(SleepWarning):
     """A file of a cache is damaged or cannot be written; the night is processed again."""
 
 
-class CohortWarning(UserWarning):
+class CohortWarning(SleepWarning):
     """A cohort's folder holds something else than its layout says; the rest was loaded."""
 
 
-class ConstantSignalWarning(UserWarning):
+class ConstantSignalWarning(SleepWarning):
     """A signal has the same value for a whole night, as of a sensor that is off."""
 
 
-class MaskedSignalWarning(UserWarning):
+class MaskedSignalWarning(SleepWarning):
     """A signal was (almost) always masked in training, so that nothing was learned from it."""
 
 
-class MissingSignalWarning(UserWarning):
+class MissingSignalWarning(SleepWarning):
     """A recording has none of the signals that were asked for."""
 
 
-class SharedSubjectWarning(UserWarning):
+class SharedSubjectWarning(SleepWarning):
     """A person stands in two parts of a split, so that a model is tested on one it knows."""
 
 
-class SignalQualityWarning(UserWarning):
+class SignalQualityWarning(SleepWarning):
     """A signal of a night looks unfit: flat, clipped, noisy, upside down or in a wrong unit."""
 
 
-class SplitNightWarning(UserWarning):
+class SplitNightWarning(SleepWarning):
     """``fit`` was given part of a night, so that the rest may stand in a test fold."""

@@ -15,27 +15,8 @@ __all__ = ["atomic_write"]
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a place to write a file to, which goes under its name when the block has ended.
 
-    Parameters
-    ----------
-    path : path
-        The file; what it holds stays until it is replaced.
-
-    Yields
-    ------
-    Path
-        A hidden name beside it that ends in ``.partial`` and that no other thread, process or
-        machine takes. It is removed if the block fails; only a killed process leaves it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "night.txt"
-    >>> with atomic_write(path) as partial:
-    ...     _ = partial.write_text("W")
-    ...     path.exists()
-    False
-    >>> path.read_text()
-    'W'
+    The place is a hidden name beside it that ends in ``.partial`` and that no other thread, process
+    or machine takes. It is removed if the block fails; only a killed process leaves it.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")

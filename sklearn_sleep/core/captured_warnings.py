@@ -16,27 +16,7 @@ CapturedWarning = tuple[type[Warning], str]
 def capture_warnings(
     function: Callable[..., Result], *arguments: Any, **keywords: Any
 ) -> tuple[Result, list[CapturedWarning]]:
-    """Call a function and return its warnings as data.
-
-    Parameters
-    ----------
-    function : callable
-        What to call.
-    *arguments, **keywords : object
-        What to call it with.
-
-    Returns
-    -------
-    result : object
-        What the function returns.
-    heard : list of (type, str)
-        Category and text of each warning, in order.
-
-    Examples
-    --------
-    >>> capture_warnings(warnings.warn, "careful", UserWarning)
-    (None, [(<class 'UserWarning'>, 'careful')])
-    """
+    """Call a function; return its result, and category and text of each warning, in order."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = function(*arguments, **keywords)
@@ -44,14 +24,6 @@ def capture_warnings(
 
 
 def reissue_warnings(heard: Sequence[CapturedWarning], *, stacklevel: int = 3) -> None:
-    """Say warnings that were captured elsewhere.
-
-    Parameters
-    ----------
-    heard : sequence of (type, str)
-        From `capture_warnings`.
-    stacklevel : int, default=3
-        As in `warnings.warn`.
-    """
+    """Say warnings that were captured elsewhere; `stacklevel` as in `warnings.warn`."""
     for category, text in heard:
         warnings.warn(text, category, stacklevel=stacklevel)

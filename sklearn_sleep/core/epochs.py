@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Step
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.exceptions import SplitNightWarning
@@ -27,18 +28,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Night:
-    """The rows that fall in one recording.
+    """The rows that fall in one recording: their positions among all, and the epoch of each, (n,).
 
-    Attributes
-    ----------
-    recording : Recording
-        The recording.
-    rows : ndarray of int, shape (n,)
-        Positions of the rows among all.
-    epoch : ndarray of int, shape (n,)
-        The epoch that each of them names.
-    masks : dict of str to ndarray of bool, shape (n,)
-        For signals with a column in the table, whether each row may use the signal.
+    `masks` say for signals with a column in the table whether each row may use the signal, (n,).
     """
 
     recording: Recording
@@ -47,25 +39,10 @@ class Night:
     masks: dict[str, BoolArray]
 
     def may_use(self, signal: str) -> BoolArray:
-        """Return for each epoch of a signal whether it may be used.
+        """Return for each epoch of a signal, (n_epochs,), whether it may be used.
 
-        An epoch that no row names takes the value of the nearest one that is named, the earlier
-        of two.
-
-        Parameters
-        ----------
-        signal : str
-            Canonical name of a signal that the recording has.
-
-        Returns
-        -------
-        ndarray of bool, shape (n_epochs,)
-            As many as the signal has; a step may have made it longer than the recording.
-
-        Raises
-        ------
-        ValueError
-            If an epoch is named twice, once with and once without the signal.
+        An epoch that no row names takes the value of the nearest one that is named, the earlier of
+        two. ValueError if an epoch is named twice, once with and once without the signal.
         """
         n_epochs = self.recording.signals[signal].n_epochs
         if signal not in self.masks:
@@ -90,16 +67,8 @@ class Night:
     def choose_signals(self, signals: Sequence[str]) -> list[tuple[str, IntArray]]:
         """Return which of some signals each row is to use: the first one that it may.
 
-        Parameters
-        ----------
-        signals : sequence of str
-            Canonical names, the one to prefer first.
-
-        Returns
-        -------
-        list of (str, ndarray of int)
-            Signals, and the positions of their rows among those of the night. Rows that may use
-            none are left out.
+        The result has signals with the positions of their rows among those of the night; rows that
+        may use none are left out.
         """
         left = np.ones(len(self.epoch), dtype=bool)
         chosen = []
@@ -174,17 +143,7 @@ class Epochs:
         return Epochs(self.table.iloc[key], recordings, index)
 
     def apply(self, step: Step) -> Epochs:
-        """Return the same rows over recordings with one more step.
-
-        Parameters
-        ----------
-        step : Step
-            Must not be changed afterwards.
-
-        Returns
-        -------
-        Epochs
-        """
+        """Return the same rows over recordings with one more step, not to be changed afterwards."""
         recordings = [recording.apply(step) for recording in self.recordings]
         return Epochs(self.table, recordings, self.recording_index)
 
@@ -195,13 +154,7 @@ class Epochs:
 
     @property
     def samples_per_epoch(self) -> dict[str, int]:
-        """Samples per epoch of each signal, once the recordings are cut into epochs.
-
-        Raises
-        ------
-        ValueError
-            If the recordings differ in it.
-        """
+        """Samples per epoch of each signal; ValueError if the recordings differ in it."""
         rates: dict[str, int] = {}
         for recording in self.recordings:
             for name, signal in recording.signals.items():
@@ -214,17 +167,7 @@ class Epochs:
         return rates
 
     def nights(self) -> Iterator[Night]:
-        """Yield the rows recording by recording.
-
-        Yields
-        ------
-        Night
-
-        Raises
-        ------
-        ValueError
-            If a column named like a signal is not boolean.
-        """
+        """Yield the rows recording by recording."""
         order = np.argsort(self.recording_index, kind="stable")
         bounds = np.searchsorted(self.recording_index[order], np.arange(len(self.recordings) + 1))
         epoch = self.table["epoch"].to_numpy()
@@ -245,17 +188,9 @@ class Epochs:
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Read the rows' samples into memory.
 
-        Returns
-        -------
-        dict of str to ndarray
-            For each signal an array (n_rows, samples_per_epoch) of float32 with NaN where it is
-            missing or may not be used, and ``"recording"``, the paths (n_rows,). With skorch's
-            ``SliceDict(**arrays)`` it is an X of its own.
-
-        Raises
-        ------
-        ValueError
-            If the recordings have not been cut into epochs, or differ in the samples per epoch.
+        For each signal an array (n_rows, samples_per_epoch) of float32 with NaN where it is missing
+        or may not be used, and ``"recording"``, the paths (n_rows,). With skorch's
+        ``SliceDict(**arrays)`` it is an X of its own.
         """
         self.require_epoched("to_arrays()")
         arrays: dict[str, npt.NDArray[Any]] = {
@@ -271,18 +206,7 @@ class Epochs:
         return arrays
 
     def require_epoched(self, who: str) -> None:
-        """Raise if the recordings have not been cut into epochs.
-
-        Parameters
-        ----------
-        who : str
-            Who needs them so, for the message.
-
-        Raises
-        ------
-        ValueError
-            Says which step is missing.
-        """
+        """Raise ValueError, which names the missing steps, unless nights are cut into epochs."""
         for recording in self.recordings:
             for signal in recording.signals.values():
                 if not signal.is_epoched:
@@ -305,28 +229,7 @@ class Epochs:
 
 
 def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike]) -> pd.DataFrame:
-    """Make the table that names the given epochs of each recording.
-
-    Parameters
-    ----------
-    recordings : sequence of str
-        Distinct names, usually paths.
-    epochs : sequence of array-like of int
-        For each recording, the 0-based epochs from its start.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``recording`` (categorical) and ``epoch`` (int32).
-
-    Examples
-    --------
-    >>> make_epoch_table(["a.edf", "b.edf"], [[0, 1], [7]])
-      recording  epoch
-    0     a.edf      0
-    1     a.edf      1
-    2     b.edf      7
-    """
+    """Return the table that names the given epochs of each recording, by distinct paths."""
     counts = [len(np.atleast_1d(e)) for e in epochs]
     codes = np.repeat(np.arange(len(recordings)), counts)
     # Object strings: a categorical of them takes its code array and no more.
@@ -343,22 +246,7 @@ def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike])
 
 
 def as_mask(column: pd.Series) -> BoolArray:
-    """Return a signal's column as booleans; where it has no value, the signal may be used.
-
-    Parameters
-    ----------
-    column : Series of shape (n_rows,)
-        Of the table, named like a signal.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_rows,)
-
-    Raises
-    ------
-    ValueError
-        If it holds something else.
-    """
+    """Return a signal's column, (n_rows,), as booleans; without a value the signal may be used."""
     if column.dtype == np.bool_:
         return column.to_numpy()
     # Tables with and without the column give missing values when they are concatenated.
@@ -372,22 +260,10 @@ def as_mask(column: pd.Series) -> BoolArray:
 
 
 def warn_of_split_nights(epochs: Epochs) -> None:
-    """Warn if the rows name only part of a night.
+    """Warn if the rows name only part of a night, which makes scores of its rest too good.
 
-    Neighbouring epochs are alike, so that a model tested on the rest of a night that it was
-    trained on looks better than it is. The table's column ``scored_epochs`` says how many rows
-    each recording has in all; without it, a night counts as split if less than 90% of its epochs
-    are named.
-
-    Parameters
-    ----------
-    epochs : Epochs
-        The rows that a model is trained on.
-
-    Warns
-    -----
-    SplitNightWarning
-        Names the first such recordings.
+    The table's column ``scored_epochs`` says how many rows each recording has in all; without it, a
+    night counts as split if less than 90% of its epochs are named.
     """
     split = []
     for night in epochs.nights():
@@ -399,11 +275,11 @@ def warn_of_split_nights(epochs: Epochs) -> None:
         if named < whole:
             split.append(night.recording.path)
     if split:
-        named_first = ", ".join(split[:3]) + (", …" if len(split) > 3 else "")
-        msg = (
+        warnings.warn(
             f"X names only part of {len(split)} of {len(epochs.recordings)} nights "
-            f"({named_first}). If the rest is in a test fold, scores are too good: pass groups= "
-            "and split by subject, as GroupKFold and StratifiedGroupKFold do. If the rest is "
-            "unscored, say how many epochs each recording has in a column 'scored_epochs'."
+            f"({list_names(split)}). If the rest is in a test fold, scores are too good: pass "
+            "groups= and split by subject, as GroupKFold and StratifiedGroupKFold do. If the rest "
+            "is unscored, say how many epochs each recording has in a column 'scored_epochs'.",
+            SplitNightWarning,
+            stacklevel=3,
         )
-        warnings.warn(msg, SplitNightWarning, stacklevel=3)

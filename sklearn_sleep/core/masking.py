@@ -16,18 +16,7 @@ Float = TypeVar("Float", bound=np.floating[Any])
 
 
 def check_mask_probability(mask_probability: Mapping[str, float]) -> None:
-    """Raise unless every value is a probability.
-
-    Parameters
-    ----------
-    mask_probability : mapping of str to float
-        Probability of being masked, by signal name.
-
-    Raises
-    ------
-    ValueError
-        If a value is not between 0 and 1.
-    """
+    """Raise ValueError unless every signal's value is between 0 and 1."""
     for name, probability in mask_probability.items():
         if not 0 <= probability <= 1:
             raise ValueError(f"mask_probability[{name!r}]={probability!r} must be between 0 and 1.")
@@ -39,33 +28,11 @@ def draw_kept_signals(
     backup_signals: Collection[str] | None,
     rng: np.random.Generator,
 ) -> tuple[str, ...]:
-    """Draw the signals of a night that are not masked.
+    """Draw the signals of a night that are not masked, at least one, in the order of `available`.
 
-    Each signal is masked with its own probability (Carter & Tarassenko 2024, section 3). Where
-    that would mask them all, one is kept.
-
-    Parameters
-    ----------
-    available : sequence of str
-        The signals that the night has, at least one.
-    mask_probability : mapping of str to float
-        Probability of being masked, by signal name; 0 for those not named.
-    backup_signals : collection of str or None
-        The signals that may be the one that is kept, all equally likely. ``None``, or a night that
-        has none of them: any signal, those with a lower probability of being masked more often.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    tuple of str
-        In the order of `available`, never empty.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> draw_kept_signals(["ECG", "PPG", "THX"], {"ECG": 1.0, "THX": 1.0}, None, rng)
-    ('PPG',)
+    Each is masked with its own probability (Carter & Tarassenko 2024, section 3). Where that would
+    mask them all, one of `backup_signals` is kept, all equally likely; without any of them one of
+    all, those with a lower probability of being masked more often.
     """
     masked = np.array([mask_probability.get(name, 0.0) for name in available])
     kept = rng.random(len(available)) >= masked
@@ -81,26 +48,9 @@ def draw_kept_signals(
 def mask_epochs(
     samples: npt.NDArray[Float], masked: npt.NDArray[np.bool_], sampling_frequency: float
 ) -> npt.NDArray[Float]:
-    """Return a night's samples, NaN in masked epochs.
+    """Return a night's samples, (n_samples,), at a rate in Hz, NaN in masked epochs.
 
-    Parameters
-    ----------
-    samples : ndarray of float, shape (n_samples,)
-        From the start of the first epoch; what follows the last epoch belongs to it.
-    masked : ndarray of bool, shape (n_epochs,)
-        Which epochs are masked.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of float, shape (n_samples,)
-        The same array if nothing is masked, else a copy.
-
-    Examples
-    --------
-    >>> mask_epochs(np.ones(7), np.array([False, True]), sampling_frequency=0.1)
-    array([ 1.,  1.,  1., nan, nan, nan, nan])
+    What follows the last epoch belongs to it. The same array if nothing is masked, else a copy.
     """
     if not masked.any():
         return samples

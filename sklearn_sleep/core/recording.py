@@ -86,24 +86,9 @@ class Signal:
         is_epoched: bool | None = None,
         n_epochs: int | None = None,
     ) -> Signal:
-        """Return the signal that `function` makes of this one when it is read.
+        """Return the signal that `function`, which must not write into its argument, makes of this.
 
-        Parameters
-        ----------
-        function : callable
-            Takes the samples and returns new ones; it must not write into its argument.
-        sampling_frequency : float, optional
-            In Hz, if the function changes it.
-        unit : str, optional
-            If the function changes it.
-        is_epoched : bool, optional
-            If the function changes it.
-        n_epochs : int, optional
-            If the signal is to have others than before.
-
-        Returns
-        -------
-        Signal
+        Say what else it changes: the sampling frequency in Hz, the unit, cut or not, the epochs.
         """
         return Signal(
             self.definition,
@@ -185,21 +170,7 @@ class Step(Protocol):
 
 
 class ArraySource:
-    """Epoched samples in memory.
-
-    Parameters
-    ----------
-    path : str
-        Name of the recording.
-    arrays : mapping of str to ndarray of shape (n_epochs, samples_per_epoch)
-        The samples by canonical name; NaN where a signal is missing.
-    definitions : mapping of str to SignalDefinition
-        What each signal is.
-    n_epochs : int
-        Number of epochs.
-    subject : str, default=""
-        Empty where it is not known.
-    """
+    """Epoched samples in memory, (n_epochs, samples_per_epoch), NaN where a signal is missing."""
 
     def __init__(
         self,
@@ -325,17 +296,7 @@ class Recording:
         return _Signals(self)
 
     def apply(self, step: Step) -> Recording:
-        """Return a recording with one more step.
-
-        Parameters
-        ----------
-        step : Step
-            Must not be changed afterwards.
-
-        Returns
-        -------
-        Recording
-        """
+        """Return a recording with one more step, which must not be changed afterwards."""
         return Recording(self._source, (*self._steps, step))
 
     @property
@@ -356,11 +317,7 @@ class Recording:
 class DerivedSource:
     """A recording as the source of another one, which does more than a `Step` can.
 
-    Parameters
-    ----------
-    recording : Recording
-        What it is made of. Derive from this class and write `identity` and `signal`, and `names`
-        if there are others.
+    Derive from this class and write `identity` and `signal`, and `names` if there are others.
     """
 
     def __init__(self, recording: Recording) -> None:

@@ -105,30 +105,12 @@ _MERGED: Final[Mapping[int, tuple[int, ...]]] = {
 
 
 def parse_stage(text: str) -> Stage:
-    """AASM stage that a text of an annotation file names.
+    """Return the AASM stage that a text of an annotation file names; HypnogramError if none.
 
-    Parameters
-    ----------
-    text : str
-        What the file says, in any case: ``"Sleep stage 2"`` (EDF+), ``"Stage 2 sleep|2"`` (NSRR),
-        ``"SRO:Stage2Sleep"`` (NSRR translator of 2014), ``"STAGE - N2"`` (WSC), ``"N2"``,
-        ``"Wake"``, ``"REM"``, ``"MT"``, ``"?"``, or an R&K code of `RECHTSCHAFFEN_KALES`, so that
-        ``"4"`` is S4 and ``"5"`` is REM. ``"-1"`` and YASA's ``"-2"`` are unscored.
-
-    Returns
-    -------
-    Stage
-        Its AASM stage. R&K stage 4 is N3; movement time, artefact and unknown are ``UNSCORED``.
-
-    Raises
-    ------
-    HypnogramError
-        The text names no stage. It is never taken for unscored.
-
-    Examples
-    --------
-    >>> parse_stage("Sleep stage 4"), parse_stage("SRO:RapidEyeMovement"), parse_stage("MT")
-    (<Stage.N3: 3>, <Stage.R: 4>, <Stage.UNSCORED: -1>)
+    In any case: ``"Sleep stage 2"`` (EDF+), ``"Stage 2 sleep|2"`` (NSRR), ``"SRO:Stage2Sleep"``
+    (NSRR translator of 2014), ``"STAGE - N2"`` (WSC), ``"N2"``, ``"MT"``, ``"?"``, or an R&K code
+    of `RECHTSCHAFFEN_KALES`, so that ``"4"`` is S4 and ``"5"`` is REM. ``"-1"`` and YASA's ``"-2"``
+    are unscored.
     """
     name = text.partition("|")[0].strip().casefold()
     name = name.removeprefix("sro:").removeprefix("sdo:")

@@ -318,5 +318,5 @@ def test_scored_epochs_tell_how_many_rows_a_night_has():
 def test_many_split_nights_are_abbreviated():
     recordings = [make_recording(name, 10, ["ABD"]) for name in "abcde"]
     epochs = Epochs(make_epoch_table(list("abcde"), [[0]] * 5), recordings, np.arange(5))
-    with pytest.warns(SplitNightWarning, match=r"part of 5 of 5 nights \(a, b, c, …\)"):
+    with pytest.warns(SplitNightWarning, match=r"part of 5 of 5 nights \(a, b, c and 2 more\)"):
         warn_of_split_nights(epochs)

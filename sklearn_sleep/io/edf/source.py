@@ -57,17 +57,7 @@ class _Derivation:
 
 @dataclass(frozen=True)
 class EmptySource:
-    """A recording of which no signal can be read, so that its rows keep their places.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    n_epochs : int
-        Epochs that the table names.
-    subject, dataset : str, default=""
-        Empty where they are not known.
-    """
+    """A recording of which no signal can be read, so that its rows keep their places."""
 
     path: str
     n_epochs: int
@@ -90,18 +80,8 @@ class EmptySource:
 class EDFSource:
     """The wanted signals of one file, as its header describes them.
 
-    Parameters
-    ----------
-    header : EDFHeader
-        What the file's header says.
-    derivations : tuple
-        The channel, or the two channels, that make each signal.
-    n_epochs : int
-        Whole 30-second epochs in the recording.
-    size, modified : int
-        Size in bytes and time of the last change in ns, which tell that the file is still the same.
-    subject, dataset : str, default=""
-        Empty where they are not known.
+    `size` in bytes and `modified`, the time of the last change in ns, tell that the file is still
+    the same. `subject` and `dataset` are empty where they are not known.
     """
 
     header: EDFHeader
@@ -181,36 +161,11 @@ def open_edf(
     subject: str = "",
     dataset: str = "",
 ) -> EDFSource:
-    """Find the wanted signals in a file's header.
+    """Find the wanted signals in a file's header; those that it does not have are left out.
 
-    Parameters
-    ----------
-    path : str
-        An EDF or BDF file.
-    definitions : sequence of SignalDefinition
-        The wanted signals. Those that the file does not have are left out.
-    channels : mapping
-        Channel labels that go before the aliases, by signal.
-    units : mapping of str to str
-        Units to use instead of the definitions'.
-    subject, dataset : str, default=""
-        Empty where they are not known.
-
-    Returns
-    -------
-    EDFSource
-
-    Raises
-    ------
-    EDFError
-        If the file cannot be read, or a wanted channel has a unit that is none.
-
-    Warns
-    -----
-    EDFWarning
-        If a wanted channel has no scale; another one is taken, or the signal is missing.
-    MissingSignalWarning
-        If none of the signals is found.
+    `channels` are labels that go before the aliases, by signal, `units` those to use instead of the
+    definitions'. `EDFError` if a channel's unit cannot be converted; an `EDFWarning` if a channel
+    has no scale, a `MissingSignalWarning` if no signal is found.
     """
     header = read_edf_header(path)
     status = Path(path).stat()
@@ -223,12 +178,13 @@ def open_edf(
             found.append(_derive(path, definition, wanted, unit))
     if not found:
         names = ", ".join(definition.name for definition in definitions)
-        msg = (
+        warnings.warn(
             f"{path}: none of the signals {names} was found among the channels "
             f"{[channel.label for channel in header.channels]}. If one "
-            "of them has another label here, say so: EDFReader(channels={'ECG': 'the label'})."
+            "of them has another label here, say so: EDFReader(channels={'ECG': 'the label'}).",
+            MissingSignalWarning,
+            stacklevel=2,
         )
-        warnings.warn(msg, MissingSignalWarning, stacklevel=2)
     return EDFSource(
         replace(header, channels=()),
         tuple(found),
@@ -241,22 +197,7 @@ def open_edf(
 
 
 def dataset_from_path(path: str) -> str:
-    """Return the NSRR dataset that a file name starts with, or an empty string.
-
-    Parameters
-    ----------
-    path : str
-        For example ``"…/shhs1-200001.edf"``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> dataset_from_path("edfs/shhs1/shhs1-200001.edf")
-    'shhs'
-    """
+    """Return the NSRR dataset that a file name starts with, as in ``"shhs1-200001.edf"``, or ""."""
     name = re.match(r"[a-z]*", Path(path).name.casefold())
     return name[0] if name and name[0] in _DATASETS else ""
 
@@ -266,24 +207,8 @@ def find_channels(
 ) -> tuple[int, ...] | None:
     """Return the positions of a signal's channel, or of the two it is the difference of.
 
-    Parameters
-    ----------
-    header : EDFHeader
-        Of the file.
-    definition : SignalDefinition
-        The signal.
-    chosen : str or sequence of str, optional
-        Labels, or differences ``"A-B"``, that go before the signal's aliases.
-
-    Returns
-    -------
-    tuple of int, or None
-        One position, or those of A and B; None if the signal is not there.
-
-    Warns
-    -----
-    EDFWarning
-        If a channel has no scale; the next one with a scale is taken.
+    `chosen` labels, or differences ``"A-B"``, go before the signal's aliases. A channel without a
+    scale is passed over, with an `EDFWarning`.
     """
     labels = [channel.label for channel in header.channels]
     while (positions := _find_labels(definition, labels, chosen)) is not None:
