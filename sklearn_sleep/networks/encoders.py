@@ -82,10 +82,7 @@ class Blocks(nn.Sequential):
 
 
 class SignalEncoder(nn.Module):
-    """CNN from the waveform of a night to one feature vector an epoch.
-
-    Channels are doubled with every second block, up to the most.
-    """
+    """CNN from the waveform of a night to one feature vector an epoch."""
 
     def __init__(self, samples_per_epoch: int, options: EncoderOptions) -> None:
         super().__init__()
@@ -94,6 +91,7 @@ class SignalEncoder(nn.Module):
                 f"samples_per_epoch={samples_per_epoch} must be a power of two from 8. "
                 "Set it with Resampler(samples_per_epoch={...})."
             )
+        # Channels are doubled with every second block, up to the most.
         n_blocks = int(math.log2(samples_per_epoch // _VECTORS_PER_EPOCH))
         channels = [
             min(options.initial_channels * 2 ** (i // 2), options.max_channels)
@@ -172,21 +170,10 @@ class SignalEncoders(nn.Module):
     def forward(
         self, x: Mapping[str, Tensor], present: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Encode the signals that are there, and no others.
+        """Return features (batch, epochs, feature_dim) of the signals that any night has, by name.
 
-        Parameters
-        ----------
-        x : mapping of str to Tensor of shape (batch, epochs, samples_per_epoch)
-            Samples by signal name.
-        present : mapping of str to Tensor of bool, shape (batch, epochs)
-            Which epochs have the signal.
-
-        Returns
-        -------
-        features : dict of str to Tensor of shape (batch, epochs, feature_dim)
-            Of the signals that any of the nights has, sorted by name.
-        present : dict of str to Tensor of bool, shape (batch, epochs)
-            Which of these feature vectors mean something.
+        Takes samples (batch, epochs, samples_per_epoch) and which epochs have them (batch, epochs),
+        which is returned of these signals.
         """
         names = sorted(name for name in x if bool(present[name].any()))
         if not names:

@@ -1,8 +1,4 @@
-"""The epoch mixers: one feature vector an epoch from whichever signals are there.
-
-Each takes features (batch, epochs, feature_dim) and where they are there (batch, epochs), both by
-signal name, and returns (batch, epochs, feature_dim).
-"""
+"""The epoch mixers: one feature vector an epoch from whichever signals are there."""
 
 from __future__ import annotations
 
@@ -17,6 +13,8 @@ from sklearn_sleep.networks.transformer import TransformerEncoder
 
 __all__ = ["EPOCH_MIXERS", "AttentionMixer", "ConcatenationMixer", "MeanMixer"]
 
+# Each takes features (batch, epochs, feature_dim) and where they are there (batch, epochs), both by
+# signal name, and returns (batch, epochs, feature_dim).
 EPOCH_MIXERS = Registry("epoch_mixer")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,11 +69,10 @@ class Dropout(nn.Module):
 
 
 class WeightNorm(nn.Module):
-    """Convolution weights as a direction and a length for each output channel.
+    """Convolution weights as a direction and a length for each output channel."""
 
-    Salimans & Kingma, NeurIPS 2016, arXiv 1602.07868. Parameters carry the names that torch's
-    ``weight_norm`` gives them, for published checkpoints; unlike that, this one can be pickled.
-    """
+    # Salimans & Kingma, NeurIPS 2016, arXiv 1602.07868. Parameters carry the names that torch's
+    # weight_norm gives them, for published checkpoints; unlike that, this one can be pickled.
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -86,11 +86,10 @@ class WeightNorm(nn.Module):
 
 
 class Convolution(nn.Module):
-    """1-D convolution that keeps the length, or divides it by the stride; channels last in memory.
+    """1-D convolution, channels last, that keeps the length or divides it by the stride."""
 
-    On CPUs, 2-D convolutions with the channels last take a fifth of the time of 1-D ones at the
-    few channels that the encoders begin with.
-    """
+    # On CPUs, 2-D convolutions with the channels last take a fifth of the time of 1-D ones at the
+    # few channels that the encoders begin with.
 
     weight: nn.Parameter | None
     bias: nn.Parameter | None
@@ -166,7 +165,7 @@ class Convolution(nn.Module):
 
 
 class ConvLayer(nn.Module):
-    """Convolution (with a bias where no norm follows), norm and activation."""
+    """Convolution (of further options; with a bias where no norm follows), norm, activation."""
 
     def __init__(
         self,
@@ -176,21 +175,11 @@ class ConvLayer(nn.Module):
         *,
         norm: Part,
         activation: Part,
-        stride: int = 1,
-        dilation: int = 1,
-        causal: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.conv = Convolution(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            dilation=dilation,
-            causal=causal,
-            bias=norm is None,
-            weight_norm=norm == "weight",
-        )
+        options |= {"bias": norm is None, "weight_norm": norm == "weight"}
+        self.conv = Convolution(in_channels, out_channels, kernel_size, **options)
         self.norm = NORMS.make(norm, out_channels)
         self.activation = ACTIVATIONS.make(activation)
 

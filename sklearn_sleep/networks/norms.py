@@ -57,10 +57,7 @@ class ChannelNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """Each time divided by the root mean square of its channels.
-
-    Zhang & Sennrich, "Root Mean Square Layer Normalization", NeurIPS 2019, arXiv 1910.07467.
-    """
+    """Each time divided by the root mean square of its channels (arXiv 1910.07467)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -74,10 +71,7 @@ class RMSNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Norm over the time and the channels of each of eight groups, or of each of fewer channels.
-
-    Wu & He, "Group Normalization", ECCV 2018, arXiv 1803.08494.
-    """
+    """Norm over time and the channels of each of eight groups (arXiv 1803.08494), or fewer."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

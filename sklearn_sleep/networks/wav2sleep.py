@@ -67,11 +67,10 @@ class Wav2Sleep(nn.Module):
         self.classifier = head
 
     def compile_encoders(self, **options: Any) -> None:
-        """Compile the encoders' CNNs, which take most of the time, with `torch.compile`.
+        """Compile the encoders' CNNs, which take most of the time, in place at their first use.
 
-        They are compiled in place at their first use, for nights of any length; names of weights
-        stay as they are, and a copy or a pickle is not compiled. Nights that are computed in pieces
-        on a CPU (`sklearn_sleep.networks.cpu`) are not concerned: that is faster still.
+        Names of weights stay, and a copy or a pickle is not compiled. Nights in pieces on a CPU
+        (`sklearn_sleep.networks.cpu`) are not concerned: that is faster still.
         """
         for encoder in cast(SignalEncoders, self.signal_encoders).encoders.values():
             cast(SignalEncoder, encoder).cnn.compile(**{"dynamic": True, **options})
@@ -81,13 +80,8 @@ class Wav2Sleep(nn.Module):
     ) -> Tensor:
         """Return the logits of each epoch's stage, (batch, epochs, n_classes).
 
-        Parameters
-        ----------
-        x : mapping of str to Tensor of shape (batch, epochs, samples_per_epoch)
-            Normalized samples by signal name, finite everywhere. Nights of one batch have the
-            same number of epochs.
-        present : mapping of str to Tensor of bool, shape (batch, epochs), optional
-            Which epochs have the signal; all of them if not given.
+        Takes normalized, finite samples (batch, epochs, samples_per_epoch) by signal name, and
+        which epochs have the signal (batch, epochs); all of them if not given.
         """
         if present is None:
             present = {
@@ -181,8 +175,7 @@ def make_wav2sleep(
         If `causal`, encode each epoch on its own rather than with causal convolutions.
     epoch_mixer : str or callable, default="attention"
         How the signals of an epoch become one feature vector: a name in `EPOCH_MIXERS`, or what
-        makes one of `EpochMixerOptions`. By a transformer with a CLS token, by a hidden layer over
-        all of them side by side (zeros for the missing ones), or by their mean.
+        makes one of `EpochMixerOptions`.
     mixer_layers, mixer_heads, mixer_feedforward_dim : int, default=2, 8, 512
         Of the epoch mixer; the hidden layer of ``"concat"`` has the width
         `mixer_feedforward_dim`.
@@ -218,21 +211,12 @@ def make_wav2sleep(
     -------
     Wav2Sleep
 
-    Raises
-    ------
-    TypeError
-        If there is no such parameter, or what makes a part makes no module.
-    ValueError
-        If a parameter is not what it must be.
-
     Examples
     --------
     >>> network = make_wav2sleep({"ECG": 64, "THX": 16}, 4, feature_dim=8, mixer_heads=2)
     >>> x = {"ECG": torch.randn(1, 20, 64), "THX": torch.randn(1, 20, 16)}
-    >>> network(x).shape
-    torch.Size([1, 20, 4])
-    >>> network({"THX": x["THX"]}).shape
-    torch.Size([1, 20, 4])
+    >>> network(x).shape, network({"THX": x["THX"]}).shape
+    (torch.Size([1, 20, 4]), torch.Size([1, 20, 4]))
     """
     if unknown:
         *known, _ = inspect.signature(make_wav2sleep).parameters

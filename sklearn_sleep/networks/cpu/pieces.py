@@ -23,11 +23,9 @@ _of_thread = threading.local()
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return an uninitialized tensor on the CPU, in huge pages where the system has them.
-
-    Torch itself asks for pages of 4 KB, each of which costs a call to the system (measured: a
-    quarter of the time of an encoder), and what it frees may stay with the process.
-    """
+    """Return an uninitialized tensor on the CPU, in huge pages where the system has them."""
+    # Torch itself asks for pages of 4 KB, each of which costs a call to the system (measured: a
+    # quarter of the time of an encoder), and what it frees may stay with the process.
     n_bytes = math.prod(shape) * dtype.itemsize
     # An inference tensor could not be written to in training.
     with torch.inference_mode(False):
@@ -40,11 +38,10 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 class Buffers:
-    """Memory for intermediate results, used again and again.
+    """Memory for intermediate results, used again and again."""
 
-    A page of memory that a process touches for the first time is cleared by the system, which
-    takes as long as the arithmetic of a layer.
-    """
+    # A page of memory that a process touches for the first time is cleared by the system, which
+    # takes as long as the arithmetic of a layer.
 
     def __init__(self) -> None:
         self._free: list[Tensor] = []

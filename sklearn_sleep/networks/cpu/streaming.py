@@ -1,15 +1,14 @@
-"""The published encoder's blocks on a CPU: in pieces that stay in the cache.
+"""The published encoder's blocks on a CPU: in pieces that stay in the cache."""
 
-A night of ECG has more than a million samples, and sixteen channels of them: 80 MB for each
-intermediate result. Layer by layer, the arithmetic waits for the memory. Here a block is computed
-piece by piece: a piece is normalized, activated and convolved while it is in the cache, so that
-each layer reads and writes the memory once. Only what the norms need of the whole night, a mean
-and a variance for each channel, separates the layers.
-
-The backward pass keeps the outputs of two convolutions, or of none, and computes the rest anew: a
-third of the memory or less. Pieces are shared by threads; sums over them are taken in their order,
-so that the result does not depend on the number of threads.
-"""
+# A night of ECG has more than a million samples, and sixteen channels of them: 80 MB for each
+# intermediate result. Layer by layer, the arithmetic waits for the memory. Here a block is computed
+# piece by piece: a piece is normalized, activated and convolved while it is in the cache, so that
+# each layer reads and writes the memory once. Only what the norms need of the whole night, a mean
+# and a variance for each channel, separates the layers.
+#
+# The backward pass keeps the outputs of two convolutions, or of none, and computes the rest anew: a
+# third of the memory or less. Pieces are shared by threads; sums over them are taken in their
+# order, so that the result does not depend on the number of threads.
 
 from __future__ import annotations
 
@@ -38,10 +37,7 @@ def stream_nights(
     *,
     recompute: bool = False,
 ) -> Tensor:
-    """Compute a CNN: (batch, time) to (batch, time / 2 ** len(blocks), out_channels).
-
-    Weights and other arguments are those of `stream_block`; autocast decides on the type.
-    """
+    """Compute a CNN: (batch, time) to (batch, time / 2 ** len(blocks), out_channels)."""
     is_lower = torch.is_autocast_enabled("cpu")
     dtype = torch.get_autocast_dtype("cpu") if is_lower else torch.float32
     buffers = current_buffers()
@@ -67,21 +63,19 @@ def stream_block(
     *,
     recompute: bool = False,
 ) -> Tensor:
-    """Compute a block: three convolutions with instance norm and GELU, and a residual.
+    """Compute a `ConvBlock`: (time, in_channels), contiguous, to (time / 2, out_channels).
 
-    Takes (time, in_channels), contiguous on the CPU, and returns (time / 2, out_channels) of type
-    `dtype`, float32 or bfloat16, in which convolutions are computed; norms, activations, sums and
-    what a single input channel holds are float32 in any case. The third convolution has stride 2,
-    and so has the residual connection. To `recompute` is to keep the input alone for the gradient.
-    Where no gradient is wanted the result is one of the `current_buffers`, to be given back.
+    Convolutions are of type `dtype`, float32 or bfloat16, and so is the result; norms, activations,
+    sums and what a single input channel holds are float32. To `recompute` is to keep the input
+    alone for the gradient. Without gradient the result is one of the `current_buffers`.
     """
     tensors = (x, *weights, downsample)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return _Block.apply(*tensors, epsilon, dtype, recompute)
     buffers = current_buffers()
     out = buffers.take((len(x) // 2, len(downsample)), dtype)
-    _, ys = _compute(*tensors, epsilon, out, buffers.take)
-    _give_all(buffers, *ys)
+    layers = _compute(*tensors, epsilon, out, buffers.take)
+    _give_all(buffers, *(layer.y for layer in layers[1:]))
     return out
 
 
@@ -90,6 +84,13 @@ class _Norm(NamedTuple):
 
     scale: Tensor
     shift: Tensor
+
+
+class _Layer(NamedTuple):
+    """What a convolution gave, (time, channels), and the norm that follows on it before GELU."""
+
+    y: Tensor
+    norm: _Norm
 
 
 class _Block(torch.autograd.Function):
@@ -101,10 +102,11 @@ class _Block(torch.autograd.Function):
         buffers = current_buffers()
         out = empty((len(x) // 2, len(downsample)), dtype)
         make = buffers.take if recompute else empty
-        norms, ys = _compute(x, w1, w2, w3, downsample, epsilon, out, make)
+        layers = _compute(x, w1, w2, w3, downsample, epsilon, out, make)
+        ys = [layer.y for layer in layers[1:]]
         if recompute:
             _give_all(buffers, *ys)
-        ctx.norms, ctx.dtype, ctx.buffers = norms, dtype, buffers
+        ctx.norms, ctx.dtype, ctx.buffers = [layer.norm for layer in layers], dtype, buffers
         ctx.save_for_backward(x, w1, w2, w3, downsample, *(() if recompute else ys))
         return out
 
@@ -112,23 +114,31 @@ class _Block(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, w1, w2, w3, downsample, *kept = ctx.saved_tensors
-        (norm1, norm2, norm3), dtype, buffers = ctx.norms, ctx.dtype, ctx.buffers
-        y1 = _convolve_anew(x, None, w1, 1, dtype, buffers)
+        dtype, buffers = ctx.dtype, ctx.buffers
+
+        def convolve_anew(
+            before: Tensor | _Layer, weight: Tensor, length: int, norm: _Norm
+        ) -> _Layer:
+            y = buffers.take((length, len(weight)), dtype)
+            _convolve_pieces(before, weight, y, lambda _: None)
+            return _Layer(y, norm)
+
+        first = convolve_anew(x, w1, len(x), ctx.norms[0])
         if kept:
-            y2, y3 = kept
+            second, third = map(_Layer, kept, ctx.norms[1:])
         else:
-            y2 = _convolve_anew(y1, norm1, w2, 1, dtype, buffers)
-            y3 = _convolve_anew(y2, norm2, w3, 2, dtype, buffers)
+            second = convolve_anew(first, w2, len(x), ctx.norms[1])
+            third = convolve_anew(second, w3, len(x) // 2, ctx.norms[2])
         into_x = empty(x.shape, x.dtype) if ctx.needs_input_grad[0] else None
-        at_n3, of_downsample = _through_sum(
-            gradient.contiguous(), x, downsample, y3, norm3, into_x, buffers
+        at_third, of_downsample = _through_sum(
+            gradient.contiguous(), x, downsample, third, into_x, buffers
         )
-        at_n2, of_w3 = _through_convolution(at_n3, y3, norm3, w3, 2, y2, norm2, buffers)
-        _give_all(buffers, at_n3.gradient, y3)
-        at_n1, of_w2 = _through_convolution(at_n2, y2, norm2, w2, 1, y1, norm1, buffers)
-        _give_all(buffers, at_n2.gradient, y2)
-        of_w1 = _through_first_convolution(at_n1, y1, norm1, w1, x, into_x)
-        _give_all(buffers, at_n1.gradient, y1)
+        at_second, of_w3 = _through_convolution(at_third, third, w3, second, buffers)
+        _give_all(buffers, at_third.gradient, third.y)
+        at_first, of_w2 = _through_convolution(at_second, second, w2, first, buffers)
+        _give_all(buffers, at_second.gradient, second.y)
+        of_w1 = _through_first_convolution(at_first, first, w1, x, into_x)
+        _give_all(buffers, at_first.gradient, first.y)
         return into_x, of_w1, of_w2, of_w3, of_downsample, None, None, None
 
 
@@ -141,29 +151,26 @@ def _compute(
     epsilon: float,
     out: Tensor,
     make: Callable[[tuple[int, int], torch.dtype], Tensor],
-) -> tuple[tuple[_Norm, _Norm, _Norm], tuple[Tensor, Tensor]]:
-    """Write a block's output; return its norms, and what its last two convolutions gave.
-
-    The latter are in memory that `make` gives.
-    """
+) -> tuple[_Layer, _Layer, _Layer]:
+    """Write a block's output; return its layers, the last two in memory that `make` gives."""
     buffers, dtype = current_buffers(), out.dtype
     length, channels = len(x), len(w1)
     y1 = buffers.take((length, channels), dtype)
-    norm1 = _convolve_and_measure(x, None, w1, 1, epsilon, y1)
+    first = _convolve_and_measure(x, w1, epsilon, y1)
     y2 = make((length, channels), dtype)
-    norm2 = _convolve_and_measure(y1, norm1, w2, 1, epsilon, y2)
+    second = _convolve_and_measure(first, w2, epsilon, y2)
     buffers.give(y1)
     y3 = make((length // 2, channels), dtype)
-    norm3 = _convolve_and_measure(y2, norm2, w3, 2, epsilon, y3)
+    third = _convolve_and_measure(second, w3, epsilon, y3)
     projection = downsample[:, :, 0].T.to(x.dtype)
 
     def finish(start: int, stop: int) -> None:
-        total = _activate(y3, norm3, start, stop)
+        total = _activate(third, start, stop)
         total += x[2 * start : 2 * stop : 2] @ projection
         out[start:stop] = torch.ops.aten.gelu_(total)
 
     _for_pieces(finish, y3)
-    return (norm1, norm2, norm3), (y2, y3)
+    return first, second, third
 
 
 class _AtNorm(NamedTuple):
@@ -186,72 +193,63 @@ def _give_all(buffers: Buffers, *tensors: Tensor) -> None:
 
 
 def _convolve_and_measure(
-    x: Tensor,
-    norm: _Norm | None,
-    weight: Tensor,
-    stride: int,
-    epsilon: float,
-    y: Tensor,
-) -> _Norm:
-    """Write a convolution of the activated input, and return the norm that follows on it."""
-
-    def convolve(start: int, stop: int) -> tuple[int, Tensor, Tensor]:
-        a = _activate(x, norm, stride * start - 1, stride * (stop - 1) + 2)
-        piece = _convolve(a, weight, stride, y.dtype)
-        y[start:stop] = piece
-        return len(piece), *_mean_and_spread(piece)
-
-    counts, means, squares = zip(*_for_pieces(convolve, y), strict=True)
+    before: Tensor | _Layer, weight: Tensor, epsilon: float, y: Tensor
+) -> _Layer:
+    """Write a convolution into `y`, and return it with the norm that follows on it."""
+    measured = _convolve_pieces(before, weight, y, _mean_and_spread)
+    counts, means, squares = zip(*measured, strict=True)
     count = torch.tensor(counts, dtype=torch.float64)[:, None]
     by_piece = torch.stack(means).double()
     mean = (count * by_piece).sum(0) / len(y)
     # Within the pieces and between them (Chan, Golub & LeVeque 1983, Am. Stat. 37:242).
     spread = torch.stack(squares).double().sum(0) + (count * (by_piece - mean) ** 2).sum(0)
     scale = torch.rsqrt(spread / len(y) + epsilon)
-    return _Norm(scale.float(), (-mean * scale).float())
+    return _Layer(y, _Norm(scale.float(), (-mean * scale).float()))
 
 
-def _mean_and_spread(piece: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each channel's mean, and its sum of squares around that."""
+def _convolve_pieces(
+    before: Tensor | _Layer, weight: Tensor, y: Tensor, measure: Callable[[Tensor], Result]
+) -> list[Result]:
+    """Write a convolution of the input or of an activated layer; return a measure of each piece."""
+    stride = _stride(before, y)
+
+    def convolve(start: int, stop: int) -> Result:
+        a = _activate(before, stride * start - 1, stride * (stop - 1) + 2)
+        piece = _convolve(a, weight, stride, y.dtype)
+        y[start:stop] = piece
+        return measure(piece)
+
+    return _for_pieces(convolve, y)
+
+
+def _stride(before: Tensor | _Layer, y: Tensor) -> int:
+    return len(before if isinstance(before, Tensor) else before.y) // len(y)
+
+
+def _mean_and_spread(piece: Tensor) -> tuple[int, Tensor, Tensor]:
+    """Return the length, each channel's mean, and its sum of squares around that."""
     if piece.dtype == torch.float32:
         mean = piece.mean(0)
-        return mean, piece.sub_(mean).square_().sum(0)
+        return len(piece), mean, piece.sub_(mean).square_().sum(0)
     # A channel that a few digits resolve has no mean far beyond its spread.
     piece = piece.float()
     mean = piece.mean(0)
-    return mean, (piece.square_().sum(0) - len(piece) * mean.square()).clamp_(min=0)
+    spread = piece.square_().sum(0) - len(piece) * mean.square()
+    return len(piece), mean, spread.clamp_(min=0)
 
 
-def _convolve_anew(
-    x: Tensor,
-    norm: _Norm | None,
-    weight: Tensor,
-    stride: int,
-    dtype: torch.dtype,
-    buffers: Buffers,
-) -> Tensor:
-    """Return a convolution that was measured before."""
-    y = buffers.take((len(x) // stride, len(weight)), dtype)
-
-    def convolve(start: int, stop: int) -> None:
-        a = _activate(x, norm, stride * start - 1, stride * (stop - 1) + 2)
-        y[start:stop] = _convolve(a, weight, stride, dtype)
-
-    _for_pieces(convolve, y)
-    return y
+def _normalize(layer: _Layer, start: int, stop: int) -> Tensor:
+    return torch.addcmul(layer.norm.shift, layer.y[start:stop].float(), layer.norm.scale)
 
 
-def _normalize(y: Tensor, norm: _Norm, start: int, stop: int) -> Tensor:
-    return torch.addcmul(norm.shift, y[start:stop].float(), norm.scale)
-
-
-def _activate(y: Tensor, norm: _Norm | None, start: int, stop: int) -> Tensor:
-    """Return the layer's output from `start` to `stop`, with zeros outside the night."""
-    first, last = max(start, 0), min(stop, len(y))
-    if norm is None:
-        a = y[first:last].float()
+def _activate(before: Tensor | _Layer, start: int, stop: int) -> Tensor:
+    """Return the input, or a layer's output, from `start` to `stop`; zeros outside the night."""
+    length = len(before if isinstance(before, Tensor) else before.y)
+    first, last = max(start, 0), min(stop, length)
+    if isinstance(before, Tensor):
+        a = before[first:last].float()
     else:
-        a = torch.ops.aten.gelu_(_normalize(y, norm, first, last))
+        a = torch.ops.aten.gelu_(_normalize(before, first, last))
     return _with_zeros(a, first - start, stop - last)
 
 
@@ -259,9 +257,9 @@ def _with_zeros(x: Tensor, before: int, after: int) -> Tensor:
     return functional.pad(x, (0, 0, before, after)) if before or after else x
 
 
-def _before_norm(at: _AtNorm, y: Tensor, norm: _Norm, start: int, stop: int) -> Tensor:
+def _before_norm(at: _AtNorm, layer: _Layer, start: int, stop: int) -> Tensor:
     """Return the gradient at a convolution's output, with zeros outside the night."""
-    first, last = max(start, 0), min(stop, len(y))
+    (y, norm), first, last = layer, max(start, 0), min(stop, len(layer.y))
     # scale * (gradient - mean - projection * (scale * y + shift)), in two steps.
     of_y = -at.projection * norm.scale.square()
     constant = -norm.scale * (at.mean + at.projection * norm.shift)
@@ -281,17 +279,16 @@ def _through_sum(
     gradient: Tensor,
     x: Tensor,
     downsample: Tensor,
-    y: Tensor,
-    norm: _Norm,
+    layer: _Layer,
     into_x: Tensor | None,
     buffers: Buffers,
 ) -> tuple[_AtNorm, Tensor]:
     """Go back through the last activation and the residual sum."""
     projection = downsample[:, :, 0]
-    at_norm = buffers.take(y.shape, y.dtype)
+    at_norm = buffers.take(layer.y.shape, layer.y.dtype)
 
     def differentiate(start: int, stop: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        n = _normalize(y, norm, start, stop)
+        n = _normalize(layer, start, stop)
         skipped = x[2 * start : 2 * stop : 2].float()
         total = (skipped @ projection.T).add_(functional.gelu(n))
         at_sum = torch.ops.aten.gelu_backward(gradient[start:stop].float(), total)
@@ -301,7 +298,7 @@ def _through_sum(
             pairs[:, 0], pairs[:, 1] = at_sum @ projection, 0
         return at_sum.T @ skipped, _through_activation(at_sum, n, at_norm, start, stop)
 
-    of_weight, sums = zip(*_for_pieces(differentiate, y), strict=True)
+    of_weight, sums = zip(*_for_pieces(differentiate, layer.y), strict=True)
     return _at_norm(at_norm, list(sums)), torch.stack(of_weight).sum(0)[:, :, None]
 
 
@@ -315,48 +312,43 @@ def _through_activation(
 
 
 def _through_convolution(
-    at: _AtNorm,
-    y: Tensor,
-    norm: _Norm,
-    weight: Tensor,
-    stride: int,
-    before: Tensor,
-    norm_before: _Norm,
-    buffers: Buffers,
+    at: _AtNorm, layer: _Layer, weight: Tensor, before: _Layer, buffers: Buffers
 ) -> tuple[_AtNorm, Tensor]:
     """Go back through a norm, its convolution and the activation before that."""
-    at_norm = buffers.take(before.shape, y.dtype)
+    dtype, length, stride = layer.y.dtype, len(before.y), _stride(before, layer.y)
+    at_norm = buffers.take(before.y.shape, dtype)
 
     def differentiate(start: int, stop: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         # One more on each side: what they give falls into this piece too.
-        gradient = _before_norm(at, y, norm, start - 1, stop + 1)
+        gradient = _before_norm(at, layer, start - 1, stop + 1)
         first, last = stride * start, stride * stop
-        at_input = _transpose_convolve(gradient, weight, stride, last - first, y.dtype)
+        at_input = _transpose_convolve(gradient, weight, stride, last - first, dtype)
         # The convolution saw one input more on either side; with stride 2, before it alone.
         reach = last + 2 - stride
-        n = _normalize(before, norm_before, max(first - 1, 0), min(reach, len(before)))
-        a = _with_zeros(functional.gelu(n), int(first == 0), max(reach - len(before), 0))
-        of_weight = _weight_gradient(a, gradient[1:-1], weight, stride, y.dtype)
+        n = _normalize(before, max(first - 1, 0), min(reach, length))
+        a = _with_zeros(functional.gelu(n), int(first == 0), max(reach - length, 0))
+        of_weight = _weight_gradient(a, gradient[1:-1], weight, stride, dtype)
         n = n[int(first > 0) :][: last - first]
         return of_weight, _through_activation(at_input, n, at_norm, first, last)
 
-    of_weight, sums = zip(*_for_pieces(differentiate, y), strict=True)
+    of_weight, sums = zip(*_for_pieces(differentiate, layer.y), strict=True)
     return _at_norm(at_norm, list(sums)), torch.stack(of_weight).sum(0)
 
 
 def _through_first_convolution(
-    at: _AtNorm, y: Tensor, norm: _Norm, weight: Tensor, x: Tensor, into_x: Tensor | None
+    at: _AtNorm, layer: _Layer, weight: Tensor, x: Tensor, into_x: Tensor | None
 ) -> Tensor:
     """Go back through the first norm and convolution; the block's input was not activated."""
+    dtype = layer.y.dtype
 
     def differentiate(start: int, stop: int) -> Tensor:
-        gradient = _before_norm(at, y, norm, start - 1, stop + 1)
+        gradient = _before_norm(at, layer, start - 1, stop + 1)
         if into_x is not None:
-            into_x[start:stop] += _transpose_convolve(gradient, weight, 1, stop - start, y.dtype)
-        a = _activate(x, None, start - 1, stop + 1)
-        return _weight_gradient(a, gradient[1:-1], weight, 1, y.dtype)
+            into_x[start:stop] += _transpose_convolve(gradient, weight, 1, stop - start, dtype)
+        a = _activate(x, start - 1, stop + 1)
+        return _weight_gradient(a, gradient[1:-1], weight, 1, dtype)
 
-    return torch.stack(_for_pieces(differentiate, y)).sum(0)
+    return torch.stack(_for_pieces(differentiate, layer.y)).sum(0)
 
 
 def _as_image(x: Tensor) -> Tensor:
