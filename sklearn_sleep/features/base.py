@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,23 +16,22 @@ from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.preprocessing.base import TakesEpochsMixin
 
-__all__ = ["FeatureTransformer", "compute_columns", "select_features"]
+__all__ = ["Feature", "FeatureSource", "FeatureTransformer", "compute_columns", "select_features"]
 
 FloatArray = npt.NDArray[np.float64]
+# What a feature's name stands for: a function of the windows or epochs that it is computed from.
+Feature = Callable[..., FloatArray]
 
 
 class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC):
     """Base of the steps that turn recordings into features, a row for each epoch.
 
-    A step is stateless: ``fit`` validates its parameters and learns nothing. Nights are computed
-    one by one, `n_jobs` at a time, each once, however many rows name it. Derive from it and write
-    `feature_names` and `compute_features` to make a step of your own.
+    ``fit`` validates the parameters and learns nothing. Nights are computed one by one, `n_jobs` at
+    a time. Derive from it and write `feature_names` and `compute_features` for a step of your own.
 
     >>> from sklearn_sleep.preprocessing import EDFReader
     >>> class Amplitude(FeatureTransformer):
-    ...     @property
-    ...     def feature_names(self):
-    ...         return ("EEG_sd",)
+    ...     feature_names = ("EEG_sd",)
     ...     def compute_features(self, night):
     ...         eeg = night.recording.signals["EEG"].data.reshape(-1, 3000)
     ...         return eeg.std(axis=1)[night.epoch, None]
@@ -59,18 +59,7 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
         """Return the features of a night's rows, (n_rows, n_features), NaN where there are none."""
 
     def transform(self, X: Epochs) -> pd.DataFrame:
-        """Compute the features of each row.
-
-        Parameters
-        ----------
-        X : Epochs of shape (n_rows,)
-            Rows over recordings as they were read, before they are cut into epochs.
-
-        Returns
-        -------
-        DataFrame of shape (n_rows, n_features)
-            Of float64, in the order of the rows, indexed by recording and epoch.
-        """
+        """Return features of rows of whole nights, (n_rows, n_features), by recording and epoch."""
         self._check_input(X)
         nights = list(X.nights())
         computed = run_parallel(
@@ -101,11 +90,30 @@ class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC)
             raise ValueError(f"{night.recording.path}: {error}") from error
 
 
+class FeatureSource:
+    """What features are computed from; has others by name, each computed once."""
+
+    registry: ClassVar[Mapping[str, Mapping[str, Feature]]] = {}
+
+    @cached_property
+    def _computed(self) -> dict[Feature, FloatArray]:
+        return {}
+
+    def __getitem__(self, name: str) -> FloatArray:
+        return self.compute(next(of[name] for of in self.registry.values() if name in of))
+
+    def compute(self, function: Feature) -> FloatArray:
+        """Return what the function of a feature makes of this."""
+        if function not in self._computed:
+            self._computed[function] = np.asarray(function(self))
+        return self._computed[function]
+
+
 def select_features(
     features: Sequence[Any] | None,
-    groups: Mapping[str, Mapping[str, Callable[..., FloatArray]]],
+    groups: Mapping[str, Mapping[str, Feature]],
     default: Iterable[str],
-) -> dict[str, Callable[..., FloatArray]]:
+) -> dict[str, Feature]:
     """Return functions by name: known ones that `features` names, and its (name, function) pairs.
 
     Without `features`, those of the `default` groups.
@@ -113,7 +121,7 @@ def select_features(
     if features is None:
         return {name: function for group in default for name, function in groups[group].items()}
     known = {name: function for group in groups.values() for name, function in group.items()}
-    selected: dict[str, Callable[..., FloatArray]] = {}
+    selected: dict[str, Feature] = {}
     for feature in features:
         match feature:
             case str() as name if name in known:
@@ -134,13 +142,13 @@ def select_features(
 
 
 def compute_columns(
-    functions: Mapping[str, Callable[..., FloatArray]], source: Any, n_rows: int
+    functions: Mapping[str, Feature], source: FeatureSource, n_rows: int
 ) -> FloatArray:
     """Return what each function makes of what they share, (n_rows, n_functions)."""
     columns = np.empty((n_rows, len(functions)))
     with np.errstate(divide="ignore", invalid="ignore"):
         for number, (name, function) in enumerate(functions.items()):
-            values = np.asarray(function(source))
+            values = source.compute(function)
             if values.shape != (n_rows,):
                 raise ValueError(
                     f"The feature {name!r} has the shape {values.shape}, but must have {(n_rows,)}."

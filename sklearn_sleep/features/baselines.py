@@ -86,7 +86,8 @@ def cardiorespiratory_baseline(
     """Return a pipeline that stages sleep from heart rate variability and breathing.
 
     To the features of `hrv_baseline` it adds those of breathing, from the belt around the thorax,
-    or the abdomen, or told by ECG or PPG, and of cardiorespiratory coupling.
+    or the abdomen, or told by ECG or PPG, and of cardiorespiratory coupling, after Redmond &
+    Heneghan 2006 (IEEE Trans Biomed Eng 53:485-496).
 
     Parameters
     ----------
@@ -98,15 +99,9 @@ def cardiorespiratory_baseline(
     Pipeline
         As that of `hrv_baseline`.
 
-    Notes
-    -----
-    After Redmond & Heneghan 2006 (IEEE Trans Biomed Eng 53:485-496), who stage from R-R intervals
-    and respiration together.
-
     Examples
     --------
-    >>> pipeline = cardiorespiratory_baseline(random_state=0)
-    >>> [name for name, _ in pipeline.steps][:2]
+    >>> [name for name, _ in cardiorespiratory_baseline(random_state=0).steps][:2]
     ['edfreader', 'cardiorespiratoryfeatures']
     """
     features = CardiorespiratoryFeatures(
@@ -129,8 +124,9 @@ def eeg_baseline(
 ) -> Pipeline:
     """Return a pipeline that stages sleep from the EEG, as YASA does.
 
-    Features of the epoch, the same relative to the night, those of the neighbouring epochs, and
-    their mean over 7.5 minutes go to the classifier.
+    Features of the epoch, the same relative to the night, those of the neighbouring epochs, which
+    stand for YASA's last two minutes, and their mean over 7.5 minutes go to the classifier, after
+    Vallat & Walker 2021 (eLife 10:e70092).
 
     Parameters
     ----------
@@ -143,11 +139,6 @@ def eeg_baseline(
     -------
     Pipeline
         From an epoch table or paths of EDF files to stages.
-
-    Notes
-    -----
-    After Vallat & Walker 2021 (eLife 10:e70092), whose features are also smoothed over the last
-    two minutes; here neighbouring epochs stand for that.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.features.base import compute_columns
+from sklearn_sleep.features.base import Feature, FeatureSource, compute_columns
 
 __all__ = [
     "RESAMPLED_FREQUENCY",
@@ -78,21 +78,12 @@ def resample_intervals(
 
 
 @dataclass(frozen=True)
-class IntervalWindows:
-    """A window around each of some epochs, over the R-R intervals of a night, or over its breaths.
+class IntervalWindows(FeatureSource):
+    """A window around each of some epochs over R-R intervals or breaths: those that end in it.
 
-    Window `i` holds ``intervals[starts[i] : stops[i]]``, those that end in it.
-
-    Attributes
-    ----------
-    times : ndarray of float64, shape (n_beats,)
-        In s, rising.
-    durations : ndarray of float64, shape (n_beats - 1,)
-        Intervals between successive times, in s; NaN where they were not measured.
-    epoch : ndarray of int, shape (n_windows,)
-        0-based.
-    window : (int, int)
-        Seconds before and after the epoch's beginning.
+    Window `i` holds ``intervals[starts[i] : stops[i]]``. `times`, (n + 1,), are in s and rising;
+    `durations`, (n,), lie between them, NaN where they were not measured; `epoch`, (n_windows,), is
+    0-based; `window` has the seconds before and after the epoch's beginning.
     """
 
     times: FloatArray
@@ -214,7 +205,7 @@ class IntervalWindows:
 
 
 def compute_in_windows(
-    functions: Mapping[str, Callable[..., FloatArray]], windows: Iterable[IntervalWindows]
+    functions: Mapping[str, Feature], windows: Iterable[IntervalWindows]
 ) -> FloatArray:
     """Return features of the same epochs in several windows, (n_epochs, n_windows * n_features)."""
     return np.hstack([compute_columns(functions, one, len(one.epoch)) for one in windows])

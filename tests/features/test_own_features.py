@@ -30,7 +30,7 @@ def epochs(cohort):
 
 
 def longest_over_shortest(windows):
-    return windows.longest / windows.shortest
+    return windows["maxNN"] / windows["minNN"]
 
 
 def total(windows):

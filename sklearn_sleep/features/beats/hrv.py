@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -17,7 +17,7 @@ from scipy.integrate import trapezoid
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.features.base import FeatureTransformer, select_features
+from sklearn_sleep.features.base import Feature, FeatureTransformer, select_features
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.interval_windows import (
     RESAMPLED_FREQUENCY,
@@ -43,34 +43,79 @@ _EMBEDDING, _TOLERANCE = 2, 0.2
 _SHORT_BOXES, _LONG_BOXES = tuple(range(4, 17)), (16, 20, 24, 28, 32, 40, 48, 56, 64)
 
 
+# Each a name and a function of the windows that returns a value for each and may take others by
+# name, in the order of the columns, by group; `HRVFeatures` explains them.
+HRV_FEATURES: dict[str, dict[str, Feature]] = {
+    "time": {
+        "meanNN": lambda windows: windows.mean(windows.intervals),
+        "maxNN": lambda windows: windows.quantile(windows.ordered, 1.0),
+        "minNN": lambda windows: windows.quantile(windows.ordered, 0.0),
+        "rangeNN": lambda windows: windows["maxNN"] - windows["minNN"],
+        "SDNN": lambda windows: windows.standard_deviation(windows.intervals),
+        "RMSSD": lambda windows: windows.root_mean_square_of_changes(windows.intervals),
+        "SDSD": lambda windows: windows.standard_deviation_of_pairs(
+            windows.changes(windows.intervals)
+        ),
+        "NN50": lambda windows: windows.changes_beyond(0.05),
+        "NN20": lambda windows: windows.changes_beyond(0.02),
+        "pNN50": lambda windows: windows["NN50"] / windows.count_of_pairs,
+        "pNN20": lambda windows: windows["NN20"] / windows.count_of_pairs,
+        "medianNN": lambda windows: windows.quantile(windows.ordered, 0.5),
+        # Infinite beyond the last interval, where they stay.
+        "madNN": lambda windows: windows.quantile(
+            np.sort(np.abs(windows.ordered - windows["medianNN"][:, None]), axis=1), 0.5
+        ),
+        "iqrNN": lambda windows: (
+            windows.quantile(windows.ordered, 0.75) - windows.quantile(windows.ordered, 0.25)
+        ),
+        "cvNN": lambda windows: windows["SDNN"] / windows["meanNN"],
+        "cvSD": lambda windows: windows["RMSSD"] / windows["meanNN"],
+        "meanHR": lambda windows: 60 / windows["meanNN"],
+        "maxHR": lambda windows: 60 / windows["minNN"],
+        "minHR": lambda windows: 60 / windows["maxNN"],
+        "stdHR": lambda windows: windows.standard_deviation(60 / windows.intervals),
+        "SD1": lambda windows: np.sqrt(windows["SDSD"] ** 2 / 2),
+        # Rounding may take what is zero just below it.
+        "SD2": lambda windows: np.sqrt(
+            np.maximum(2 * windows["SDNN"] ** 2 - windows["SD1"] ** 2, 0.0)
+        ),
+        "S": lambda windows: np.pi * windows["SD1"] * windows["SD2"],
+        "SD1_SD2_ratio": lambda windows: windows["SD1"] / windows["SD2"],
+        "CSI": lambda windows: windows["SD2"] / windows["SD1"],
+        "CVI": lambda windows: np.log10(16 * windows["SD1"] * windows["SD2"]),
+    },
+    "frequency": {
+        "total_power": lambda windows: windows.powers["total"],
+        "VLF": lambda windows: windows.powers["VLF"],
+        "LF": lambda windows: windows.powers["LF"],
+        "LF_norm": lambda windows: 100 * windows["LF"] / (windows["LF"] + windows["HF"]),
+        "HF": lambda windows: windows.powers["HF"],
+        "HF_norm": lambda windows: 100 * windows["HF"] / (windows["LF"] + windows["HF"]),
+        "LF_HF_ratio": lambda windows: windows["LF"] / windows["HF"],
+    },
+    # Intervals that were not measured are left out, and those around them joined.
+    "nonlinear": {
+        "SampEn": lambda windows: np.array(
+            [
+                sample_entropy(windows.intervals[start:stop])
+                for start, stop in zip(windows.starts, windows.stops, strict=True)
+            ]
+        ),
+        "DFA_alpha1": lambda windows: _scaling_exponent(windows, _SHORT_BOXES),
+        "DFA_alpha2": lambda windows: _scaling_exponent(windows, _LONG_BOXES),
+    },
+}
+
+
 @dataclass(frozen=True)
 class HeartbeatWindows(IntervalWindows):
-    """Windows over normal R-R intervals in s, and what several features take of them.
+    """Windows over normal R-R intervals in s, which have features too: ``windows["SDNN"]``.
 
     `minimum_coverage` is the part of a window that they must fill for a spectrum.
     """
 
+    registry = HRV_FEATURES
     minimum_coverage: float = 0.8
-
-    @cached_property
-    def mean_interval(self) -> FloatArray:
-        """Mean of the intervals in s, (n_windows,)."""
-        return self.mean(self.intervals)
-
-    @cached_property
-    def sd(self) -> FloatArray:
-        """Standard deviation of the intervals in s, (n_windows,)."""
-        return self.standard_deviation(self.intervals)
-
-    @cached_property
-    def rmssd(self) -> FloatArray:
-        """Root mean square of successive differences in s, (n_windows,)."""
-        return self.root_mean_square_of_changes(self.intervals)
-
-    @cached_property
-    def sd_of_changes(self) -> FloatArray:
-        """Standard deviation of successive differences in s, (n_windows,)."""
-        return self.standard_deviation_of_pairs(self.changes(self.intervals))
 
     def changes_beyond(self, seconds: float) -> FloatArray:
         """Return how many successive differences are larger, (n_windows,); NaN of none at all."""
@@ -78,43 +123,11 @@ class HeartbeatWindows(IntervalWindows):
         return np.where(self.count_of_pairs > 0, self.total_of_pairs(larger), np.nan)
 
     @cached_property
-    def sd1(self) -> FloatArray:
-        """Width of the Poincare plot's ellipse in s, (n_windows,)."""
-        return np.sqrt(self.sd_of_changes**2 / 2)
-
-    @cached_property
-    def sd2(self) -> FloatArray:
-        """Length of the Poincare plot's ellipse in s, (n_windows,)."""
-        # Rounding may take what is zero just below it.
-        return np.sqrt(np.maximum(2 * self.sd**2 - self.sd1**2, 0.0))
-
-    @cached_property
-    def shortest(self) -> FloatArray:
-        """The shortest interval in s, (n_windows,)."""
-        return self.quantile(self.ordered, 0.0)
-
-    @cached_property
-    def longest(self) -> FloatArray:
-        """The longest interval in s, (n_windows,)."""
-        return self.quantile(self.ordered, 1.0)
-
-    @cached_property
-    def median(self) -> FloatArray:
-        """Median of the intervals in s, (n_windows,)."""
-        return self.quantile(self.ordered, 0.5)
-
-    def median_absolute_deviation(self) -> FloatArray:
-        """Return the median distance of intervals from their median in s, (n_windows,)."""
-        # Infinite beyond the last interval, where they stay.
-        return self.quantile(np.sort(np.abs(self.ordered - self.median[:, None]), axis=1), 0.5)
-
-    @cached_property
     def powers(self) -> dict[str, FloatArray]:
         """Powers of the bands in s**2, (n_windows,); NaN where too little is covered.
 
-        R-R intervals are interpolated linearly at 4 Hz, over missing ones too; the power spectral
-        density is the periodogram of the window less its mean, and the power of a band its
-        integral by trapezoids. On beats without gaps this is what sleepecg computes.
+        R-R intervals are linear at 4 Hz, missing ones too; the spectrum is the periodogram of the
+        window less its mean, and bands are integrated by trapezoids, as sleepecg has it.
         """
         back, ahead = self.window
         n_epochs, epoch_seconds = int(self.epoch.max()) + 1, round(EPOCH_DURATION)
@@ -137,66 +150,6 @@ class HeartbeatWindows(IntervalWindows):
             name: np.asarray(trapezoid(density[:, bins], frequency[bins]))[self.epoch]
             for name, bins in inside.items()
         }
-
-    def part_of_power(self, band: str) -> FloatArray:
-        """Return the part of a band in the sum of ``LF`` and ``HF`` in percent, (n_windows,)."""
-        return 100 * self.powers[band] / (self.powers["LF"] + self.powers["HF"])
-
-
-# Each a name and a function of the windows that returns a value for each, in the order of the
-# columns, by group; `HRVFeatures` explains them.
-HRV_FEATURES: dict[str, dict[str, Callable[[HeartbeatWindows], FloatArray]]] = {
-    "time": {
-        "meanNN": lambda windows: windows.mean_interval,
-        "maxNN": lambda windows: windows.longest,
-        "minNN": lambda windows: windows.shortest,
-        "rangeNN": lambda windows: windows.longest - windows.shortest,
-        "SDNN": lambda windows: windows.sd,
-        "RMSSD": lambda windows: windows.rmssd,
-        "SDSD": lambda windows: windows.sd_of_changes,
-        "NN50": lambda windows: windows.changes_beyond(0.05),
-        "NN20": lambda windows: windows.changes_beyond(0.02),
-        "pNN50": lambda windows: windows.changes_beyond(0.05) / windows.count_of_pairs,
-        "pNN20": lambda windows: windows.changes_beyond(0.02) / windows.count_of_pairs,
-        "medianNN": lambda windows: windows.median,
-        "madNN": lambda windows: windows.median_absolute_deviation(),
-        "iqrNN": lambda windows: (
-            windows.quantile(windows.ordered, 0.75) - windows.quantile(windows.ordered, 0.25)
-        ),
-        "cvNN": lambda windows: windows.sd / windows.mean_interval,
-        "cvSD": lambda windows: windows.rmssd / windows.mean_interval,
-        "meanHR": lambda windows: 60 / windows.mean_interval,
-        "maxHR": lambda windows: 60 / windows.shortest,
-        "minHR": lambda windows: 60 / windows.longest,
-        "stdHR": lambda windows: windows.standard_deviation(60 / windows.intervals),
-        "SD1": lambda windows: windows.sd1,
-        "SD2": lambda windows: windows.sd2,
-        "S": lambda windows: np.pi * windows.sd1 * windows.sd2,
-        "SD1_SD2_ratio": lambda windows: windows.sd1 / windows.sd2,
-        "CSI": lambda windows: windows.sd2 / windows.sd1,
-        "CVI": lambda windows: np.log10(16 * windows.sd1 * windows.sd2),
-    },
-    "frequency": {
-        "total_power": lambda windows: windows.powers["total"],
-        "VLF": lambda windows: windows.powers["VLF"],
-        "LF": lambda windows: windows.powers["LF"],
-        "LF_norm": lambda windows: windows.part_of_power("LF"),
-        "HF": lambda windows: windows.powers["HF"],
-        "HF_norm": lambda windows: windows.part_of_power("HF"),
-        "LF_HF_ratio": lambda windows: windows.powers["LF"] / windows.powers["HF"],
-    },
-    # Intervals that were not measured are left out, and those around them joined.
-    "nonlinear": {
-        "SampEn": lambda windows: np.array(
-            [
-                sample_entropy(windows.intervals[start:stop])
-                for start, stop in zip(windows.starts, windows.stops, strict=True)
-            ]
-        ),
-        "DFA_alpha1": lambda windows: _scaling_exponent(windows, _SHORT_BOXES),
-        "DFA_alpha2": lambda windows: _scaling_exponent(windows, _LONG_BOXES),
-    },
-}
 
 
 class HRVFeatures(FeatureTransformer):
@@ -290,25 +243,25 @@ class HRVFeatures(FeatureTransformer):
         windows: Sequence[tuple[int, int]] = ((240, 60),),
         *,
         groups: Sequence[str] = ("time", "frequency", "nonlinear"),
-        features: Sequence[str | tuple[str, Callable[..., FloatArray]]] | None = None,
+        features: Sequence[str | tuple[str, Feature]] | None = None,
         detector: HeartbeatDetector | None = None,
         minimum_coverage: float = 0.8,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.windows = windows
         self.groups = groups
         self.features = features
         self.detector = detector
         self.minimum_coverage = minimum_coverage
-        super().__init__(n_jobs=n_jobs, verbose=verbose)
 
     @property
     def feature_names(self) -> Sequence[str]:
         """Names of the features."""
         return name_windows(self._select_features(), self.windows)
 
-    def _select_features(self) -> dict[str, Callable[[HeartbeatWindows], FloatArray]]:
+    def _select_features(self) -> dict[str, Feature]:
         return select_features(self.features, HRV_FEATURES, self.groups)
 
     def _check_parameters(self) -> None:
@@ -330,10 +283,7 @@ class HRVFeatures(FeatureTransformer):
         return features
 
     def of_beats(self, heartbeats: Heartbeats, epoch: npt.NDArray[np.intp]) -> FloatArray:
-        """Return the features of epochs, (n_epochs, n_features), from beats of any source.
-
-        `epoch` holds the 0-based numbers of epochs, (n_epochs,), in any order.
-        """
+        """Return features, (n_epochs, n_features), of epochs by number from beats of any source."""
         times, intervals = heartbeats.times, heartbeats.intervals
         windows = [
             HeartbeatWindows(times, intervals, epoch, window, self.minimum_coverage)
@@ -348,10 +298,8 @@ class HRVFeatures(FeatureTransformer):
 def _periodogram(
     samples: FloatArray, n_window: int, step: int, n_windows: int, bins: npt.NDArray[np.intp]
 ) -> FloatArray:
-    """Return the power spectral density of overlapping windows at some bins other than zero.
-
-    Windows share blocks, whose Fourier sums are computed once and turned to their place in each.
-    """
+    """Return the power spectral density of overlapping windows at bins other than zero."""
+    # Windows share blocks, whose Fourier sums are computed once and turned to their place in each.
     block = math.gcd(n_window, step)
     blocks = samples[: len(samples) // block * block].reshape(-1, block)
     # Less a common value, which changes no bin, for the digits.
@@ -401,11 +349,9 @@ def _scaling_exponent(windows: IntervalWindows, boxes: tuple[int, ...]) -> Float
 
 
 def _mean_square_fluctuation(windows: IntervalWindows, size: int) -> FloatArray:
-    """Return the mean square of the profile less its trend in each box, over whole boxes.
-
-    The profile of a window differs from that of the night by a line, which goes with the trend,
-    so that the boxes that begin at each beat are computed once.
-    """
+    """Return the mean square of the profile less its trend over whole boxes, (n_windows,)."""
+    # The profile of a window differs from that of the night by a line, which goes with the trend,
+    # so that the boxes that begin at each beat are computed once.
     n_boxes = windows.count // size
     if len(windows.intervals) < size:
         return np.full(len(n_boxes), np.nan)

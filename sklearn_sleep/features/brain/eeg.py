@@ -17,7 +17,13 @@ from scipy.stats import iqr
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS
-from sklearn_sleep.features.base import FeatureTransformer, compute_columns, select_features
+from sklearn_sleep.features.base import (
+    Feature,
+    FeatureSource,
+    FeatureTransformer,
+    compute_columns,
+    select_features,
+)
 from sklearn_sleep.features.brain.slow_waves import SlowWaves, detect_slow_waves
 from sklearn_sleep.features.brain.spindles import detect_spindles
 from sklearn_sleep.features.samples import band_pass, bridge_gaps, usable_samples
@@ -54,6 +60,65 @@ _FLAT = 1e-3
 _SAMPLES_PER_EPOCH = round(_FREQUENCY * EPOCH_DURATION)
 
 
+# Each a name and a function of epochs that returns a value for each and may take others by name,
+# in the order of the columns, by group; `EEGFeatures` explains them.
+EEG_FEATURES: dict[str, dict[str, Feature]] = {
+    "shape": {
+        "sd": lambda epochs: np.sqrt(
+            epochs.variance * epochs.samples.shape[1] / (epochs.samples.shape[1] - 1)
+        ),
+        "iqr": lambda epochs: iqr(epochs.samples, axis=1),
+        "skewness": lambda epochs: (
+            (epochs.squares * epochs.centred).mean(axis=1) / epochs.variance**1.5
+        ),
+        "kurtosis": lambda epochs: (epochs.squares**2).mean(axis=1) / epochs.variance**2 - 3,
+        "zero_crossings": lambda epochs: _sign_changes(epochs.samples),
+        "hjorth_mobility": lambda epochs: np.sqrt(epochs.variance_of_change / epochs.variance),
+        "hjorth_complexity": lambda epochs: (
+            np.sqrt(np.diff(epochs.change, axis=1).var(axis=1) / epochs.variance_of_change)
+            / epochs["hjorth_mobility"]
+        ),
+    },
+    "bands": {
+        "slow_delta": lambda epochs: epochs.share("slow_delta"),
+        "fast_delta": lambda epochs: epochs.share("fast_delta"),
+        "theta": lambda epochs: epochs.share("theta"),
+        "alpha": lambda epochs: epochs.share("alpha"),
+        "sigma": lambda epochs: epochs.share("sigma"),
+        "beta": lambda epochs: epochs.share("beta"),
+    },
+    "ratios": {
+        "delta_theta_ratio": lambda epochs: epochs.ratio_of_delta("theta"),
+        "delta_sigma_ratio": lambda epochs: epochs.ratio_of_delta("sigma"),
+        "delta_beta_ratio": lambda epochs: epochs.ratio_of_delta("beta"),
+        "alpha_theta_ratio": lambda epochs: epochs["alpha"] / epochs["theta"],
+    },
+    # By trapezoids, as in YASA.
+    "power": {"power": lambda epochs: epochs.power(_BAND, trapezoid)},
+    "complexity": {
+        "permutation_entropy": lambda epochs: _permutation_entropy(epochs.samples),
+        "higuchi_dimension": lambda epochs: _higuchi_dimension(epochs.samples),
+        "petrosian_dimension": lambda epochs: _petrosian_dimension(epochs.change),
+    },
+    "events": {
+        "spindles": lambda epochs: epochs.events.count(epochs.events.spindles.mean(axis=1))[
+            epochs.epoch
+        ],
+        "spindle_seconds": lambda epochs: _seconds_in(epochs.events.spindles, epochs.epoch),
+        "slow_waves": lambda epochs: epochs.events.count(epochs.events.slow_waves.troughs)[
+            epochs.epoch
+        ],
+        "slow_wave_height": lambda epochs: epochs.events.slow_wave_heights[epochs.epoch],
+    },
+}
+# What a signal has, by what its name begins with.
+_GROUPS = {
+    "EEG": tuple(EEG_FEATURES),
+    "EOG": ("shape", "bands", "power", "complexity"),
+    "EMG": ("shape", "power", "complexity"),
+}
+
+
 @dataclass(frozen=True)
 class SleepEvents:
     """Spindles and slow waves in the EEG of a night in uV at 100 Hz, (n_samples,)."""
@@ -84,13 +149,14 @@ class SleepEvents:
 
 
 @dataclass(frozen=True)
-class EEGEpochs:
-    """Epochs of an EEG, EOG or EMG from 0.4 to 30 Hz, and what several features take of them.
+class EEGEpochs(FeatureSource):
+    """Epochs of an EEG, EOG or EMG from 0.4 to 30 Hz, which have features: ``epochs["sd"]``.
 
     `samples` are in uV at 100 Hz, (n_epochs, 3000); `epoch`, (n_epochs,), tells where they are in
     the night whose `events` were looked for.
     """
 
+    registry = EEG_FEATURES
     samples: FloatArray
     epoch: IntArray
     events: SleepEvents
@@ -121,16 +187,9 @@ class EEGEpochs:
         return self.change.var(axis=1)
 
     @cached_property
-    def mobility(self) -> FloatArray:
-        """Hjorth's mobility, (n_epochs,)."""
-        return np.sqrt(self.variance_of_change / self.variance)
-
-    @cached_property
     def spectrum(self) -> tuple[FloatArray, FloatArray]:
-        """Frequencies in Hz and power spectral density in uV**2/Hz, (n_epochs, n_frequencies).
-
-        The median over Hamming-windowed segments of 5 s that overlap by half (Welch's method).
-        """
+        """Frequencies in Hz and power spectral density in uV**2/Hz, (n_epochs, n_frequencies)."""
+        # The median over Hamming-windowed segments that overlap by half.
         return welch(
             self.samples,
             _FREQUENCY,
@@ -140,81 +199,25 @@ class EEGEpochs:
             axis=1,
         )
 
-    def power(self, low: float, high: float, integrate: Callable[..., Any]) -> FloatArray:
-        """Return the power from one frequency in Hz to another in uV**2, (n_epochs,)."""
+    def power(self, band: tuple[float, float], integrate: Callable[..., Any]) -> FloatArray:
+        """Return the power in a band in Hz in uV**2, (n_epochs,)."""
+        low, high = band
         frequency, density = self.spectrum
         inside = (low <= frequency) & (frequency <= high)
         return np.asarray(integrate(density[:, inside], frequency[inside], axis=1))
 
     @cached_property
-    def shares(self) -> dict[str, FloatArray]:
-        """Part of each band, and of ``"delta"``, in the power, (n_epochs,), by Simpson's rule."""
-        total = self.power(*_BAND, simpson)
-        shares = {name: self.power(*band, simpson) / total for name, band in _BANDS.items()}
-        return shares | {"delta": shares["slow_delta"] + shares["fast_delta"]}
+    def total_power(self) -> FloatArray:
+        """Power by Simpson's rule in uV**2, (n_epochs,)."""
+        return self.power(_BAND, simpson)
 
-    def ratio(self, band: str, other: str) -> FloatArray:
-        """Return how many times the power of another band one has, (n_epochs,)."""
-        return self.shares[band] / self.shares[other]
+    def share(self, band: str) -> FloatArray:
+        """Return the part of a band in the power, (n_epochs,)."""
+        return self.power(_BANDS[band], simpson) / self.total_power
 
-
-# Each a name and a function of epochs that returns a value for each, in the order of the columns,
-# by group; `EEGFeatures` explains them.
-EEG_FEATURES: dict[str, dict[str, Callable[[EEGEpochs], FloatArray]]] = {
-    "shape": {
-        "sd": lambda epochs: np.sqrt(
-            epochs.variance * epochs.samples.shape[1] / (epochs.samples.shape[1] - 1)
-        ),
-        "iqr": lambda epochs: iqr(epochs.samples, axis=1),
-        "skewness": lambda epochs: (
-            (epochs.squares * epochs.centred).mean(axis=1) / epochs.variance**1.5
-        ),
-        "kurtosis": lambda epochs: (epochs.squares**2).mean(axis=1) / epochs.variance**2 - 3,
-        "zero_crossings": lambda epochs: _sign_changes(epochs.samples),
-        "hjorth_mobility": lambda epochs: epochs.mobility,
-        "hjorth_complexity": lambda epochs: (
-            np.sqrt(np.diff(epochs.change, axis=1).var(axis=1) / epochs.variance_of_change)
-            / epochs.mobility
-        ),
-    },
-    "bands": {
-        "slow_delta": lambda epochs: epochs.shares["slow_delta"],
-        "fast_delta": lambda epochs: epochs.shares["fast_delta"],
-        "theta": lambda epochs: epochs.shares["theta"],
-        "alpha": lambda epochs: epochs.shares["alpha"],
-        "sigma": lambda epochs: epochs.shares["sigma"],
-        "beta": lambda epochs: epochs.shares["beta"],
-    },
-    "ratios": {
-        "delta_theta_ratio": lambda epochs: epochs.ratio("delta", "theta"),
-        "delta_sigma_ratio": lambda epochs: epochs.ratio("delta", "sigma"),
-        "delta_beta_ratio": lambda epochs: epochs.ratio("delta", "beta"),
-        "alpha_theta_ratio": lambda epochs: epochs.ratio("alpha", "theta"),
-    },
-    # By trapezoids, as in YASA.
-    "power": {"power": lambda epochs: epochs.power(*_BAND, trapezoid)},
-    "complexity": {
-        "permutation_entropy": lambda epochs: _permutation_entropy(epochs.samples),
-        "higuchi_dimension": lambda epochs: _higuchi_dimension(epochs.samples),
-        "petrosian_dimension": lambda epochs: _petrosian_dimension(epochs.change),
-    },
-    "events": {
-        "spindles": lambda epochs: epochs.events.count(epochs.events.spindles.mean(axis=1))[
-            epochs.epoch
-        ],
-        "spindle_seconds": lambda epochs: _seconds_in(epochs.events.spindles, epochs.epoch),
-        "slow_waves": lambda epochs: epochs.events.count(epochs.events.slow_waves.troughs)[
-            epochs.epoch
-        ],
-        "slow_wave_height": lambda epochs: epochs.events.slow_wave_heights[epochs.epoch],
-    },
-}
-# What a signal has, by what its name begins with.
-_GROUPS = {
-    "EEG": tuple(EEG_FEATURES),
-    "EOG": ("shape", "bands", "power", "complexity"),
-    "EMG": ("shape", "power", "complexity"),
-}
+    def ratio_of_delta(self, band: str) -> FloatArray:
+        """Return how many times the power of a band delta has, (n_epochs,)."""
+        return (self["slow_delta"] + self["fast_delta"]) / self[band]
 
 
 class EEGFeatures(FeatureTransformer):
@@ -300,7 +303,7 @@ class EEGFeatures(FeatureTransformer):
         signals: Sequence[str] = ("EEG",),
         *,
         events: bool = True,
-        features: Sequence[str | tuple[str, Callable[..., FloatArray]]] | None = None,
+        features: Sequence[str | tuple[str, Feature]] | None = None,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
@@ -316,7 +319,7 @@ class EEGFeatures(FeatureTransformer):
             f"{signal}_{name}" for signal in self.signals for name in self._select_features(signal)
         ]
 
-    def _select_features(self, signal: str) -> dict[str, Callable[[EEGEpochs], FloatArray]]:
+    def _select_features(self, signal: str) -> dict[str, Feature]:
         kind = next((kind for kind in _GROUPS if signal.startswith(kind)), "EEG")
         default = [group for group in _GROUPS[kind] if self.events or group != "events"]
         selected = select_features(self.features, EEG_FEATURES, default)
@@ -380,9 +383,7 @@ def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
     return resampled.astype(np.float64).reshape(-1, _SAMPLES_PER_EPOCH)
 
 
-def _compute_in_parts(
-    functions: dict[str, Callable[[EEGEpochs], FloatArray]], epochs: EEGEpochs
-) -> FloatArray:
+def _compute_in_parts(functions: dict[str, Feature], epochs: EEGEpochs) -> FloatArray:
     """Return features, (n_epochs, n_features), of a few epochs at a time."""
     parts = []
     for start in range(0, len(epochs.epoch), _EPOCHS_IN_CACHE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar
@@ -14,7 +14,13 @@ from scipy.signal import butter, sosfiltfilt
 
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.features.base import FeatureTransformer, compute_columns, select_features
+from sklearn_sleep.features.base import (
+    Feature,
+    FeatureSource,
+    FeatureTransformer,
+    compute_columns,
+    select_features,
+)
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.breathing.breaths import Breaths, detect_breaths
 from sklearn_sleep.features.breathing.derived_respiration import (
@@ -78,7 +84,7 @@ class BreathWindows(IntervalWindows):
 
 
 @dataclass(frozen=True)
-class Coupling:
+class Coupling(FeatureSource):
     """How heart and breathing go together in each of some windows; NaN where too little is known.
 
     `strength` is the coupling in each band, (n_windows,), and `coherence` the squared coherence at
@@ -96,7 +102,7 @@ class Coupling:
 # Each a name and a function that returns a value for each window, in the order of the columns:
 # "breaths" of `BreathWindows`, "arrhythmia" of windows over that of each breath in s, "coupling"
 # of `Coupling`; `RespirationFeatures` explains them.
-RESPIRATION_FEATURES: dict[str, dict[str, Callable[[Any], FloatArray]]] = {
+RESPIRATION_FEATURES: dict[str, dict[str, Feature]] = {
     "breaths": {
         "breathing_rate": lambda windows: 60 / windows.mean(windows.intervals),
         "breath_duration_sd": lambda windows: windows.standard_deviation(windows.intervals),
@@ -213,7 +219,7 @@ class RespirationFeatures(FeatureTransformer):
         *,
         signals: Sequence[str] = (*_BELTS, *_DERIVED),
         coupling: bool = True,
-        features: Sequence[str | tuple[str, Callable[..., FloatArray]]] | None = None,
+        features: Sequence[str | tuple[str, Feature]] | None = None,
         detector: HeartbeatDetector | None = None,
         n_jobs: int | None = None,
         verbose: bool = False,
@@ -235,11 +241,11 @@ class RespirationFeatures(FeatureTransformer):
             *coupling,
         ]
 
-    def _select_features(self) -> dict[str, dict[str, Callable[[Any], FloatArray]]]:
+    def _select_features(self) -> dict[str, dict[str, Feature]]:
         """Return functions by group, a user's own among those of breaths."""
         default = RESPIRATION_FEATURES if self.coupling else ("breaths",)
         selected = select_features(self.features, RESPIRATION_FEATURES, default)
-        groups: dict[str, dict[str, Callable[[Any], FloatArray]]]
+        groups: dict[str, dict[str, Feature]]
         groups = {name: {} for name in RESPIRATION_FEATURES}
         for name, function in selected.items():
             known_in = [key for key, of in RESPIRATION_FEATURES.items() if of.get(name) is function]
