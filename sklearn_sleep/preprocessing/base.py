@@ -39,26 +39,7 @@ class TakesEpochsMixin(StatelessMixin):
     """For steps that take `Epochs`, and whose ``fit`` does nothing but validate."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        X : Epochs
-            Rows over recordings.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        TypeError
-            If X is something else.
-        ValueError
-            If a parameter is wrong, or the recordings are not what the step works on.
-        """
+        """Validate the parameters, and that X are Epochs that the step works on."""
         self._validate_params()  # type: ignore[attr-defined]  # of the estimator it is mixed into
         self._check_parameters()
         self._check_input(X)
@@ -83,17 +64,7 @@ class EpochsTransformer(StatelessMixin, TransformerMixin, BaseEstimator):
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: recordings stay `Epochs` whatever container features are wanted in.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, optional
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
+        """Do nothing: recordings stay `Epochs` whatever container features are wanted in."""
         return self
 
 
@@ -120,31 +91,10 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
 
     @abstractmethod
     def transform_signal(self, signal: Signal) -> Signal:
-        """Return the processed signal.
-
-        Parameters
-        ----------
-        signal : Signal
-            Nothing of it is read before the returned signal's samples are asked for.
-
-        Returns
-        -------
-        Signal
-        """
+        """Return the processed signal; nothing is read before its samples are asked for."""
 
     def transform(self, X: Epochs) -> Epochs:
-        """Apply the step to each recording.
-
-        Parameters
-        ----------
-        X : Epochs of shape (n_rows,)
-            Rows over recordings.
-
-        Returns
-        -------
-        Epochs of shape (n_rows,)
-            The same rows.
-        """
+        """Return the same rows, (n_rows,), over recordings that remember the step."""
         self._check_input(X)
         step = clone(self)
         for recording in X.recordings[:1]:
@@ -154,17 +104,7 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
         return X.apply(step)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the names of the signals that come out.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Names of the signals that go in.
-
-        Returns
-        -------
-        ndarray of str
-        """
+        """Return the names of the signals that come out: those that go in."""
         return np.asarray([] if input_features is None else input_features, dtype=object)
 
     def _check_continuous(self, signal: Signal) -> None:

@@ -114,19 +114,13 @@ class EDFReader(EpochsTransformer):
         Parameters
         ----------
         X : DataFrame of shape (n_rows, n_columns), path or sequence of paths
-            An epoch table, or files, of which every epoch is meant.
+            An epoch table, or files, of which every epoch is meant. ValueError if it is neither, or
+            names an epoch that a recording does not have.
 
         Returns
         -------
         Epochs of shape (n_rows,)
             The same rows over recordings.
-
-        Raises
-        ------
-        EDFError
-            If a file cannot be read and ``on_error="raise"``.
-        ValueError
-            If the table is not one, or names an epoch that a recording does not have.
         """
         definitions = self._definitions()
         table = as_epoch_table(X, on_error=self.on_error, n_jobs=self.n_jobs)

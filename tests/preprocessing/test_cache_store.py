@@ -1,22 +1,28 @@
 """The folder of a RecordingCache: whole files or none, whoever writes and whatever breaks."""
 
+import json
+import shutil
 import signal as signals_of_the_system
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from cache_steps import files_of, read_all, reads, steps
 from sklearn.pipeline import make_pipeline
 
+from sklearn_sleep._version import __version__
 from sklearn_sleep.exceptions import CacheWarning
 from sklearn_sleep.preprocessing import (
     EDFReader,
     RecordingCache,
 )
 from sklearn_sleep.preprocessing.recording_cache import CacheStore
+
+WRITTEN_BY_0_1_0 = Path(__file__).parents[1] / "data" / "written-by-0.1.0"
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "emptied", "replaced"])
@@ -155,6 +161,40 @@ def test_folder_of_something_else_is_refused(tmp_path, cohort):
     assert (tmp_path / "thesis.txt").read_text() == "Sleep"
     other = tmp_path / "other"
     other.mkdir()
-    (other / "recording-cache.json").write_text('{"version": 99}')
-    with pytest.raises(ValueError, match="not of this version"):
-        steps(other, tmp_path).fit(cohort.X)
+    for content, message in (
+        ("{", r"cannot be read\. Give a new folder, or delete this one"),
+        ('{"version": 99}', "an unknown version"),
+    ):
+        (other / "recording-cache.json").write_text(content)
+        with pytest.raises(ValueError, match=message):
+            steps(other, tmp_path).fit(cohort.X)
+
+
+def test_caches_of_other_versions_are_refused_by_name(tmp_path, cohort):
+    old = tmp_path / "old"
+    shutil.copytree(WRITTEN_BY_0_1_0 / "cache", old)
+    before = sorted(old.rglob("*"))
+    with pytest.raises(
+        ValueError, match=r"written by sklearn_sleep 0\.1\.0, whose samples may.*new"
+    ):
+        steps(old, tmp_path).fit(cohort.X)
+    assert sorted(old.rglob("*")) == before
+    folder = tmp_path / "new"
+    steps(folder, tmp_path).fit(cohort.X)
+    mark = json.loads((folder / "recording-cache.json").read_text())
+    assert (mark["version"], mark["written_by"]) == (2, __version__)
+    mark.update(processing=mark["processing"] + 1, written_by="7.0.0")
+    (folder / "recording-cache.json").write_text(json.dumps(mark))
+    with pytest.raises(ValueError, match=r"sklearn_sleep 7\.0\.0, .*delete this one"):
+        steps(folder, tmp_path).fit(cohort.X)
+
+
+def test_another_version_of_the_same_processing_uses_the_cache(
+    tmp_path, cohort, cache_folders, monkeypatch
+):
+    path = cohort.recordings["path"][0]
+    expected = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))
+    monkeypatch.setattr("sklearn_sleep.preprocessing.recording_cache.__version__", "9.9.9")
+    found = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))
+    np.testing.assert_array_equal(found[path, "ECG"], expected[path, "ECG"])
+    assert reads(cache_folders[1]) == 1
