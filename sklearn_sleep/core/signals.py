@@ -353,6 +353,15 @@ _TABLE = (
         quality=QualityRules((0.2, 5_000.0)),
         drawing=Drawing("#2d6a2d", (-50.0, 50.0)),
     ),
+    SignalDefinition(
+        "SpO2",
+        32,
+        "%",
+        ("SaO2", "OSAT", "O2 Sat", "O2Sat", "SaO2 SaO2", "Oximetry"),
+        # In whole percents it stands still for minutes, and 100 cuts nothing off.
+        quality=QualityRules(values=(50.0, 100.0), flat_share=1.0, clips=False),
+        drawing=Drawing("#006d77", (70.0, 100.0)),
+    ),
 )
 SIGNALS = MappingProxyType({definition.name: definition for definition in _TABLE})
 """The table of canonical signals, by name."""

@@ -36,8 +36,10 @@ SIGNALS = {
     "mass": HEAD | BELTS | {"ECG"},
     "sleep_edf": {"EOG", "EEG", "EMG"},
 }
+# What all of their files have besides.
+OTHERS = {name: {"SpO2"} for name in SIGNALS if name != "sleep_edf"}
 # What the second version of a recorder lacks (the montages of the providers).
-MISSING = {"cfsv2": {"PPG"}, "massss2": BELTS, "chatplethmasimo": {"ECG"}}
+MISSING = {"cfsv2": {"PPG"}, "massss2": {*BELTS, "SpO2"}, "chatplethmasimo": {"ECG"}}
 
 
 def load(name, folder, **parameters):
@@ -84,7 +86,8 @@ def test_subjects_visits_and_signals_are_those_of_the_generator(name, public_tre
         night = nights[row.path]
         assert row.subject == night.subject
         assert row.visit == night.files.name
-        assert set(row.signals) == SIGNALS[name] - MISSING.get(night.site, set())
+        expected = SIGNALS[name] | OTHERS.get(name, set())
+        assert set(row.signals) == expected - MISSING.get(night.site, set())
         header = read_edf_header(row.path)
         assert row.start == header.start
         assert row.duration == header.duration
