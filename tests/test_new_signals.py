@@ -19,9 +19,17 @@ def saturation():
     return np.where(seconds % 60 < 40, 97.0, 86.0)
 
 
+def breathing():
+    """Return the nasal pressure of three minutes, 15 breaths a minute, 32 samples a second."""
+    seconds = np.arange(N_EPOCHS * 30 * 32) / 32
+    return 0.6 * np.sin(2 * np.pi * 0.25 * seconds)
+
+
 # What a recorder writes: label, samples, rate in Hz, unit, physical range; and what is read.
 RECORDED = {
     "SpO2": (("SAO2", saturation(), 1, "%", (0, 100)), saturation()),
+    # An arbitrary unit, whose range becomes -1 to 1.
+    "FLOW": (("NASAL PRES", 50 * breathing(), 32, "", (-50, 50)), breathing()),
 }
 
 
@@ -121,3 +129,25 @@ def test_saturation_is_a_percentage(night):
         read("SpO2", night("SpO2", unit="mV"))
     with pytest.warns(EDFRepairWarning, match="found no unit, used '%'"):
         assert read("SpO2", night("SpO2", unit="")).unit == "%"
+
+
+@pytest.mark.parametrize(
+    "labels", ["AIRFLOW|NASAL PRES", "oralflow|nas_pres", "Airflow|Cannula Flow", "Pres|Flow"]
+)
+def test_nasal_pressure_goes_before_a_thermistor(labels):
+    # CFS and CCSHS, WSC, CHAT and MrOS, MESA (https://sleepdata.org, montages).
+    assert find_channel(SIGNALS["FLOW"], labels.split("|")) == 1
+
+
+@pytest.mark.parametrize("label", ["AIRFLOW", "NEW AIR", "Resp oro-nasal", "Resp Thermistor"])
+def test_labels_of_airflow(label):
+    assert find_channel(SIGNALS["FLOW"], ["SUM", label, "Snore"]) == 1
+
+
+def test_airflow_is_judged_like_a_belt(night):
+    changed = 50 * breathing()
+    changed[960 : 960 + 640] = 0  # an apnoea of 20 s
+    noise = np.random.default_rng(0).normal(size=1920)
+    changed[1920:3840] = 15 * np.clip(noise, -3, 3)
+    told, _ = faults(night("FLOW", samples=changed), "FLOW")
+    assert told == ["", "", "noisy", "noisy", "", ""]

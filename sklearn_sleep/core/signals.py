@@ -362,6 +362,28 @@ _TABLE = (
         quality=QualityRules(values=(50.0, 100.0), flat_share=1.0, clips=False),
         drawing=Drawing("#006d77", (70.0, 100.0)),
     ),
+    # Nasal pressure goes before a thermistor, which does not show how deep breaths are.
+    SignalDefinition(
+        "FLOW",
+        256,
+        None,
+        (
+            "Cannula Flow",
+            "Nasal Pressure",
+            "Nasal Pres",
+            "Nas Pres",
+            "Nasal Flow",
+            "Airflow",
+            "NEW AIR",
+            "PTAF",
+            "Cannula",
+            "Nasal",
+            "oro-nasal",
+            "Thermistor",
+        ),
+        quality=_BREATHING,
+        drawing=_BELT_DRAWING,
+    ),
 )
 SIGNALS = MappingProxyType({definition.name: definition for definition in _TABLE})
 """The table of canonical signals, by name."""

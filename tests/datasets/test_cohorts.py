@@ -37,9 +37,14 @@ SIGNALS = {
     "sleep_edf": {"EOG", "EEG", "EMG"},
 }
 # What all of their files have besides.
-OTHERS = {name: {"SpO2"} for name in SIGNALS if name != "sleep_edf"}
+OTHERS = {name: {"SpO2", "FLOW"} for name in SIGNALS} | {"isruc": {"SpO2"}, "sleep_edf": {"FLOW"}}
 # What the second version of a recorder lacks (the montages of the providers).
-MISSING = {"cfsv2": {"PPG"}, "massss2": {*BELTS, "SpO2"}, "chatplethmasimo": {"ECG"}}
+MISSING = {
+    "cfsv2": {"PPG"},
+    "massss2": {*BELTS, "SpO2"},
+    "chatplethmasimo": {"ECG"},
+    "sleepedfst": {"FLOW"},
+}
 
 
 def load(name, folder, **parameters):
