@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.imaging.drawing import page_of
 from sklearn_sleep.imaging.montage import Montage, find_montage
-from sklearn_sleep.imaging.page import page_of
 
 __all__ = ["read_envelope"]
 
@@ -48,11 +48,6 @@ def read_envelope(
     -------
     lowest, highest : ndarray of float64, shape (columns,)
         In the unit of the trace; NaN where it is not to be seen.
-
-    Raises
-    ------
-    ValueError
-        If the image is not of the montage's size, or there is no such trace or amplitude.
 
     Examples
     --------

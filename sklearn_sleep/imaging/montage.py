@@ -206,40 +206,13 @@ class Montage:
         return self.width - self.margin
 
     def center(self, position: int) -> float:
-        """Return where the middle of a trace's amplitude lies.
-
-        Parameters
-        ----------
-        position : int
-            Of the trace, from the top.
-
-        Returns
-        -------
-        float
-            Pixels below the image's upper edge.
-        """
+        """Return how many pixels below the upper edge the middle of a trace's band lies."""
         return (position + 0.5) * self.band_height
 
 
 def find_montage(montage: str | Montage) -> Montage:
-    """Return a montage by its name.
+    """Return the montage of a name in `MONTAGES`; one that is a montage is returned as it is.
 
-    Parameters
-    ----------
-    montage : str or Montage
-        A name in `MONTAGES`, or a montage, which is returned as it is.
-
-    Returns
-    -------
-    Montage
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-
-    Examples
-    --------
     >>> find_montage("sleepvlm").width
     448
     """
@@ -290,19 +263,19 @@ MONTAGES = MappingProxyType(
                 over_traces=True,
             ),
         ),
-        # Amplitudes and colours are ours.
+        # Colours are those of the signals.
         "clinical": Montage(
             (
-                Trace(_electrode("F4"), "#1a1a1a", (-75.0, 75.0)),
-                Trace(_electrode("C4"), "#1a1a1a", (-75.0, 75.0)),
-                Trace(_electrode("O2"), "#1a1a1a", (-75.0, 75.0)),
-                Trace("EOG-L", "#1f4e9c", (-75.0, 75.0)),
-                Trace("EOG-R", "#1f4e9c", (-75.0, 75.0)),
-                Trace("EMG", "#2d6a2d", (-40.0, 40.0)),
-                Trace("ECG", "#a01818", (-1.0, 1.5)),
-                Trace("PPG", "#a01818", None),
-                Trace("THX", "#6a3d7c", None),
-                Trace("ABD", "#6a3d7c", None),
+                Trace(_electrode("F4"), amplitude=(-75.0, 75.0)),
+                Trace(_electrode("C4"), amplitude=(-75.0, 75.0)),
+                Trace(_electrode("O2"), amplitude=(-75.0, 75.0)),
+                Trace("EOG-L", amplitude=(-75.0, 75.0)),
+                Trace("EOG-R", amplitude=(-75.0, 75.0)),
+                Trace("EMG", amplitude=(-40.0, 40.0)),
+                Trace("ECG"),
+                Trace("PPG"),
+                Trace("THX"),
+                Trace("ABD"),
             ),
             width=1024,
             height=640,

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.imaging.montage import Montage, find_montage
-from sklearn_sleep.imaging.night_samples import check_unit
-from sklearn_sleep.imaging.waveform_images import WaveformImages
+from sklearn_sleep.imaging.waveform_images import WaveformImages, check_unit
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
 
 __all__ = ["WaveformImageRenderer"]
@@ -99,23 +98,7 @@ class WaveformImageRenderer(TakesEpochsMixin, EpochsTransformer):
             )
 
     def transform(self, X: Epochs) -> WaveformImages:
-        """Return the images of each row, which are drawn when they are asked for.
-
-        Parameters
-        ----------
-        X : Epochs of shape (n_rows,)
-            Rows over recordings, cut into epochs or not.
-
-        Returns
-        -------
-        WaveformImages of shape (n_rows,)
-
-        Raises
-        ------
-        ValueError
-            If no recording has any of the montage's signals, or a signal's unit is not that of
-            its trace.
-        """
+        """Return the images of each row, (n_rows,), which are drawn when they are asked for."""
         self._check_input(X)
         montage = find_montage(self.montage)
         found = False
@@ -135,15 +118,5 @@ class WaveformImageRenderer(TakesEpochsMixin, EpochsTransformer):
         return WaveformImages(X, montage, context, self.layout, self.kept_bytes)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the name of what comes out.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Ignored.
-
-        Returns
-        -------
-        ndarray of str
-        """
+        """Return the name of what comes out."""
         return np.asarray(["image"], dtype=object)

@@ -1,8 +1,10 @@
-"""Strokes: which part of each column of an image the line through samples covers.
+"""Strokes: anti-aliased lines through samples, into many images at once.
 
 In each column of pixels the line through the samples covers one stretch, from its lowest to its
 highest point, which the width of the line makes longer. Nothing between two samples, and no sample,
-is lost, and nothing shows in a column that is not in it.
+is lost, and nothing shows in a column that is not in it. The pixels in which a stretch begins and
+ends are mixed with what is there already; what lies between them is filled. Pixels that no trace
+touches are not visited.
 """
 
 from __future__ import annotations
@@ -13,10 +15,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["stroke_spans"]
+__all__ = ["fill_spans", "stroke_spans"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
+PixelArray = npt.NDArray[np.uint32]
+
+# Opacity that is computed with in whole numbers.
+_OPAQUE = np.uint32(256)
+_EVEN_BYTES = np.uint32(0x00FF00FF)
 
 
 class _TimeBase(NamedTuple):
@@ -45,24 +52,11 @@ def _time_base(n_samples: int, columns: int) -> _TimeBase:
 
 
 def stroke_spans(y: FloatArray, columns: int, width: float) -> tuple[FloatArray, FloatArray]:
-    """Return the stretch of each column that a line covers.
+    """Return the top and bottom, (columns, n_epochs), of what a line covers of each column.
 
-    Parameters
-    ----------
-    y : ndarray of float32, shape (n_samples, n_epochs)
-        Height of each sample in pixels, downwards; NaN where there is none. At least two samples.
-    columns : int
-        Pixels from the first sample to the last.
-    width : float
-        Of the line, in pixels.
+    `y` is the height of each sample in pixels, downwards, of shape (n_samples, n_epochs); NaN where
+    there is none. Where there is no line, top is infinity and bottom minus infinity.
 
-    Returns
-    -------
-    top, bottom : ndarray of float32, shape (columns, n_epochs)
-        In pixels; infinity above minus infinity where there is no line.
-
-    Examples
-    --------
     >>> y = np.array([[10.0], [10.0], [16.0]], dtype=np.float32)
     >>> top, bottom = stroke_spans(y, columns=4, width=0.2)
     >>> top.ravel(), bottom.ravel()
@@ -92,3 +86,77 @@ def stroke_spans(y: FloatArray, columns: int, width: float) -> tuple[FloatArray,
     top -= np.float32(width / 2)
     bottom += np.float32(width / 2)
     return top, bottom
+
+
+def fill_spans(
+    canvas: PixelArray,
+    top: FloatArray,
+    bottom: FloatArray,
+    colors: PixelArray,
+    *,
+    first_column: int,
+    rows: tuple[float, float],
+) -> None:
+    """Draw the stretches of `stroke_spans` into images, (n_images, height, width) of four bytes.
+
+    `colors`, (height, width), is what each pixel shows where it is covered; nothing is drawn above
+    the first of `rows` and below the second.
+    """
+    n_images, height, width = canvas.shape
+    # Image by image, so that what is written lies close together.
+    top = np.maximum(top.T, np.float32(rows[0])).ravel()
+    bottom = np.minimum(bottom.T, np.float32(rows[1])).ravel()
+    image, column = np.divmod(np.arange(len(top)), len(top) // n_images)
+    column += first_column
+    is_there = bottom > top
+    if not is_there.all():
+        top, bottom, image, column = (values[is_there] for values in (top, bottom, image, column))
+    image *= height * width
+    pixels, palette = canvas.reshape(-1), colors.reshape(-1)
+    first, last = top.astype(np.intp), bottom.astype(np.intp)
+
+    place = first * width + column
+    covered = np.minimum(bottom, first + 1) - top
+    _blend(pixels, place + image, palette.take(place), covered)
+    # A stretch that ends at a border has nothing of the row below it.
+    ends = np.flatnonzero((last > first) & (bottom > last))
+    place = last[ends] * width + column[ends]
+    _blend(pixels, place + image[ends], palette.take(place), (bottom - last)[ends])
+    _fill(pixels, palette, first + 1, last, column, image, width)
+
+
+def _blend(pixels: PixelArray, place: IntArray, color: PixelArray, covered: FloatArray) -> None:
+    """Mix a colour into pixels that are covered in part."""
+    opacity = (covered * np.float32(_OPAQUE)).astype(np.uint32)
+    pixels[place] = _mix(pixels.take(place), color, opacity)
+
+
+def _mix(page: PixelArray, color: PixelArray, opacity: PixelArray) -> PixelArray:
+    """Return pixels between two colours, with an opacity of the second from 0 to 256."""
+    # Two bytes of a pixel at a time, each with a free byte above it for the product.
+    rest = _OPAQUE - opacity
+    even = ((page & _EVEN_BYTES) * rest + (color & _EVEN_BYTES) * opacity) >> 8
+    odd = ((page >> 8) & _EVEN_BYTES) * rest + ((color >> 8) & _EVEN_BYTES) * opacity
+    return (even & _EVEN_BYTES) | (odd & ~_EVEN_BYTES)
+
+
+def _fill(
+    pixels: PixelArray,
+    palette: PixelArray,
+    start: IntArray,
+    stop: IntArray,
+    column: IntArray,
+    image: IntArray,
+    width: int,
+) -> None:
+    """Fill the rows of each column from `start` to before `stop`."""
+    length = np.maximum(stop - start, 0)
+    # Rows go up by one within a column; where the next one begins, the place is another.
+    offset = start - (np.cumsum(length) - length)
+    place = np.arange(int(length.sum()))
+    place += np.repeat(offset, length)
+    place *= width
+    place += np.repeat(column, length)
+    color = palette.take(place)
+    place += np.repeat(image, length)
+    pixels[place] = color

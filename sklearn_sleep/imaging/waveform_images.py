@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -12,19 +15,25 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.epochs import Epochs, Night
+from sklearn_sleep.core.parallel import run_parallel
+from sklearn_sleep.core.recording import Recording, Signal
+from sklearn_sleep.core.signals import EPOCH_DURATION, conversion_factor
 from sklearn_sleep.imaging.drawing import draw_pages
-from sklearn_sleep.imaging.montage import Montage
-from sklearn_sleep.imaging.night_samples import NightSamplesCache
-from sklearn_sleep.imaging.png_folder import write_folder
+from sklearn_sleep.imaging.montage import Montage, Trace
+from sklearn_sleep.preprocessing import Epocher, Resampler
 
-__all__ = ["WaveformImages"]
+__all__ = ["NightSamples", "NightSamplesCache", "WaveformImages", "check_unit"]
 
 ImageArray = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.intp]
+SampleArray = npt.NDArray[np.float32]
 
 # Rows that are drawn together when all are gone through; context is shared among them.
 _ROWS_AT_A_TIME = 64
+# Percentiles of the night's samples at the edges of the band of a trace without amplitude.
+_MIDDLE = (1.0, 99.0)
 
 
 class WaveformImages(Sequence[Any]):
@@ -127,35 +136,18 @@ class WaveformImages(Sequence[Any]):
         return images if dtype is None else images.astype(dtype)
 
     def with_context(self, context: Sequence[int]) -> WaveformImages:
-        """Return the same rows with other epochs around them.
-
-        Parameters
-        ----------
-        context : sequence of int
-            Counted from each row's own.
-
-        Returns
-        -------
-        WaveformImages
-        """
+        """Return the same rows with other epochs around them, counted from each row's own."""
         other = self[:]
         other.context = tuple(context)
         return other
 
-    def read_samples(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the samples that the rows' own images are drawn from.
+    def read_samples(self) -> dict[str, SampleArray]:
+        """Return the samples that the rows' own images are drawn from, by signal.
 
-        Returns
-        -------
-        dict of str to ndarray of float32, shape (n_rows, samples_per_epoch)
-            In the units of the montage; NaN where they are missing or may not be used.
-
-        Raises
-        ------
-        ValueError
-            If recordings differ in the samples per epoch of a signal.
+        Of shape (n_rows, samples_per_epoch), in the units of the montage; NaN where they are
+        missing or may not be used. Recordings must have the same samples per epoch.
         """
-        found: dict[str, npt.NDArray[np.float32]] = {}
+        found: dict[str, SampleArray] = {}
         for night, rows, _ in self.nights():
             epoch = self._all.table["epoch"].to_numpy()[self._rows[rows]]
             for name, values in self._cache.read(night.recording, self.montage).samples.items():
@@ -173,12 +165,7 @@ class WaveformImages(Sequence[Any]):
         return found
 
     def shows_signals(self) -> npt.NDArray[np.bool_]:
-        """Return for each row whether any signal is there and may be used, in its own epoch.
-
-        Returns
-        -------
-        ndarray of bool, shape (n_rows,)
-        """
+        """Return whether each row, (n_rows,), may use any signal in its own epoch."""
         shown = np.zeros(len(self), dtype=bool)
         for night, rows, _ in self.nights():
             epoch = self._all.table["epoch"].to_numpy()[self._rows[rows]]
@@ -188,18 +175,7 @@ class WaveformImages(Sequence[Any]):
         return shown
 
     def to_pil(self, row: int) -> list[Image.Image]:
-        """Return a row's images as PIL images.
-
-        Parameters
-        ----------
-        row : int
-            Its position.
-
-        Returns
-        -------
-        list of PIL.Image.Image
-            One for each epoch of the context, or one panel.
-        """
+        """Return a row's PIL images: one for each epoch of its context, or one panel."""
         image = self[row]
         return [Image.fromarray(part) for part in (image if image.ndim == 4 else [image])]
 
@@ -230,15 +206,10 @@ class WaveformImages(Sequence[Any]):
             epoch of the context its file, relative to the folder, or nothing where the night has
             no such epoch.
         """
-        return write_folder(self, Path(folder), n_jobs=n_jobs, verbose=verbose)
+        return _write_folder(self, Path(folder), n_jobs=n_jobs, verbose=verbose)
 
     def nights(self, rows: IntArray | None = None) -> Iterator[tuple[Night, IntArray, IntArray]]:
-        """Yield the rows recording by recording.
-
-        Parameters
-        ----------
-        rows : ndarray of int, optional
-            Positions of some of the rows; all if not given.
+        """Yield some or all rows recording by recording.
 
         Yields
         ------
@@ -265,18 +236,9 @@ class WaveformImages(Sequence[Any]):
         return list(self._all.nights())
 
     def draw_night(self, night: Night, epochs: IntArray) -> ImageArray:
-        """Draw epochs of a night.
+        """Return images, (n, height, width, 3), of a night's epochs, (n,).
 
-        Parameters
-        ----------
-        night : Night
-            Of `nights`.
-        epochs : ndarray of int, shape (n,)
-            Epochs of the recording; those before its start and after its end are empty pages.
-
-        Returns
-        -------
-        ndarray of uint8, shape (n, height, width, 3)
+        Those before its start and after its end are empty pages.
         """
         of_night = self._cache.read(night.recording, self.montage)
         samples = {}
@@ -314,3 +276,151 @@ class WaveformImages(Sequence[Any]):
         n = len(self.context)
         each = f"{n} images of {size} pixels" if n > 1 else f"an image of {size} pixels"
         return f"WaveformImages({len(self)} rows, {each} each)"
+
+
+class NightSamples:
+    """What is drawn of a night: samples, (n_epochs, samples_per_epoch), and amplitudes by signal.
+
+    In the units of the montage. Traces without an amplitude of their own have the middle of the
+    night's samples.
+    """
+
+    def __init__(self, recording: Recording, montage: Montage) -> None:
+        self.samples: dict[str, SampleArray] = {}
+        self.amplitudes: dict[str, tuple[float, float]] = {}
+        for trace in montage.traces:
+            if trace.name not in recording.signals:
+                continue
+            samples = _read(recording.signals[trace.name], trace)
+            self.samples[trace.name] = samples
+            self.amplitudes[trace.name] = trace.amplitude or _amplitude(samples)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the samples take."""
+        return sum(samples.nbytes for samples in self.samples.values())
+
+
+class NightSamplesCache:
+    """The nights that were read last, up to a number of bytes; the last one is always kept."""
+
+    def __init__(self, kept_bytes: int) -> None:
+        self.kept_bytes = kept_bytes
+        self._nights: OrderedDict[str, NightSamples] = OrderedDict()
+
+    def read(self, recording: Recording, montage: Montage) -> NightSamples:
+        """Return the samples of a recording, of the same montage in all calls."""
+        key = recording.fingerprint
+        if key not in self._nights:
+            self._nights[key] = NightSamples(recording, montage)
+            while (
+                len(self._nights) > 1
+                and sum(night.n_bytes for night in self._nights.values()) > self.kept_bytes
+            ):
+                self._nights.popitem(last=False)
+        self._nights.move_to_end(key)
+        return self._nights[key]
+
+
+def check_unit(signal: Signal, trace: Trace) -> float:
+    """Return the factor from a signal's unit to its trace's; ValueError if there is none."""
+    if signal.unit == trace.unit:
+        return 1.0
+    factor = conversion_factor(signal.unit, trace.unit) if trace.unit else None
+    if factor is None:
+        has = f"the unit {signal.unit!r}" if signal.unit else "no unit"
+        wants = f"in {trace.unit}" if trace.unit else "without a unit"
+        raise ValueError(
+            f"{signal.name} has {has}, but its trace is {wants}. Leave out the Normalizer before "
+            "the images; for a signal of another unit, give the trace a SignalDefinition with it."
+        )
+    return factor
+
+
+def _read(signal: Signal, trace: Trace) -> SampleArray:
+    """Return the samples of each epoch in the unit of the trace."""
+    factor = check_unit(signal, trace)
+    if not signal.is_epoched:
+        per_epoch = signal.sampling_frequency * EPOCH_DURATION
+        if abs(per_epoch - round(per_epoch)) > 1e-6 * per_epoch:
+            signal = Resampler({signal.name: round(per_epoch)}).transform_signal(signal)
+        signal = Epocher().transform_signal(signal)
+    samples = signal.data.astype(np.float32, copy=False)
+    return samples if factor == 1 else samples * np.float32(factor)
+
+
+def _amplitude(samples: SampleArray) -> tuple[float, float]:
+    if np.isnan(samples).all():
+        return -1.0, 1.0
+    low, high = (float(edge) for edge in np.nanpercentile(samples, _MIDDLE))
+    # Of constant samples: a line in the middle.
+    return (low, high) if low < high else (low - 1, low + 1)
+
+
+def _write_folder(
+    images: WaveformImages, folder: Path, *, n_jobs: int | None, verbose: bool
+) -> Path:
+    """Write images into a folder as PNG files, and the index of rows, whose path it returns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = [f"image{offset:+d}" if offset else "image" for offset in images.context]
+    index = images.epochs.table[["recording", "epoch"]].reset_index(drop=True)
+    files = np.full((len(images), len(columns)), "", dtype=object)
+    nights = list(images.nights())
+    # What draws goes to the workers, and not all the rows with each night.
+    drawer = images[:0]
+    writing = run_parallel(
+        _write_night,
+        [(drawer, night, wanted, folder) for night, _, wanted in nights],
+        description="Images",
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    for (_, rows, _), written in zip(nights, writing, strict=True):
+        files[rows] = written
+    for position, column in enumerate(columns):
+        index[column] = files[:, position]
+    path = folder / "index.csv"
+    with atomic_write(path) as partial:
+        index.to_csv(partial, index=False)
+    return path
+
+
+def _write_night(
+    images: WaveformImages, night: Night, wanted: IntArray, folder: Path
+) -> npt.NDArray[np.object_]:
+    """Write the epochs of a night that are not there; return the files of all."""
+    epochs, place = np.unique(wanted, return_inverse=True)
+    known = (epochs >= 0) & (epochs < night.recording.n_epochs)
+    names = _names(images, night, epochs, known)
+    missing = np.array([bool(name) and not (folder / name).exists() for name in names])
+    todo = np.flatnonzero(missing)
+    for start in range(0, len(todo), _ROWS_AT_A_TIME):
+        some = todo[start : start + _ROWS_AT_A_TIME]
+        for position, image in zip(some, images.draw_night(night, epochs[some]), strict=True):
+            _write_png(image, folder / names[position])
+    return np.array(names, dtype=object)[place.reshape(wanted.shape)]
+
+
+def _names(
+    images: WaveformImages, night: Night, epochs: IntArray, known: npt.NDArray[np.bool_]
+) -> list[str]:
+    """Return the file of each epoch; the same name means the same image."""
+    content = f"{night.recording.fingerprint}{astuple(images.montage)}"
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    of_night = f"{Path(night.recording.path).stem}-{digest}"
+    signals = [
+        trace.name for trace in images.montage.traces if trace.name in night.recording.signals
+    ]
+    masked = {name: ~night.may_use(name) for name in signals if name in night.masks}
+    names = []
+    for epoch, is_known in zip(epochs, known, strict=True):
+        without = "".join(f"-without-{name}" for name in masked if is_known and masked[name][epoch])
+        names.append(f"{of_night}/{epoch:05d}{without}.png" if is_known else "")
+    return names
+
+
+def _write_png(image: npt.NDArray[np.uint8], path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with atomic_write(path) as partial:
+        # Stronger compression takes twice as long and saves a sixth.
+        Image.fromarray(image).save(partial, format="png", compress_level=1)

@@ -19,7 +19,6 @@ from sklearn_sleep.imaging import (
     WaveformImageRenderer,
     WaveformImages,
     draw_epochs,
-    png_folder,
     read_envelope,
     waveform_images,
 )
@@ -251,7 +250,7 @@ def test_processes_write_the_files_that_one_process_writes(images, tmp_path):
 def test_folder_of_images(epochs, images, drawn, tmp_path, monkeypatch):
     rows = np.r_[5:40, 60:70]
     some = images[rows]
-    write, written = png_folder._write_png, []
+    write, written = waveform_images._write_png, []
 
     def cut_off(image, path):
         if len(written) == 20:
@@ -259,11 +258,11 @@ def test_folder_of_images(epochs, images, drawn, tmp_path, monkeypatch):
         written.append(path)
         write(image, path)
 
-    monkeypatch.setattr(png_folder, "_write_png", cut_off)
+    monkeypatch.setattr(waveform_images, "_write_png", cut_off)
     with pytest.raises(KeyboardInterrupt):
         some.save(tmp_path)
     assert not (tmp_path / "index.csv").exists()
-    monkeypatch.setattr(png_folder, "_write_png", write)
+    monkeypatch.setattr(waveform_images, "_write_png", write)
     drawn.clear()
     path = some.save(tmp_path)
     n_files = len(list(tmp_path.glob("*/*.png")))
