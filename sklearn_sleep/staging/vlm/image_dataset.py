@@ -19,19 +19,7 @@ __all__ = ["AnswerBatch", "ImageDataset", "ImageRow", "as_images"]
 
 
 class ImageRow(NamedTuple):
-    """A row of a dataset.
-
-    Attributes
-    ----------
-    position : int
-        Among all rows.
-    images : ndarray of uint8, shape (n_images, height, width, 3)
-        What is shown.
-    answer : list of int
-        Tokens of the answer.
-    weight : float
-        Of the row in the loss.
-    """
+    """A row: its position among all, images, tokens of the answer, and weight in the loss."""
 
     position: int
     images: npt.NDArray[np.uint8]
@@ -62,17 +50,7 @@ class AnswerBatch:
 
 
 class ImageDataset(Dataset[ImageRow]):
-    """Images and the answers to them.
-
-    Parameters
-    ----------
-    images : WaveformImages or ndarray
-        Of the rows.
-    answers : sequence of list of int
-        Tokens of each row's answer.
-    weight : ndarray of float, shape (n_rows,), optional
-        Of each row in the loss; 1 if not given.
-    """
+    """Images, the tokens of the answers to them, and the weight of each row in the loss."""
 
     def __init__(
         self,
@@ -116,32 +94,14 @@ class ImageDataset(Dataset[ImageRow]):
 
 
 class Collate:
-    """Makes batches of rows.
-
-    Parameters
-    ----------
-    conversation : Conversation
-        The question that the rows' answers are for.
-    n_given : int
-        Tokens of each answer that are no labels.
-    """
+    """Makes batches of rows; the first `n_given` tokens of each answer are no labels."""
 
     def __init__(self, conversation: Conversation, n_given: int) -> None:
         self.conversation = conversation
         self.n_given = n_given
 
     def __call__(self, rows: Sequence[ImageRow]) -> AnswerBatch:
-        """Return the batch.
-
-        Parameters
-        ----------
-        rows : sequence of ImageRow
-            What it is made of.
-
-        Returns
-        -------
-        AnswerBatch
-        """
+        """Return rows as a batch."""
         images = np.stack([row.images for row in rows])
         return AnswerBatch(
             self.conversation.encode(images, [row.answer for row in rows], self.n_given),
@@ -151,25 +111,10 @@ class Collate:
 
 
 def as_images(X: Any, classifier: str) -> Any:
-    """Return what images are taken from, row by row.
+    """Return what images are taken from, uint8 (n_rows, n_images, height, width, 3), row by row.
 
-    Parameters
-    ----------
-    X : WaveformImages or array-like of uint8, shape (n_rows, n_images, height, width, 3)
-        Without the second axis, rows have one image each.
-    classifier : str
-        Who asks, for the message.
-
-    Returns
-    -------
-    WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    ValueError
-        If the array has another shape or type.
+    Of an array without the second axis, rows have one image each. TypeError or ValueError, in the
+    name of `classifier`, if X is something else.
     """
     if isinstance(X, WaveformImages):
         return X if X.layout == "separate" else _Panels(X)

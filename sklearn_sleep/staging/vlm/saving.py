@@ -45,15 +45,7 @@ _SLEEPVLM_IMAGES = (3, 224, 448, 3)
 
 
 def write_stager(stager: Any, folder: Path) -> None:
-    """Write a fitted stager.
-
-    Parameters
-    ----------
-    stager : VLMStager
-        Fitted.
-    folder : Path
-        Made if need be.
-    """
+    """Write a fitted `VLMStager` into a folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     module, backbone = stager.module_.model, stager.backbone_
     configuration = {
@@ -89,28 +81,8 @@ def _write_model(stager: Any, module: Any, folder: Path) -> None:
 def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: str) -> Any:
     """Read a stager, or an adapter as SleepVLM publishes it; nothing in it is executed.
 
-    Parameters
-    ----------
-    stager_type : type
-        To make one of.
-    folder : Path
-        What `write_stager` wrote, or an adapter of peft.
-    model : str, optional
-        Where to load the model from, instead of where the folder says.
-    device : str
-        Torch device.
-
-    Returns
-    -------
-    VLMStager
-        Ready to predict.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder has neither.
-    ValueError
-        If the files are damaged, newer, or of another kind.
+    `model` is where to load the model from, instead of where the folder says. FileNotFoundError if
+    the folder has neither, ValueError if files are damaged, newer, or of another kind.
     """
     has_adapter = (folder / _ADAPTER_CONFIGURATION).is_file()
     if not (folder / _CONFIGURATION).is_file() and not has_adapter:

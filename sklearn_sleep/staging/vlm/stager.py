@@ -266,27 +266,7 @@ class VLMStager(SleepNet):
         rationales: Sequence[Any] | None = None,
         **fit_params: Any,
     ) -> Self:
-        """Train on, from the weights that are there.
-
-        Parameters
-        ----------
-        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            What `WaveformImageRenderer` gives, or arrays in memory.
-        y : array-like of shape (n_rows,)
-            Stages.
-        classes : array-like, optional
-            All classes; needed in the first call where `y` lacks some.
-        sample_weight : array-like of shape (n_rows,), optional
-            Weight of each row in the loss.
-        rationales : sequence of (rules, text) or None, length n_rows, optional
-            Why each row has its stage.
-        **fit_params
-            `train_split` takes them.
-
-        Returns
-        -------
-        self
-        """
+        """Train on, from the weights that are there; `classes` where the first y lacks some."""
         return super().partial_fit(
             X, y, classes, sample_weight, rationales=rationales, **fit_params
         )
@@ -465,19 +445,8 @@ class VLMStager(SleepNet):
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class of ``classes_``, (n_rows, n_classes).
 
-        Parameters
-        ----------
-        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            What `WaveformImageRenderer` gives, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-
-        Warns
-        -----
-        MissingSignalWarning
-            If rows show no signal at all; they get the classes' prior probabilities.
+        Rows of X, as `fit` takes it, that show no signal at all get the classes' prior, with a
+        `MissingSignalWarning`.
         """
         self.check_is_fitted()
         images = self._images(X)
@@ -504,8 +473,8 @@ class VLMStager(SleepNet):
 
         Parameters
         ----------
-        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            What `WaveformImageRenderer` gives, or arrays in memory.
+        X : WaveformImages or ndarray of uint8
+            As `fit` takes it.
         epochs : array-like of int or bool, optional
             Which rows, by position or as a mask; all if not given.
         max_new_tokens : int, default=256
@@ -544,18 +513,10 @@ class VLMStager(SleepNet):
         return pd.DataFrame(as_table([found[position] for position in range(len(rows))], columns))
 
     def saliency(self, X: Any) -> npt.NDArray[np.float32]:
-        """Return where the model looks: how much the most probable stage hangs on each pixel.
+        """Return how much the most probable stage hangs on each pixel, float32.
 
-        Parameters
-        ----------
-        X : WaveformImages or ndarray of uint8, shape (n_rows, n_images, height, width, 3)
-            What `WaveformImageRenderer` gives, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_rows, n_images, height, width)
-            The gradient of the logarithm of the stage's probability by the image, times the image,
-            as large as it is; its greatest value is 1 in each row.
+        The gradient of the log probability by the image, times the image, as large as it is, of
+        shape (n_rows, n_images, height, width); its greatest value is 1 in each row.
         """
         self.check_is_fitted()
         images = self._images(X)
@@ -663,14 +624,11 @@ class VLMStager(SleepNet):
     # -- saving ----------------------------------------------------------------------------------
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write the stager into a folder.
+        """Write the stager into a folder, which is made if need be.
 
-        Parameters
-        ----------
-        folder : path
-            Made if need be. ``vlm_stager.json`` is written, the adapter (``adapter_config.json``,
-            ``adapter_model.safetensors``), and in ``model`` the model itself if it cannot be loaded
-            from where it came from: as it was in memory, pretrained, or fully tuned.
+        ``vlm_stager.json`` is written, the adapter (``adapter_config.json``,
+        ``adapter_model.safetensors``), and in ``model`` the model itself if it cannot be loaded
+        from where it came from: as it was in memory, pretrained, or fully tuned.
         """
         self.check_is_fitted()
         write_stager(self, Path(folder))
