@@ -23,7 +23,7 @@ def capture_warnings(
     return result, [(warning.category, str(warning.message)) for warning in caught]
 
 
-def reissue_warnings(heard: Sequence[CapturedWarning], *, stacklevel: int = 3) -> None:
+def reissue_warnings(captured: Sequence[CapturedWarning], *, stacklevel: int = 3) -> None:
     """Say warnings that were captured elsewhere; `stacklevel` as in `warnings.warn`."""
-    for category, text in heard:
+    for category, text in captured:
         warnings.warn(text, category, stacklevel=stacklevel)

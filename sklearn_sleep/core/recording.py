@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,41 +121,33 @@ class RecordingSource(Protocol):
     @property
     def path(self) -> str:
         """The file, or another name that no second recording has."""
-        ...
 
     @property
     def n_epochs(self) -> int:
         """Whole 30-second epochs."""
-        ...
 
     @property
     def subject(self) -> str:
         """The person; empty where not known."""
-        ...
 
     @property
     def dataset(self) -> str:
         """The cohort; empty where not known."""
-        ...
 
     @property
     def start(self) -> datetime | None:
         """Local time of the first sample."""
-        ...
 
     @property
     def names(self) -> tuple[str, ...]:
         """Canonical names of the signals that are there."""
-        ...
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """What distinguishes these samples from all others."""
-        ...
 
     def signal(self, name: str) -> Signal:
         """Return a signal by its canonical name."""
-        ...
 
 
 class Step(Protocol):
@@ -323,30 +316,11 @@ class DerivedSource:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
 
-    @property
-    def path(self) -> str:
-        """The file."""
-        return self.recording.path
-
-    @property
-    def n_epochs(self) -> int:
-        """Whole 30-second epochs."""
-        return self.recording.n_epochs
-
-    @property
-    def subject(self) -> str:
-        """The person; empty where not known."""
-        return self.recording.subject
-
-    @property
-    def dataset(self) -> str:
-        """The cohort; empty where not known."""
-        return self.recording.dataset
-
-    @property
-    def start(self) -> datetime | None:
-        """Local time of the first sample."""
-        return self.recording.start
+    path = property(attrgetter("recording.path"))
+    n_epochs = property(attrgetter("recording.n_epochs"))
+    subject = property(attrgetter("recording.subject"))
+    dataset = property(attrgetter("recording.dataset"))
+    start = property(attrgetter("recording.start"))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -43,7 +43,6 @@ _CONCEPT_OF_STAGE: Final = {
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
-    del options  # the file tells all
     path = file.path
     onset, duration, stage = [], [], []
     for number, event in enumerate(file.root.iter("ScoredEvent"), start=1):

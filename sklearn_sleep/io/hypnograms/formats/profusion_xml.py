@@ -12,7 +12,6 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
-    del options  # the file tells all
     path = file.path
     text = file.root.findtext("EpochLength", "").strip()
     epoch_duration = parse_seconds(text, f"{path}: EpochLength")
