@@ -104,6 +104,8 @@ HRV_FEATURES: dict[str, dict[str, Feature]] = {
         "DFA_alpha1": lambda windows: _scaling_exponent(windows, _SHORT_BOXES),
         "DFA_alpha2": lambda windows: _scaling_exponent(windows, _LONG_BOXES),
     },
+    # 60 over the infinite values behind the last interval is 0, which no quantile reaches.
+    "robust": {"medianHR": lambda windows: windows.quantile(60 / windows.ordered, 0.5)},
 }
 
 
@@ -160,7 +162,7 @@ class HRVFeatures(FeatureTransformer):
     windows : sequence of (int, int), default=((240, 60),)
         Seconds before and after the beginning of the epoch. With several windows the names of the
         features end with both, as in ``SDNN_240_60``.
-    groups : sequence of {"time", "frequency", "nonlinear"}, default=all three
+    groups : sequence of {"time", "frequency", "nonlinear", "robust"}, default=the first three
         Which features to compute if `features` does not say.
     features : sequence of str or (str, callable), optional
         Names of features, in their order, and functions of your own with names for them; see the
@@ -199,6 +201,7 @@ class HRVFeatures(FeatureTransformer):
     ``SampEn``          1     sample entropy, m = 2, r = 0.2 SD (Richman & Moorman 2000)
     ``DFA_alpha1``      1     scaling exponent over 4 to 16 beats, and (``DFA_alpha2``) over 16 to
                               64 (Peng et al. 1995)
+    ``medianHR``        1/min median of the beats' rates, in the group ``"robust"``
     ==================  ====  =====================================================================
 
     Definitions are those of the Task Force 1996 (Circulation 93:1043-1065) and of Shaffer &

@@ -158,6 +158,20 @@ def test_single_missing_beats_change_little(beats):
         np.testing.assert_allclose(found[name][later], whole[name][later], rtol=0.25)
 
 
+def test_median_heart_rate_is_that_of_numpy(beats):
+    intervals = np.diff(beats)
+    intervals[::40] = np.nan
+    windows = HeartbeatWindows(beats, intervals, np.arange(N_EPOCHS + 20), (20, 35))
+    ends = beats[1:]
+    for epoch, found in enumerate(compute("robust", windows)["medianHR"]):
+        inside = (ends >= 30 * epoch - 20) & (ends < 30 * epoch + 35) & np.isfinite(intervals)
+        expected = np.median(60 / intervals[inside]) if inside.any() else np.nan
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # It is asked for: the columns of all others stay what they were.
+    assert "medianHR" not in HRVFeatures().get_feature_names_out()
+    assert list(HRVFeatures(features=["medianHR"]).get_feature_names_out()) == ["medianHR"]
+
+
 def test_pairs_across_a_gap_do_not_count():
     beats = np.array([0.0, 1.0, 2.0, 3.1, 10.0, 11.0, 12.3])
     intervals = np.diff(beats)
