@@ -33,7 +33,7 @@ from sklearn_sleep import (
     merge_stages,
     recording_scores,
 )
-from sklearn_sleep.commands.pipelines import (
+from sklearn_sleep.commands import (
     CARDIORESPIRATORY_SIGNALS,
     make_cardiorespiratory_pipeline,
 )

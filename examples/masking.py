@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import pandas as pd
 from experiments import ALL_SIGNALS, Experiment, compare, paired_difference, verdict
 
-from sklearn_sleep.commands.pipelines import signal_subsets
+from sklearn_sleep.commands import signal_subsets
 
 QUESTION = "Does stochastic masking make one model serve every subset of the signals?"
 MASK_PROBABILITY = {"masking": None, "no masking": {}}  # None: those of the paper

@@ -1,1 +1,19 @@
-"""What ``python -m sklearn_sleep`` does."""
+"""What ``python -m sklearn_sleep`` does; each name is imported when it is first used."""
+
+import lazy_loader  # type: ignore[import-untyped]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "demo": ["run_demo"],
+        "ingest": ["run_ingest"],
+        "predict": ["run_predict", "write_predictions"],
+        "train": [
+            "CARDIORESPIRATORY_SIGNALS",
+            "make_cardiorespiratory_pipeline",
+            "run_train",
+            "score_signal_subsets",
+            "signal_subsets",
+        ],
+    },
+)

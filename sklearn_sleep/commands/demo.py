@@ -6,18 +6,17 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_validate
+from sklearn.model_selection import StratifiedGroupKFold
 
-from sklearn_sleep.commands.outputs import write_predictions
-from sklearn_sleep.commands.pipelines import (
+from sklearn_sleep.commands.predict import write_predictions
+from sklearn_sleep.commands.train import (
     CARDIORESPIRATORY_SIGNALS,
+    cross_validate_subjects,
     make_cardiorespiratory_pipeline,
     score_signal_subsets,
 )
 from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.datasets import load_cohort
-from sklearn_sleep.evaluation.metrics import recording_scorer
 from sklearn_sleep.features.baselines import hrv_baseline
 from sklearn_sleep.simulation.make_cohort import make_cohort
 
@@ -28,77 +27,48 @@ HELD_OUT_FOLDS = 4  # a quarter of the subjects is held out
 CROSS_VALIDATION_FOLDS = 2
 
 
-def run_demo(
-    folder: Path,
-    *,
-    n_subjects: int = 16,
-    hours: float = 2.0,
-    max_epochs: int = 20,
-    random_state: int = 0,
-) -> pd.DataFrame:
+def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) -> pd.DataFrame:
     """Make a cohort, cross-validate, train, and stage held-out nights from every subset of signals.
 
-    Parameters
-    ----------
-    folder : Path
-        Where everything goes.
-    n_subjects : int, default=16
-        Subjects of the synthetic cohort.
-    hours : float, default=2.0
-        Length of a night.
-    max_epochs : int, default=20
-        Passes over the training nights.
-    random_state : int, default=0
-        Seed.
-
-    Returns
-    -------
-    DataFrame
-        Scores on the held-out nights, a row per subset of signals: of the network, then of the
-        heart rate baseline.
+    The table of scores on the held-out nights has a row for each subset of signals, of the network,
+    then of the heart rate baseline.
     """
     started = time.monotonic()
-    print(f"A synthetic cohort of {n_subjects} subjects in {folder / 'cohort'}")
+    print(f"A synthetic cohort of {subjects} subjects in {out / 'cohort'}")
     make_cohort(
-        folder / "cohort",
-        n_subjects=n_subjects,
+        out / "cohort",
+        n_subjects=subjects,
         hours=hours,
-        random_state=random_state,
+        random_state=seed,
         n_jobs=-1,
         verbose=True,
     )
-    X, y, groups = load_cohort(folder / "cohort", return_X_y_groups=True)
+    X, y, groups = load_cohort(out / "cohort", return_X_y_groups=True)
     y = merge_stages(y, N_CLASSES)
-    folds = StratifiedGroupKFold(HELD_OUT_FOLDS, shuffle=True, random_state=random_state)
+    folds = StratifiedGroupKFold(HELD_OUT_FOLDS, shuffle=True, random_state=seed)
     train, held_out = next(folds.split(X, y, groups))
     print(
         f"{X['recording'].nunique()} nights, {len(X)} scored epochs; "
         f"{groups.iloc[held_out].nunique()} of {groups.nunique()} subjects are held out."
     )
 
-    print(f"\nCross-validation over subjects, {CROSS_VALIDATION_FOLDS} folds")
-    pipeline = make_cardiorespiratory_pipeline(max_epochs=max_epochs, random_state=random_state)
-    scores = cross_validate(
+    print()
+    pipeline = make_cardiorespiratory_pipeline(max_epochs=epochs, random_state=seed)
+    scores = cross_validate_subjects(
         pipeline,
         X.iloc[train],
         y[train],
-        groups=groups.iloc[train],
-        cv=StratifiedGroupKFold(CROSS_VALIDATION_FOLDS, shuffle=True, random_state=random_state),
-        scoring={
-            "accuracy": "accuracy",
-            "balanced_accuracy": "balanced_accuracy",
-            "f1_macro": "f1_macro",
-            "kappa by night": recording_scorer(cohen_kappa_score),
-        },
-        verbose=2,
+        groups.iloc[train],
+        folds=CROSS_VALIDATION_FOLDS,
+        seed=seed,
     )
-    print(pd.DataFrame(scores).drop(columns="score_time").round(3).to_string(index=False))
+    print(scores.drop(columns="score_time").round(3).to_string(index=False))
 
     print("\nTraining on all but the held-out subjects")
     pipeline.set_params(wav2sleepclassifier__verbose=1).fit(X.iloc[train], y[train])
     table = score_signal_subsets(pipeline, X.iloc[held_out], y[held_out], CARDIORESPIRATORY_SIGNALS)
     print("\nTraining the baseline: heart rate variability and gradient boosting")
-    baseline = hrv_baseline(random_state=random_state).fit(X.iloc[train], y[train])
+    baseline = hrv_baseline(random_state=seed).fit(X.iloc[train], y[train])
     of_baseline = score_signal_subsets(
         baseline, X.iloc[held_out], y[held_out], baseline[0].get_feature_names_out()
     )
@@ -108,9 +78,9 @@ def run_demo(
     )
     print("\nHeld-out subjects, each one model, by the signals it is given")
     print(table.round(3).to_string(index=False))
-    table.to_csv(folder / "signal-subsets.csv", index=False)
+    table.to_csv(out / "signal-subsets.csv", index=False)
 
-    predictions = folder / "predictions"
+    predictions = out / "predictions"
     write_predictions(pipeline, X.iloc[held_out], predictions, y=y[held_out], verbose=True)
     print(f"\nStages (CSV) and hypnograms (PNG) of the held-out nights are in {predictions}")
     print(f"Done in {time.monotonic() - started:.0f} s.")

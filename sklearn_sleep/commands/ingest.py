@@ -13,37 +13,21 @@ __all__ = ["run_ingest"]
 
 def run_ingest(
     cohort: Path,
-    store: Path,
+    out: Path,
     *,
     dataset: str | None,
     signals: Sequence[str],
     format: Literal["cache", "parquet"],  # noqa: A002 - the name of the option
-    n_jobs: int,
+    jobs: int,
 ) -> None:
-    """Ingest a cohort's folder and say what became of its nights.
-
-    Parameters
-    ----------
-    cohort : Path
-        The folder.
-    store : Path
-        Where the results go.
-    dataset : str or None
-        Name of the cohort whose layout the folder has.
-    signals : sequence of str
-        What to read.
-    format : {"cache", "parquet"}
-        What to write.
-    n_jobs : int
-        Nights that are processed at the same time.
-    """
+    """Ingest a cohort's folder and say what became of its nights."""
     ingested = ingest(
         cohort,
-        store,
+        out,
         dataset=dataset,
         signals=signals,
         format=format,
-        n_jobs=n_jobs,
+        n_jobs=jobs,
         verbose=True,
     )
     counts = ingested.report["status"].value_counts()
@@ -52,4 +36,4 @@ def run_ingest(
     for row in ingested.report.to_dict("records"):
         if row["status"] != "done":
             print(f"{row['status']}: {row['path']}: {row['problems']}")
-    print(f"The report is in {store / 'report.html'} and {store / 'report.csv'}")
+    print(f"The report is in {out / 'report.html'} and {out / 'report.csv'}")

@@ -1,30 +1,95 @@
-"""``python -m sklearn_sleep predict``: stage the user's own nights with a saved model."""
+"""``python -m sklearn_sleep predict``: nights staged, as a CSV of stages and a figure of each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from sklearn_sleep.commands.outputs import write_predictions
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from tqdm import tqdm
+
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 from sklearn_sleep.io.epoch_tables import epoch_table
 from sklearn_sleep.staging.pretrained import load_pretrained
 
-__all__ = ["run_predict"]
+__all__ = ["run_predict", "write_predictions"]
 
 
-def run_predict(model: Path, nights: Sequence[Path], folder: Path) -> None:
-    """Stage nights and write a CSV and a figure of each.
-
-    Parameters
-    ----------
-    model : Path
-        Folder of a model that ``train`` saved.
-    nights : sequence of Path
-        EDF or BDF files. One that cannot be read is named in a warning; the others go on.
-    folder : Path
-        Where the files go.
-    """
+def run_predict(model: Path, nights: Sequence[Path], out: Path) -> None:
+    """Stage nights with a saved model; one that cannot be read is named, the others go on."""
     pipeline = load_pretrained(model)
     X = epoch_table(nights, on_error="warn")
-    written = write_predictions(pipeline, X, folder, verbose=True)
-    print(f"Staged {len(written)} of {len(nights)} nights; stages and hypnograms are in {folder}")
+    written = write_predictions(pipeline, X, out, verbose=True)
+    print(f"Staged {len(written)} of {len(nights)} nights; stages and hypnograms are in {out}")
+
+
+def write_predictions(
+    pipeline: Pipeline,
+    X: pd.DataFrame,
+    folder: Path,
+    *,
+    y: npt.NDArray[np.int64] | None = None,
+    verbose: bool = False,
+) -> list[Path]:
+    """Stage each night of an epoch table: ``<recording>.csv`` (paths returned) and ``.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = stage_names(len(pipeline.classes_))
+    paths: list[Path] = []
+    rows_of = X.groupby("recording", observed=True, sort=False).indices
+    for recording, rows in tqdm(
+        rows_of.items(), desc="Staging nights", unit="night", disable=not verbose
+    ):
+        probabilities = pipeline.predict_proba(X.iloc[rows])
+        predicted = probabilities.argmax(axis=1)
+        epoch = X["epoch"].to_numpy()[rows]
+        table = pd.DataFrame({"epoch": epoch, "onset_s": epoch * EPOCH_DURATION})
+        if y is not None:
+            table["scored"] = np.array(names)[y[rows]]
+        table["stage"] = np.array(names)[predicted]
+        for column, name in enumerate(names):
+            table[f"probability_{name}"] = probabilities[:, column].round(4)
+        stem = _free_name(Path(str(recording)).stem, paths)
+        path = folder / f"{stem}.csv"
+        table.sort_values("epoch").to_csv(path, index=False)
+        paths.append(path)
+        _draw(epoch, predicted, probabilities, names, y[rows] if y is not None else None, path)
+    return paths
+
+
+def _draw(
+    epoch: npt.NDArray[np.integer],
+    predicted: npt.NDArray[np.intp],
+    probabilities: npt.NDArray[np.float64],
+    names: tuple[str, ...],
+    scored: npt.NDArray[np.int64] | None,
+    path: Path,
+) -> None:
+    n_epochs = int(epoch.max()) + 1
+    display = HypnogramDisplay(
+        _place(predicted, epoch, n_epochs, -1),
+        names,
+        reference=None if scored is None else _place(scored, epoch, n_epochs, -1),
+        probabilities=_place(probabilities, epoch, n_epochs, 0),
+    )
+    display.plot(title=path.stem).save(path.with_suffix(".png"))
+
+
+def _place(
+    values: npt.NDArray[np.generic], epoch: npt.NDArray[np.integer], n_epochs: int, empty: int
+) -> npt.NDArray[np.generic]:
+    placed = np.full((n_epochs, *values.shape[1:]), empty, dtype=values.dtype)
+    placed[epoch] = values
+    return placed
+
+
+def _free_name(stem: str, taken: list[Path]) -> str:
+    """Return the stem, numbered if a recording of another folder has it already."""
+    stems = {path.stem for path in taken}
+    return next(
+        name for name in (stem, *(f"{stem}-{i}" for i in range(2, 10**6))) if name not in stems
+    )

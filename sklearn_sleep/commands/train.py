@@ -1,83 +1,166 @@
-"""``python -m sklearn_sleep train``: train on the user's own cohort and save the model."""
+"""``python -m sklearn_sleep train``: the pipeline of the commands, trained, saved and scored."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
+import torch
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_sleep.commands.pipelines import make_cardiorespiratory_pipeline
 from sklearn_sleep.core.stages import merge_stages, stage_names
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.evaluation.metrics import recording_scorer
+from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 from sklearn_sleep.staging.pretrained import save_pretrained
+from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
+from sklearn_sleep.training.schedule import ValidationNights
 
-__all__ = ["run_train"]
+__all__ = [
+    "CARDIORESPIRATORY_SIGNALS",
+    "cross_validate_subjects",
+    "make_cardiorespiratory_pipeline",
+    "run_train",
+    "score_signal_subsets",
+    "signal_subsets",
+]
+
+CARDIORESPIRATORY_SIGNALS = ("ECG", "PPG", "ABD", "THX")
+"""The signals of the published wav2sleep."""
+
+SCORING = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "f1_macro": "f1_macro",
+    "kappa by night": recording_scorer(cohen_kappa_score),
+}
+
+
+def make_cardiorespiratory_pipeline(
+    *,
+    max_epochs: int,
+    random_state: int,
+    signals: Sequence[str] = CARDIORESPIRATORY_SIGNALS,
+    verbose: bool = False,
+) -> Pipeline:
+    """Return a pipeline from EDF files to stages, of a size for tens of nights."""
+    return make_pipeline(
+        EDFReader(list(signals), on_error="warn"),
+        Resampler(),
+        Normalizer(),
+        Epocher(),
+        Wav2SleepClassifier(
+            module__feature_dim=64,
+            module__initial_channels=8,
+            module__max_channels=64,
+            module__mixer_heads=4,
+            module__mixer_feedforward_dim=128,
+            # A context of ten minutes: with the published hours of it, tens of nights are learnt
+            # by heart.
+            module__sequence_blocks=1,
+            module__sequence_dilations=3,
+            max_epochs=max_epochs,
+            batch_size=2,
+            lr=3e-3,
+            train_split=ValidationNights(minimum_subjects=40),
+            random_state=random_state,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            verbose=int(verbose),
+        ),
+    )
+
+
+def signal_subsets(signals: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield every subset of the signals, the whole first and single ones last."""
+    for size in range(len(signals), 0, -1):
+        yield from itertools.combinations(signals, size)
+
+
+def score_signal_subsets(
+    pipeline: Pipeline, X: pd.DataFrame, y: npt.NDArray[np.int64], signals: Sequence[str]
+) -> pd.DataFrame:
+    """Score stages from every subset of the signals: kappa, accuracy, macro-F1 of all epochs.
+
+    A row counts the nights and epochs that have one of its signals, and scores these. The
+    pipeline is fitted, and its first step is an `EDFReader`.
+    """
+    epochs = pipeline[0].transform(X)
+    available = [
+        [name for name in signals if name in recording.signals] for recording in epochs.recordings
+    ]
+    rows = []
+    for subset in signal_subsets(signals):
+        usable = np.array([not set(subset).isdisjoint(names) for names in available])
+        scored = usable[epochs.recording_index]
+        if not scored.any():
+            continue
+        masks = {name: False for name in signals if name not in subset}
+        predicted = pipeline.predict(X[scored].assign(**masks))
+        rows.append(
+            {
+                "signals": " + ".join(subset),
+                "nights": int(usable.sum()),
+                "epochs": int(scored.sum()),
+                "kappa": cohen_kappa_score(y[scored], predicted),
+                "accuracy": accuracy_score(y[scored], predicted),
+                "macro-F1": f1_score(y[scored], predicted, average="macro"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def cross_validate_subjects(
+    pipeline: Pipeline, X: pd.DataFrame, y: Any, groups: pd.Series, *, folds: int, seed: int
+) -> pd.DataFrame:
+    """Return scores and seconds of each of some folds over subjects, and show progress."""
+    print(f"Cross-validation over subjects, {folds} folds")
+    scores = cross_validate(
+        pipeline,
+        X,
+        y,
+        groups=groups,
+        cv=StratifiedGroupKFold(folds, shuffle=True, random_state=seed),
+        scoring=SCORING,
+        verbose=2,
+    )
+    return pd.DataFrame(scores)
 
 
 def run_train(
     cohort: Path,
-    model: Path,
+    save: Path,
     *,
     signals: Sequence[str],
-    n_classes: int = 4,
-    max_epochs: int = 20,
-    n_folds: int = 0,
-    random_state: int = 0,
+    stages: int,
+    epochs: int,
+    folds: int,
+    seed: int,
 ) -> None:
-    """Train on a folder of EDF files and hypnograms, and save the model.
-
-    Parameters
-    ----------
-    cohort : Path
-        The folder, as `load_cohort` takes it.
-    model : Path
-        Folder of the model, made if need be.
-    signals : sequence of str
-        Signals to train on.
-    n_classes : {2, 3, 4, 5}, default=4
-        Number of stages.
-    max_epochs : int, default=20
-        Passes over the nights.
-    n_folds : int, default=0
-        Cross-validate over subjects with this many folds before the training on all nights.
-    random_state : int, default=0
-        Seed.
-    """
+    """Train on a folder of EDF files and hypnograms, after cross-validation, and save the model."""
     X, y, groups = load_cohort(cohort, return_X_y_groups=True, verbose=True)
-    y = merge_stages(y, n_classes)
-    counts = np.bincount(y, minlength=n_classes)
-    stages = ", ".join(
-        f"{name} {count}" for name, count in zip(stage_names(n_classes), counts, strict=True)
+    y = merge_stages(y, stages)
+    counts = np.bincount(y, minlength=stages)
+    told = ", ".join(
+        f"{name} {count}" for name, count in zip(stage_names(stages), counts, strict=True)
     )
     print(
         f"{X['recording'].nunique()} nights of {groups.nunique()} subjects, "
-        f"{len(X)} scored epochs ({stages})"
+        f"{len(X)} scored epochs ({told})"
     )
     pipeline = make_cardiorespiratory_pipeline(
-        max_epochs=max_epochs, random_state=random_state, signals=signals
+        max_epochs=epochs, random_state=seed, signals=signals
     )
-    pipeline.set_params(wav2sleepclassifier__classes=np.arange(n_classes))
-    if n_folds:
-        print(f"Cross-validation over subjects, {n_folds} folds")
-        scores = cross_validate(
-            pipeline,
-            X,
-            y,
-            groups=groups,
-            cv=StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state),
-            scoring={
-                "accuracy": "accuracy",
-                "f1_macro": "f1_macro",
-                "kappa by night": recording_scorer(cohen_kappa_score),
-            },
-            verbose=2,
-        )
-        print(pd.DataFrame(scores).round(3).to_string(index=False))
+    pipeline.set_params(wav2sleepclassifier__classes=np.arange(stages))
+    if folds:
+        scores = cross_validate_subjects(pipeline, X, y, groups, folds=folds, seed=seed)
+        print(scores.round(3).to_string(index=False))
     pipeline.set_params(wav2sleepclassifier__verbose=1).fit(X, y)
-    save_pretrained(pipeline, model)
-    print(f"The model is in {model}")
+    save_pretrained(pipeline, save)
+    print(f"The model is in {save}")

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import cohen_kappa_score, get_scorer, make_scorer
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
-from tqdm.auto import tqdm
+from sklearn.utils.metaestimators import available_if
 
+from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.folder_mark import FolderMark
+from sklearn_sleep.core.identity import digest
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.evaluation.comparison import Comparison
-from sklearn_sleep.evaluation.folds import FoldResult, fit_and_predict, result_path
 from sklearn_sleep.evaluation.metrics import recording_column
-from sklearn_sleep.evaluation.scoring import Rows, make_scorers, score_fold
 
 __all__ = ["compare"]
 
+Scorer = Callable[[Any, Any, Any], float]
 IntArray = npt.NDArray[np.intp]
+Fold = tuple[IntArray, IntArray]
+
+_MARK = FolderMark("comparison.json", "comparison", version=2, unmarked="*-fold*-*.npz")
 
 
 def compare(
@@ -89,7 +100,8 @@ def compare(
     TypeError
         If `estimators` is no mapping.
     ValueError
-        If X does not name its recordings, `error_score` is another one, or every fit failed.
+        If X does not name its recordings, `error_score` is another one, every fit failed, or the
+        folder is of another version's format.
 
     Examples
     --------
@@ -109,37 +121,36 @@ def compare(
     0.08
     """
     _check_parameters(estimators, error_score)
+    if folder is not None:
+        _MARK.check(folder)
     recording = pd.Categorical(recording_column(X))
     subject = np.asarray(recording if groups is None else groups)
-    rows = Rows(X, np.asarray(y), recording, subject)
-    scorers = make_scorers(scoring)
+    rows = _Rows(X, np.asarray(y), recording, subject)
+    scorers = _make_scorers(scoring)
     folds = _folds(cv, rows)
     tasks = [(name, fold) for fold in range(len(folds)) for name in estimators]
     paths = {}
     if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        _MARK.claim(folder)
         paths = _paths(Path(folder), estimators, rows, folds, keep_probabilities)
-    results: dict[tuple[str, int], FoldResult] = {
-        task: FoldResult.load(path) for task, path in paths.items() if path.exists()
-    }
+    results = {task: _FoldResult.load(path) for task, path in paths.items() if path.exists()}
     missing = [task for task in tasks if task not in results]
-    computed = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_attempt)(
-            estimators[name],
-            rows.X,
-            rows.y,
-            *folds[fold],
-            keep_probabilities=keep_probabilities,
-            path=paths.get((name, fold)),
-            must_succeed=error_score == "raise",
-        )
-        for name, fold in missing
+    must_succeed = error_score == "raise"
+    computed = run_parallel(
+        _attempt,
+        [
+            (estimators[name], rows, folds[fold], keep_probabilities, path, must_succeed)
+            for name, fold in missing
+            for path in [paths.get((name, fold))]
+        ],
+        description="Fits",
+        n_jobs=n_jobs,
+        verbose=verbose,
+        unit="fit",
+        n_done=len(results),
     )
-    progress = tqdm(
-        computed, total=len(tasks), initial=len(results), desc="Fits", disable=not verbose
-    )
-    for task, result in zip(missing, progress, strict=True):
-        if isinstance(result, FoldResult):
+    for task, result in zip(missing, computed, strict=True):
+        if isinstance(result, _FoldResult):
             results[task] = result
             continue
         msg = f"{task[0]} failed on fold {task[1]}, whose scores are missing: {result!r}"
@@ -148,7 +159,7 @@ def compare(
         raise ValueError("Every fit failed. Pass error_score='raise' to see where.")
     names = list(estimators)
     tables = [
-        score_fold(names, name, fold, results[name, fold], *folds[fold], rows, scorers)
+        _score_fold(names, name, fold, results[name, fold], folds[fold], rows, scorers)
         for name in names
         for fold in range(len(folds))
         if (name, fold) in results
@@ -166,18 +177,33 @@ def _check_parameters(estimators: Any, error_score: Any) -> None:
         raise ValueError(f"error_score={error_score!r} must be 'raise' or nan.")
 
 
-def _attempt(
-    estimator: Any, *data: Any, must_succeed: bool, **options: Any
-) -> FoldResult | Exception:
-    try:
-        return fit_and_predict(estimator, *data, **options)
-    except Exception as error:
-        if must_succeed:
-            raise
-        return error
+class _Rows(NamedTuple):
+    """What is compared on, each of shape (n_rows,); X is a DataFrame or Epochs."""
+
+    X: Any
+    y: npt.NDArray[Any]
+    recording: pd.Categorical
+    subject: npt.NDArray[Any]
+
+    def take(self, position: IntArray) -> _Rows:
+        X = self.X.iloc[position] if hasattr(self.X, "iloc") else self.X[position]
+        return _Rows(X, self.y[position], self.recording[position], self.subject[position])
 
 
-def _folds(cv: Any, rows: Rows) -> list[tuple[IntArray, IntArray]]:
+def _make_scorers(scoring: Any) -> dict[str, Scorer]:
+    if scoring is None:
+        return {"kappa": make_scorer(cohen_kappa_score)}
+    if isinstance(scoring, str) or callable(scoring):
+        scoring = [scoring]
+    if not isinstance(scoring, Mapping):
+        scoring = {s if isinstance(s, str) else getattr(s, "__name__", repr(s)): s for s in scoring}
+    return {
+        name: get_scorer(scorer) if isinstance(scorer, str) else scorer
+        for name, scorer in scoring.items()
+    }
+
+
+def _folds(cv: Any, rows: _Rows) -> list[Fold]:
     splitter = StratifiedGroupKFold(cv) if isinstance(cv, int) else check_cv(cv, rows.y)
     with warnings.catch_warnings():
         # Whether subjects are kept together is seen below.
@@ -199,16 +225,184 @@ def _folds(cv: Any, rows: Rows) -> list[tuple[IntArray, IntArray]]:
 def _paths(
     folder: Path,
     estimators: Mapping[str, Any],
-    rows: Rows,
-    folds: list[tuple[IntArray, IntArray]],
+    rows: _Rows,
+    folds: list[Fold],
     keep_probabilities: bool,
 ) -> dict[tuple[str, int], Path]:
-    """Return where each result is kept."""
-    X = rows.X
-    of_rows = pd.util.hash_pandas_object(X).to_numpy() if isinstance(X, pd.DataFrame) else X
-    data = joblib.hash((of_rows, rows.y, keep_probabilities))
-    return {
-        (name, fold): result_path(folder, name, fold, (estimator, data, of_fold))
-        for name, estimator in estimators.items()
-        for fold, of_fold in enumerate(folds)
+    """Return where each result is kept; names of files tell what it is computed from."""
+    data = digest([_rows_identity(rows.X), rows.y, keep_probabilities])
+    paths = {}
+    for name, estimator in estimators.items():
+        readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
+        for fold, split in enumerate(folds):
+            key = digest([estimator, data, split])[:16]
+            paths[name, fold] = folder / f"{readable}-fold{fold}-{key}.npz"
+    return paths
+
+
+def _rows_identity(X: Any) -> Any:
+    if isinstance(X, Epochs):
+        return [_rows_identity(X.table), X.recordings, X.recording_index]
+    if isinstance(X, pd.DataFrame):
+        return [list(X.columns), pd.util.hash_pandas_object(X).to_numpy()]
+    return X
+
+
+class _Predicted(ClassifierMixin, BaseEstimator):
+    """A classifier that has predicted already, for scorers."""
+
+    def __init__(self, classes: Any, predicted: Any, probability: Any = None) -> None:
+        self.classes = classes
+        self.predicted = predicted
+        self.probability = probability
+
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        return self.classes
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        return self.predicted
+
+    @available_if(lambda self: self.probability is not None)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> npt.NDArray[Any]:
+        return self.probability
+
+
+@dataclass(frozen=True)
+class _FoldResult:
+    """What an estimator makes of the test rows of a fold, and how long it took."""
+
+    classes: npt.NDArray[Any]
+    predicted: npt.NDArray[Any]
+    probability: npt.NDArray[np.floating[Any]] | None
+    fit_seconds: float
+    predict_seconds: float
+
+    def as_classifier(self, rows: IntArray) -> _Predicted:
+        """Return a classifier that predicts some of the test rows, for scorers."""
+        probability = None if self.probability is None else self.probability[rows]
+        return _Predicted(self.classes, self.predicted[rows], probability)
+
+    def save(self, path: Path) -> None:
+        """Write the result; a run that is cut off leaves no file that is half written."""
+        arrays = {"classes": self.classes, "predicted": self.predicted}
+        if self.probability is not None:
+            arrays["probability"] = self.probability
+        seconds = [self.fit_seconds, self.predict_seconds]
+        with atomic_write(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, seconds=np.array(seconds), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as archive:
+            probability = archive.get("probability")
+            fit_seconds, predict_seconds = archive["seconds"].tolist()
+            return cls(
+                archive["classes"], archive["predicted"], probability, fit_seconds, predict_seconds
+            )
+
+
+def _attempt(
+    estimator: Any,
+    rows: _Rows,
+    split: Fold,
+    keep_probabilities: bool,
+    path: Path | None,
+    must_succeed: bool,
+) -> _FoldResult | Exception:
+    try:
+        train, test = map(rows.take, split)
+        result = _fit_and_predict(estimator, train, test, keep_probabilities)
+        if path is not None:
+            result.save(path)
+    except Exception as error:
+        if must_succeed:
+            raise
+        return error
+    return result
+
+
+def _fit_and_predict(
+    estimator: Any, train: _Rows, test: _Rows, keep_probabilities: bool
+) -> _FoldResult:
+    started = time.perf_counter()
+    fitted = clone(estimator).fit(train.X, train.y)
+    trained = time.perf_counter()
+    predicted = np.asarray(fitted.predict(test.X))
+    predicted_at = time.perf_counter()
+    return _FoldResult(
+        np.asarray(fitted.classes_),
+        predicted,
+        np.asarray(fitted.predict_proba(test.X)) if keep_probabilities else None,
+        trained - started,
+        predicted_at - trained,
+    )
+
+
+def _score_fold(
+    names: list[str],
+    name: str,
+    fold: int,
+    result: _FoldResult,
+    split: Fold,
+    rows: _Rows,
+    scorers: Mapping[str, Scorer],
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the tables of a `Comparison` for one estimator and fold."""
+    train, test = split
+    of_task = {"estimator": name, "fold": fold}
+    of_test = rows.take(test)
+    of_recordings = []
+    for label, position in _positions(of_test.recording).items():
+        place = {"recording": label, "subject": of_test.subject[position[0]]}
+        of_recordings += [
+            {**of_task, **place, "n_epochs": len(position), "score": key, "value": value}
+            for key, value in _score(result, of_test, position, scorers).items()
+        ]
+    sizes = {"n_train": len(train), "n_test": len(test)}
+    seconds = {"fit_seconds": result.fit_seconds, "predict_seconds": result.predict_seconds}
+    of_fold = [
+        {**of_task, **sizes, **seconds, "score": key, "value": value}
+        for key, value in _score(result, of_test, np.arange(len(test)), scorers).items()
+    ]
+    # Millions of rows: names as categories.
+    codes = np.full(len(test), names.index(name), dtype=np.int16)
+    stages = {"y_true": of_test.y, "y_pred": result.predicted}
+    predictions = {
+        "estimator": pd.Categorical.from_codes(codes, pd.Index(names)),
+        "fold": fold,
+        "row": test,
+        "recording": of_test.recording,
+        **stages,
     }
+    return pd.DataFrame(of_recordings), pd.DataFrame(of_fold), pd.DataFrame(predictions)
+
+
+def _positions(labels: pd.Categorical) -> dict[Any, IntArray]:
+    """Return the positions of each label, in the order in which they first come."""
+    codes, names = pd.factorize(labels)
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    return {label: order[bounds[i] : bounds[i + 1]] for i, label in enumerate(names)}
+
+
+def _score(
+    result: _FoldResult, of_test: _Rows, position: IntArray, scorers: Mapping[str, Scorer]
+) -> dict[str, float]:
+    classifier = result.as_classifier(position)
+    X, y, *_ = of_test.take(position)
+    values = {}
+    for name, scorer in scorers.items():
+        with warnings.catch_warnings():
+            # Of a recording with a single stage; NaN says the same.
+            warnings.simplefilter("ignore")
+            try:
+                values[name] = float(scorer(classifier, X, y))
+            except AttributeError as error:
+                if result.probability is not None:
+                    raise
+                raise ValueError(
+                    f"The score {name!r} needs more than stages: pass keep_probabilities=True."
+                ) from error
+    return values

@@ -45,10 +45,7 @@ class Comparison:
     def summary(self) -> pd.DataFrame:
         """Return mean and standard deviation over recordings and folds, and mean seconds.
 
-        Returns
-        -------
-        DataFrame
-            Indexed by score and estimator.
+        The table is indexed by score and estimator.
         """
         order = ["score", "estimator"]
         by_recording = self.scores.groupby(order, sort=False)["value"].agg(["mean", "std", "count"])
@@ -85,14 +82,9 @@ class Comparison:
         -------
         DataFrame
             Indexed by score and estimator. ``difference``, ``lower`` and ``upper``: mean of the
-            recordings' differences and its confidence interval (`mean_difference`), over
+            recordings' differences and its confidence interval (cluster bootstrap), over
             ``n_recordings`` of ``n_subjects``. ``fold_difference``, ``t``, ``degrees_of_freedom``
-            and ``p_value``: of folds (`corrected_resampled_t_test`).
-
-        Raises
-        ------
-        ValueError
-            If there is no such estimator.
+            and ``p_value``: of folds (corrected resampled t-test).
         """
         reference = self.estimators[0] if reference is None else reference
         if reference not in self.estimators:
@@ -137,19 +129,7 @@ class Comparison:
         return pd.DataFrame(rows, columns=columns).set_index(["score", "estimator"])
 
     def plot(self, score: str | None = None, *, title: str | None = None) -> ComparisonDisplay:
-        """Draw the score of each recording.
-
-        Parameters
-        ----------
-        score : str, optional
-            Which one; the first if not given.
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        ComparisonDisplay
-        """
+        """Draw a score of each recording; the first score if none is named."""
         return ComparisonDisplay(self.scores, score=score).plot(title=title)
 
     def __repr__(self) -> str:

@@ -13,14 +13,18 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.exceptions import UndefinedMetricWarning
 
+from sklearn_sleep.core.stages import Stage
+
 __all__ = ["recording_scorer", "recording_scores", "sleep_statistics"]
 
-WAKE, N1, N2, N3, REM, UNSCORED = 0, 1, 2, 3, 4, -1
-STAGE_NAMES = {WAKE: "WAKE", N1: "N1", N2: "N2", N3: "N3", REM: "REM", UNSCORED: "UNS"}
-"""Names of the AASM stages in sleep statistics, as YASA spells them."""
-
+# Names of the AASM stages in sleep statistics, as YASA spells them.
+STAGE_NAMES = {stage: stage.name for stage in Stage} | {
+    Stage.W: "WAKE",
+    Stage.R: "REM",
+    Stage.UNSCORED: "UNS",
+}
+# Minutes of unbroken sleep that end ``SOL_5min``, as in YASA.
 PERSISTENT_SLEEP = 5.0
-"""Minutes of unbroken sleep that end ``SOL_5min``, as in YASA."""
 
 
 def recording_scores(
@@ -64,7 +68,7 @@ def recording_scores(
     Examples
     --------
     >>> from sklearn.metrics import accuracy_score
-    >>> from sklearn_sleep.evaluation.metrics import recording_scores
+    >>> from sklearn_sleep import recording_scores
     >>> recording_scores(accuracy_score, [0, 2, 2, 4], [0, 2, 4, 4], ["a", "a", "b", "b"])
     recording
     a    1.0
@@ -225,7 +229,7 @@ def recording_scorer(
     >>> import pandas as pd
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.metrics import accuracy_score
-    >>> from sklearn_sleep.evaluation.metrics import recording_scorer
+    >>> from sklearn_sleep import recording_scorer
     >>> X = pd.DataFrame({"recording": ["a", "a", "a", "b"], "epoch": [0, 1, 2, 0]})
     >>> y = [2, 2, 2, 0]
     >>> scorer = recording_scorer(accuracy_score)
@@ -297,7 +301,7 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
 
     Examples
     --------
-    >>> from sklearn_sleep.evaluation.metrics import sleep_statistics
+    >>> from sklearn_sleep import sleep_statistics
     >>> night = 20 * [0] + 10 * [1] + 100 * [2] + 40 * [3] + 4 * [0] + 26 * [4]
     >>> sleep_statistics(night)[["TST", "SE", "SOL", "WASO", "Lat_REM_from_SOL", "%REM"]].round(2)
     TST                 88.00
@@ -312,35 +316,35 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
     if not epoch_duration > 0:
         raise ValueError(f"epoch_duration must be above 0 seconds, got {epoch_duration}.")
     minutes = epoch_duration / 60.0
-    asleep = stages > WAKE
+    asleep = stages > Stage.W
     sleep_epochs = np.flatnonzero(asleep)
     period = stages[sleep_epochs[0] : sleep_epochs[-1] + 1] if sleep_epochs.size else stages[:0]
     has_sleep = sleep_epochs.size > 0
-    awakenings = np.count_nonzero(asleep[:-1] & (stages[1:] == WAKE))
+    awakenings = np.count_nonzero(asleep[:-1] & (stages[1:] == Stage.W))
     duration = {
         name: np.count_nonzero(stages == code) * minutes for code, name in STAGE_NAMES.items()
     }
     in_bed, sleep_period, sleep = (n * minutes for n in (stages.size, period.size, asleep.sum()))
     onset = _latency(asleep, minutes)
-    latency_rem = _latency(stages == REM, minutes)
+    latency_rem = _latency(stages == Stage.R, minutes)
     statistics = {
         "TIB": in_bed,
         "SPT": sleep_period,
-        "WASO": np.count_nonzero(period == WAKE) * minutes if has_sleep else np.nan,
+        "WASO": np.count_nonzero(period == Stage.W) * minutes if has_sleep else np.nan,
         "TST": sleep,
         "SE": 100.0 * sleep / in_bed,
         "SME": 100.0 * sleep / sleep_period if has_sleep else np.nan,
         "SFI": awakenings / (sleep / 60.0) if has_sleep else np.nan,
         "SOL": onset,
         "SOL_5min": _latency(_persistent(asleep, minutes), minutes),
-        "Lat_N1": _latency(stages == N1, minutes),
-        "Lat_N2": _latency(stages == N2, minutes),
-        "Lat_N3": _latency(stages == N3, minutes),
+        "Lat_N1": _latency(stages == Stage.N1, minutes),
+        "Lat_N2": _latency(stages == Stage.N2, minutes),
+        "Lat_N3": _latency(stages == Stage.N3, minutes),
         "Lat_REM": latency_rem,
         "Lat_REM_from_SOL": latency_rem - onset,
         **duration,
     }
-    for code in (N1, N2, N3, REM):
+    for code in (Stage.N1, Stage.N2, Stage.N3, Stage.R):
         name = STAGE_NAMES[code]
         statistics[f"%{name}"] = 100.0 * duration[name] / sleep if has_sleep else np.nan
     return pd.Series(statistics, dtype=np.float64)

@@ -16,15 +16,7 @@ _RESAMPLES_AT_A_TIME = 1000
 
 
 class MeanDifference(NamedTuple):
-    """A mean of paired differences.
-
-    Attributes
-    ----------
-    difference : float
-        The mean.
-    lower, upper : float
-        Its confidence interval.
-    """
+    """A mean of paired differences and its confidence interval."""
 
     difference: float
     lower: float
@@ -32,19 +24,7 @@ class MeanDifference(NamedTuple):
 
 
 class TTest(NamedTuple):
-    """A two-sided t-test.
-
-    Attributes
-    ----------
-    difference : float
-        Mean over folds.
-    t : float
-        Student's t; NaN of a single fold.
-    degrees_of_freedom : int
-        Folds less one.
-    p_value : float
-        Probability of so large a difference, or a larger one, between estimators that are alike.
-    """
+    """A two-sided t-test of the mean over folds; t is NaN of a single fold."""
 
     difference: float
     t: float
@@ -60,36 +40,13 @@ def mean_difference(
     n_resamples: int = 9999,
     random_state: Any = None,
 ) -> MeanDifference:
-    """Return the mean of recordings' differences and its bootstrap confidence interval.
+    """Return the mean of recordings' differences, (n_recordings,), and its bootstrap interval.
 
-    Subjects are drawn with all of their recordings, since a subject's nights are alike
-    (percentile interval of the cluster bootstrap: Davison & Hinkley 1997, Bootstrap Methods and
-    their Application, section 3.8).
-
-    Parameters
-    ----------
-    differences : array-like of shape (n_recordings,)
-        Of the scores of two estimators.
-    subjects : array-like of shape (n_recordings,)
-        Whose recording each is.
-    confidence_level : float, default=0.95
-        Of the interval.
-    n_resamples : int, default=9999
-        How often subjects are drawn.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the drawing.
-
-    Returns
-    -------
-    MeanDifference
-        With bounds of NaN if there is but one subject.
-
-    Examples
-    --------
-    >>> found = mean_difference([0.1, 0.2, 0.3, 0.2], ["a", "b", "c", "c"], random_state=0)
-    >>> [round(value, 3) for value in found]
-    [0.2, 0.1, 0.25]
+    Subjects are drawn with all of their recordings, since a subject's nights are alike; the bounds
+    are NaN if there is but one subject.
     """
+    # Percentile interval of the cluster bootstrap: Davison & Hinkley 1997, Bootstrap Methods and
+    # their Application, section 3.8.
     values = np.asarray(differences, dtype=np.float64)
     _, subject = np.unique(np.asarray(subjects), return_inverse=True)
     count = np.bincount(subject)
@@ -114,29 +71,10 @@ def mean_difference(
 def corrected_resampled_t_test(
     differences: npt.ArrayLike, n_train: npt.ArrayLike, n_test: npt.ArrayLike
 ) -> TTest:
-    """Test whether the mean of folds' differences is zero.
-
-    Folds share training rows, so that their scores vary less than those of independent samples
-    would. Nadeau & Bengio 2003 (Machine Learning 52:239-281) add the ratio of test to training
-    rows to the variance of the mean.
-
-    Parameters
-    ----------
-    differences : array-like of shape (n_folds,)
-        Of the scores of two estimators.
-    n_train, n_test : array-like of shape (n_folds,)
-        Rows of each fold.
-
-    Returns
-    -------
-    TTest
-
-    Examples
-    --------
-    >>> test = corrected_resampled_t_test([0.02, 0.04, 0.03, 0.01, 0.05], [80] * 5, [20] * 5)
-    >>> round(test.t, 3), test.degrees_of_freedom, round(test.p_value, 3)
-    (2.828, 4, 0.047)
-    """
+    """Test whether the mean of folds' differences, (n_folds,), is zero, given their rows."""
+    # Folds share training rows, so that their scores vary less than those of independent samples
+    # would: Nadeau & Bengio 2003 (Machine Learning 52:239-281) add the ratio of test to training
+    # rows to the variance of the mean.
     values = np.asarray(differences, dtype=np.float64)
     n_folds = len(values)
     mean = float(values.mean()) if n_folds else np.nan

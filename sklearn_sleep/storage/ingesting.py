@@ -16,16 +16,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
-from sklearn_sleep._version import __version__
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.folder_mark import FolderMark
+from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.datasets import COHORTS, load_cohort
@@ -40,6 +40,13 @@ __all__ = ["ingest"]
 
 _SIGNALS = ("ECG", "PPG", "ABD", "THX")
 _STALE_SECONDS = 24 * 3600.0
+_MARK = FolderMark(
+    "ingest.json",
+    "store of ingested nights",
+    version=2,
+    details={"processing": PROCESSING_VERSION},
+    unmarked="nights/*.json",
+)
 _QUALITY = ("missing", "flat", "clipped", "noisy", "inverted", "wrong unit")
 
 
@@ -104,7 +111,8 @@ def ingest(
     FileNotFoundError
         If the folder does not exist.
     ValueError
-        If a parameter is wrong, or the folder holds no night that can be read.
+        If a parameter is wrong, the folder holds no night that can be read, or the store is of
+        another version's format.
     ImportError
         If Parquet is asked for and pyarrow is not installed.
 
@@ -123,20 +131,19 @@ def ingest(
     """
     if format not in ("cache", "parquet"):
         raise ValueError(f"format={format!r} must be 'cache' or 'parquet'.")
-    loaded = _load(cohort, dataset, n_jobs, verbose)
     store = Path(store)
-    (store / "nights").mkdir(parents=True, exist_ok=True)
+    _MARK.check(store)
+    loaded = _load(cohort, dataset, n_jobs, verbose)
+    _MARK.claim(store)
+    (store / "nights").mkdir(exist_ok=True)
     _remove_stale_files(store)
     steps = _make_steps(pipeline, signals)
     make_pipeline(*steps).fit(loaded.X.iloc[:0])  # wrong parameters stop here, not in each night
     cache = RecordingCache(store / "recordings") if format == "cache" else None
     job = _Job(store, steps, cache)
     nights = list(_nights(loaded))
-    processing = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(job.process)(night, stages) for night, stages in nights
-    )
     found = list(
-        tqdm(processing, desc="Ingesting", total=len(nights), unit="night", disable=not verbose)
+        run_parallel(job.process, nights, description="Ingesting", n_jobs=n_jobs, verbose=verbose)
     )
     report = make_report([*_with_problems(found, loaded), *_left_out(loaded)])
     write_report(report, store)
@@ -217,17 +224,7 @@ def _left_out(loaded: Bunch) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Job:
-    """What is done to each night; it goes to the workers.
-
-    Parameters
-    ----------
-    store : Path
-        Where the results go.
-    steps : list of estimators
-        From EDF files to epochs.
-    cache : RecordingCache or None
-        Where samples go; None for Parquet.
-    """
+    """What is done to each night, in a worker; without a cache, samples go to Parquet files."""
 
     store: Path
     steps: list[Any]
@@ -314,15 +311,11 @@ class _Job:
     def _path(
         self, recording: Recording, night: Mapping[str, Any], stages: npt.NDArray[np.int64]
     ) -> Path:
-        content = [
-            __version__,
-            recording.fingerprint,
-            "cache" if self.cache else "parquet",
-            _describe(night, stages),
-            hashlib.sha256(stages.tobytes()).hexdigest(),
-        ]
-        key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-        return self.store / "nights" / f"{key}.json"
+        kind = "cache" if self.cache else "parquet"
+        key = digest(
+            [PROCESSING_VERSION, recording.fingerprint, kind, _describe(night, stages), stages]
+        )
+        return self.store / "nights" / f"{key[:32]}.json"
 
     def _parquet(self, night: Mapping[str, Any]) -> Path:
         # Names of files may be the same in several folders, as in ISRUC.

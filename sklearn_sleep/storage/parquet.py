@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.optional_dependencies import import_optional
 from sklearn_sleep.core.recording import FloatArray
 from sklearn_sleep.core.stages import Stage
 
@@ -24,24 +25,7 @@ def write_parquet_night(
     *,
     attributes: Mapping[str, str],
 ) -> None:
-    """Write a night, a row for each epoch; the file appears when it is whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is made if need be.
-    signals : mapping of str to ndarray of float32, shape (n_epochs, samples_per_epoch)
-        Samples; an epoch of which all are NaN is null.
-    stages : ndarray of int, shape (n_epochs,)
-        `Stage` of each epoch, null where it is not scored.
-    attributes : mapping of str to str
-        Metadata of the file.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow is not installed.
-    """
+    """Write a night: samples (n_epochs, samples_per_epoch), stages (n_epochs,), null if missing."""
     arrow, parquet = _import_pyarrow()
     n_epochs = len(stages)
     columns = {
@@ -110,11 +94,5 @@ def read_parquet_night(
 
 
 def _import_pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow as arrow  # noqa: PLC0415 - an extra
-        from pyarrow import parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            "Parquet needs pyarrow. Install it: pip install 'sklearn_sleep[parquet]'."
-        ) from error
-    return arrow, parquet
+    options = {"extra": "parquet", "purpose": "Parquet"}
+    return import_optional("pyarrow", **options), import_optional("pyarrow.parquet", **options)

@@ -29,18 +29,7 @@ td.left-out { background: #fcf8e3; }
 
 
 def make_report(nights: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return a table of what is known of each night.
-
-    Parameters
-    ----------
-    nights : sequence of mapping
-        What was found, with any of the columns.
-
-    Returns
-    -------
-    DataFrame
-        A row per night.
-    """
+    """Return a table with a row for what is known of each night."""
     table = pd.DataFrame(list(nights))
     others = [column for column in table.columns if column not in _FIRST_COLUMNS]
     for column in _FIRST_COLUMNS:
@@ -52,15 +41,7 @@ def make_report(nights: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def write_report(table: pd.DataFrame, folder: Path) -> None:
-    """Write ``report.csv`` and ``report.html``.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `make_report`.
-    folder : Path
-        Where they go.
-    """
+    """Write ``report.csv`` and ``report.html`` of such a table into a folder."""
     with atomic_write(folder / "report.csv") as partial:
         table.to_csv(partial, index=False)
     with atomic_write(folder / "report.html") as partial:

@@ -1,5 +1,8 @@
 """compare: the same folds for all, and no fit twice."""
 
+import dataclasses
+import json
+import shutil
 import subprocess
 import sys
 
@@ -19,7 +22,17 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_sleep import ComparisonDisplay, compare, recording_scores
+from sklearn_sleep import (
+    ComparisonDisplay,
+    Epochs,
+    Recording,
+    SequenceSmoother,
+    SignalDefinition,
+    Stage,
+    __version__,
+    compare,
+    recording_scores,
+)
 from sklearn_sleep.preprocessing import EDFReader
 
 KAPPA = make_scorer(cohen_kappa_score)
@@ -47,6 +60,23 @@ class Counting(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return np.full(len(X), self.most_)
+
+
+class Sure(Counting):
+    """Has probabilities."""
+
+    def predict_proba(self, X):
+        return np.tile(self.classes_ == self.most_, (len(X), 1)).astype(float)
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstPart:
+    """A value of ours, as a parameter."""
+
+    part: Stage
+
+
+FirstPart.__module__ = "sklearn_sleep.parts"
 
 
 class Failing(Counting):
@@ -190,6 +220,39 @@ def test_it_goes_on_where_it_stopped(data, tmp_path):
     compare({"a": Counting("a")}, X.assign(ECG=False), y, groups, folder=tmp_path, verbose=False)
     assert len(FITS) == 10
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_folder_is_marked(data, tmp_path):
+    compare({"a": Counting("a")}, *data, folder=tmp_path / "new", verbose=False)
+    mark = json.loads((tmp_path / "new" / "comparison.json").read_text())
+    assert (mark["version"], mark["written_by"]) == (2, __version__)
+
+
+def test_a_folder_of_the_first_version_is_refused_by_name(data, tmp_path):
+    folder = tmp_path / "comparison"
+    shutil.copytree("tests/data/written-by-0.1.0/comparison", folder)
+    before = sorted(folder.iterdir())
+    with pytest.raises(ValueError, match=r"sklearn_sleep 0\.1\.0 wrote.*Give a new folder"):
+        compare({"a": Counting("a")}, *data, folder=folder, verbose=False)
+    assert FITS == []
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
+def test_results_are_found_after_classes_have_moved(cohort, tmp_path, monkeypatch):
+    epochs = EDFReader(["ECG"]).fit_transform(cohort.X)
+    smoothed = make_pipeline(SequenceSmoother(Sure("c")))
+    pair = {"a": Counting("a"), "b": Counting(FirstPart(part=Stage.N2)), "c": smoothed}
+    parameters = {"cv": 2, "folder": tmp_path, "verbose": False}
+    first = compare(pair, epochs, cohort.y, cohort.groups, **parameters)
+    assert len(FITS) == 6
+    FITS.clear()
+    kinds = [Epochs, Recording, SignalDefinition, SequenceSmoother, FirstPart, Stage]
+    for kind in [*kinds, type(epochs.recordings[0].source)]:
+        monkeypatch.setattr(kind, "__module__", "sklearn_sleep.elsewhere")
+    again = compare(pair, epochs, cohort.y, cohort.groups, **parameters)
+    assert FITS == []
+    pd.testing.assert_frame_equal(again.scores, first.scores)
 
 
 RESUME = """

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import shutil
 import signal as signals_of_the_system
@@ -18,6 +19,7 @@ from distributed import Client, LocalCluster, get_task_stream
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.__main__ import main
+from sklearn_sleep._version import __version__
 from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.datasets import load_cohorts, load_shhs
 from sklearn_sleep.exceptions import CohortWarning, EDFWarning, HypnogramWarning
@@ -297,6 +299,35 @@ def test_what_killed_processes_had_begun_is_removed_after_a_day(trees, tmp_path)
     ingest(trees / "mesa", tmp_path, dataset="mesa", signals=["THX"])
     assert new.exists()
     assert not old.exists()
+
+
+def test_a_store_is_marked_and_of_later_versions_too(trees, tmp_path, monkeypatch):
+    first = ingest(trees / "mesa", tmp_path, dataset="mesa", signals=["THX"])
+    before = snapshot(tmp_path)
+    mark = json.loads((tmp_path / "ingest.json").read_text())
+    assert (mark["version"], mark["written_by"]) == (2, __version__)
+
+    def fail(*arguments, **parameters):
+        raise AssertionError("samples were read again")
+
+    monkeypatch.setattr("sklearn_sleep.io.edf.source.read_edf_samples", fail)
+    monkeypatch.setattr("sklearn_sleep._version.__version__", "9.9")
+    monkeypatch.setattr("sklearn_sleep.core.folder_mark.__version__", "9.9")
+    for kind in (Resampler, Epocher, RecordingCache):  # a file that moves changes no key
+        monkeypatch.setattr(kind, "__module__", "sklearn_sleep.elsewhere")
+    again = ingest(trees / "mesa", tmp_path, dataset="mesa", signals=["THX"])
+    pd.testing.assert_frame_equal(again.report, first.report)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["store", "store-parquet"])
+def test_stores_of_the_first_version_are_refused_by_name(name, trees, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(f"tests/data/written-by-0.1.0/{name}", store)
+    before = snapshot(store)
+    with pytest.raises(ValueError, match=r"sklearn_sleep 0\.1\.0 wrote.*Give a new folder"):
+        ingest(trees / "mesa", store, dataset="mesa")
+    assert snapshot(store) == before
 
 
 def test_changed_stages_are_reported_anew(trees, tmp_path):

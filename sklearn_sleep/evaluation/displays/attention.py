@@ -63,7 +63,7 @@ class AttentionDisplay(Display):
     def from_estimator(
         cls, classifier: Any, X: Any, *, layer: int = -1, title: str | None = None
     ) -> Self:
-        """Draw the attention of a classifier over a night, below the stages that it predicts.
+        """Draw the attention over a night, below the stages that are predicted.
 
         Parameters
         ----------
@@ -75,15 +75,6 @@ class AttentionDisplay(Display):
             Layer of the epoch mixer.
         title : str, optional
             Title of the figure.
-
-        Returns
-        -------
-        AttentionDisplay
-
-        Raises
-        ------
-        ValueError
-            If X has rows of several recordings, or the network has no such layer of attention.
         """
         classifier, X = last_step(classifier, X)
         attention = classifier.epoch_attention(X, layer=layer)

@@ -48,22 +48,9 @@ class SaliencyDisplay(Display):
 
     @classmethod
     def from_estimator(cls, stager: Any, X: Any, *, row: int = 0, title: str | None = None) -> Self:
-        """Draw where a stager looks.
+        """Draw where a stager looks in the row of X, the images that it is shown, at a position.
 
-        Parameters
-        ----------
-        stager : VLMStager or Pipeline that ends in one
-            Fitted.
-        X : as for ``predict``
-            Of a stager, the images that it is shown.
-        row : int, default=0
-            Position of the row to draw.
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        SaliencyDisplay
+        The stager may stand at the end of a pipeline, which then makes the images of X.
         """
         stager, X = last_step(stager, X)
         some = X[[row]]

@@ -43,19 +43,7 @@ class TrainingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, classifier: Any, *, title: str | None = None) -> Self:
-        """Draw the training of a classifier.
-
-        Parameters
-        ----------
-        classifier : Wav2SleepClassifier, VLMStager or Pipeline that ends in one
-            Fitted.
-        title : str, optional
-            Title of the figure.
-
-        Returns
-        -------
-        TrainingDisplay
-        """
+        """Draw the training of a fitted classifier, or of the one at the end of a pipeline."""
         classifier, _ = last_step(classifier)
         return cls(classifier.history_frame()).plot(title=title)
 
