@@ -32,7 +32,7 @@ from environment import describe_environment, format_table
 from sklearn_sleep.core.masking import draw_kept_signals
 from sklearn_sleep.networks import Wav2Sleep, make_wav2sleep
 from sklearn_sleep.staging.wav2sleep import PUBLISHED_MASK_PROBABILITY as MASKING
-from sklearn_sleep.training.parallel import map_nights
+from sklearn_sleep.training.night_learning import map_nights
 
 SAMPLES_PER_EPOCH = {"ABD": 256, "THX": 256, "ECG": 1024, "PPG": 1024}
 SIGNALS_OF_TASK = {

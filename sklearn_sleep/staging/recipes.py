@@ -21,42 +21,17 @@ _SUBJECTS_TO_VALIDATE = 100
 
 
 def recipe_for(n_nights: int, signals: Collection[str] = ()) -> dict[str, Any]:
-    """Return the parameters of `Wav2SleepClassifier` for a number of training nights.
+    """Return the parameters of `Wav2SleepClassifier` for a number of training nights, by name.
 
     The published network and its schedule are for thousands of nights. Up to 200 nights, it is a
     network of half the width; a context of twenty minutes instead of hours, with which tens of
     nights are not learnt by heart; more dropout; time shifts, changes of speed and noise; signals
-    that are masked less often, with probability 0.3 each; batches of two nights, for more steps;
-    as many passes as show 1000 nights, at least 30 and at most 100; and no validation nights below
-    100 subjects. For more nights it is the published one.
-
-    Of a single signal, and with the instantaneous heart rate among them, it is a network of a
-    quarter of the width, with more dropout still.
-
-    Parameters
-    ----------
-    n_nights : int
-        Training nights.
-    signals : collection of str, optional
-        Names of the network's signals.
-
-    Returns
-    -------
-    dict
-        Parameters by name; empty for the published ones.
-
-    Notes
-    -----
-    The figures come from the learning curves in ``docs/small-cohorts.md``, over 5 to 50 synthetic
-    nights of two hours.
-
-    Examples
-    --------
-    >>> recipe = recipe_for(12)
-    >>> recipe["max_epochs"], recipe["module__feature_dim"], recipe["batch_size"]
-    (83, 64, 2)
-    >>> recipe_for(5000)
-    {}
+    that are masked less often, with probability 0.3 each; batches of two nights, for more steps; as
+    many passes as show 1000 nights, at least 30 and at most 100; and no validation nights below 100
+    subjects. For more nights it is the published one. Of a single signal, and with the
+    instantaneous heart rate among them, it is a network of a quarter of the width, with more
+    dropout still. The figures come from the learning curves in ``docs/small-cohorts.md``, over 5 to
+    50 synthetic nights of two hours.
     """
     if n_nights > _MOST_NIGHTS:
         return {}

@@ -15,9 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.io.epoch_tables import as_epoch_table
-from sklearn_sleep.staging.hidden_markov import forward_backward, viterbi
 
-__all__ = ["SequenceSmoother"]
+__all__ = ["SequenceSmoother", "forward_backward", "viterbi"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -80,7 +79,7 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.pseudo_count = pseudo_count
 
     def fit(self, X: Any, y: npt.ArrayLike, **fit_params: Any) -> Self:
-        """Fit the classifier and count transitions.
+        """Fit the classifier, which takes `fit_params`, and count transitions.
 
         Parameters
         ----------
@@ -94,11 +93,6 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         self
-
-        Raises
-        ------
-        TypeError
-            If X does not say which recording and epoch a row is.
         """
         self._validate_params()
         labels = np.asarray(y)
@@ -123,18 +117,9 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the stages of the likeliest path through each night (Viterbi).
+        """Return the stages of the likeliest path through each night (Viterbi), (n_rows,).
 
         They need not be the likeliest one by one, which ``predict_proba`` tells.
-
-        Parameters
-        ----------
-        X : as in `fit`
-            The rows to stage.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
         """
         nights = self._nights(X)
         path = np.empty(sum(len(rows) for rows, *_ in nights), dtype=np.intp)
@@ -143,17 +128,7 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return np.asarray(self.classes_[path])
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Return the probability of each stage given all rows of its night.
-
-        Parameters
-        ----------
-        X : as in `fit`
-            The rows to stage.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_classes)
-        """
+        """Return the probability of each stage given all of its night, (n_rows, n_classes)."""
         nights = self._nights(X)
         n_rows = sum(len(rows) for rows, *_ in nights)
         probability = np.empty((n_rows, len(self.classes_)))
@@ -199,3 +174,65 @@ def _in_time_order(recording: IntArray, epoch: IntArray) -> tuple[IntArray, npt.
     """Return the rows night by night in time, and which of them in that order begin a night."""
     order = np.lexsort([epoch, recording])
     return order, np.diff(recording[order], prepend=-1) != 0
+
+
+def forward_backward(
+    start: npt.ArrayLike, transition: npt.ArrayLike, likelihood: npt.ArrayLike, steps: npt.ArrayLike
+) -> FloatArray:
+    """Return the probability of each stage in each epoch given all, (n_epochs, n_stages).
+
+    Takes the probabilities of the first stage, (n_stages,), and of the next one (columns) after
+    each (rows), the likelihoods of what is observed, (n_epochs, n_stages), up to a factor of each
+    epoch, and how many epochs later each is than the one before, (n_epochs - 1,) (Rabiner 1989).
+    """
+    observed = _scaled(likelihood)
+    between = _powers(transition, steps)
+    n = len(observed)
+    forward, backward = np.empty_like(observed), np.ones_like(observed)
+    for epoch in range(n):
+        before = np.asarray(start) if epoch == 0 else forward[epoch - 1] @ between[epoch - 1]
+        forward[epoch] = _normalized(before * observed[epoch])
+    for epoch in range(n - 2, -1, -1):
+        backward[epoch] = _normalized(between[epoch] @ (backward[epoch + 1] * observed[epoch + 1]))
+    both = forward * backward
+    return both / both.sum(axis=1, keepdims=True)
+
+
+def viterbi(
+    start: npt.ArrayLike, transition: npt.ArrayLike, likelihood: npt.ArrayLike, steps: npt.ArrayLike
+) -> npt.NDArray[np.intp]:
+    """Return the likeliest path through the stages by position, (n_epochs,) (Viterbi 1967)."""
+    with np.errstate(divide="ignore"):
+        observed = np.log(_scaled(likelihood))
+        between = np.log(_powers(transition, steps))
+        best = np.log(np.asarray(start, dtype=np.float64)) + observed[:1].sum(axis=0)
+    n, n_stages = observed.shape
+    came_from = np.empty((n, n_stages), dtype=np.intp)
+    for epoch in range(1, n):
+        score = best[:, None] + between[epoch - 1]
+        came_from[epoch] = score.argmax(axis=0)
+        best = score.max(axis=0) + observed[epoch]
+    path = np.empty(n, dtype=np.intp)
+    for epoch in range(n - 1, -1, -1):
+        path[epoch] = best.argmax() if epoch == n - 1 else came_from[epoch + 1, path[epoch + 1]]
+    return path
+
+
+def _scaled(likelihood: npt.ArrayLike) -> FloatArray:
+    values = np.asarray(likelihood, dtype=np.float64)
+    largest = values.max(axis=1, keepdims=True)
+    # Nothing is known of an epoch under which no stage is possible.
+    return np.where(largest > 0, values / np.where(largest > 0, largest, 1.0), 1.0)
+
+
+def _normalized(values: FloatArray) -> FloatArray:
+    total = values.sum()
+    return values / total if total > 0 else np.full_like(values, 1 / len(values))
+
+
+def _powers(transition: npt.ArrayLike, steps: npt.ArrayLike) -> FloatArray:
+    """Return the transition matrix of each step, of shape (n_steps, n_stages, n_stages)."""
+    matrix = np.asarray(transition, dtype=np.float64)
+    counts, position = np.unique(np.asarray(steps, dtype=np.int64), return_inverse=True)
+    powers = [np.linalg.matrix_power(matrix, int(count)) for count in counts]
+    return np.array(powers).reshape(-1, *matrix.shape)[position]

@@ -48,11 +48,11 @@ from sklearn_sleep.training.night_dataset import (
 from sklearn_sleep.training.night_learning import (
     accumulate_gradients,
     differentiate_nights,
+    map_nights,
     names_of_batch_norms,
     network_input,
     nights_with_signals,
 )
-from sklearn_sleep.training.parallel import map_nights
 from sklearn_sleep.training.sampling import BalancedSampler, cohorts_of
 from sklearn_sleep.training.schedule import ValidationNights
 from sklearn_sleep.training.sleep_net import SleepNet
@@ -247,17 +247,7 @@ class Wav2SleepClassifier(SleepNet):
         )
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, ``mask_probability__<signal>`` and ``augmentation__<name>`` among them.
-
-        Parameters
-        ----------
-        **params
-            Parameters by name.
-
-        Returns
-        -------
-        self
-        """
+        """Set parameters; ``mask_probability__PPG``, ``augmentation__noise`` … are among them."""
         if of_signals := _take(params, "mask_probability__"):
             current = params.get("mask_probability", self.mask_probability)
             params["mask_probability"] = {

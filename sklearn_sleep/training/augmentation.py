@@ -65,13 +65,7 @@ class Augmentation(BaseEstimator):
         self.noise = noise
 
     def check(self) -> None:
-        """Raise unless the parameters are what they must be.
-
-        Raises
-        ------
-        ValueError
-            Names the parameter.
-        """
+        """Raise unless the parameters are what they must be."""
         if not 0 <= self.time_shift <= 0.5:
             raise ValueError(
                 f"time_shift={self.time_shift!r} must be from 0 to 0.5 epochs; beyond that, most "
@@ -87,20 +81,7 @@ class Augmentation(BaseEstimator):
                 raise ValueError(f"{name}={getattr(self, name)!r} must not be negative.")
 
     def apply(self, x: Mapping[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
-        """Return the changed samples.
-
-        Parameters
-        ----------
-        x : mapping of str to Tensor of shape (n_epochs, samples_per_epoch)
-            Samples by signal; they are not changed.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        dict of str to Tensor
-            Of the same shapes.
-        """
+        """Return changed samples by signal, (n_epochs, samples_per_epoch) as they were."""
         shift = rng.uniform(-self.time_shift, self.time_shift) if self.time_shift else 0.0
         speed = 1.0
         if self.speed_change:

@@ -1,4 +1,4 @@
-"""What the classifiers accept as X: epochs of a pipeline, or arrays in memory."""
+"""What the classifiers accept as X, epochs of a pipeline or arrays in memory, and as y."""
 
 from __future__ import annotations
 
@@ -9,39 +9,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils.validation import column_or_1d
 
 from sklearn_sleep.core.epochs import Epochs, make_epoch_table
 from sklearn_sleep.core.recording import ArraySource, Recording
 from sklearn_sleep.core.signals import signal_definition
+from sklearn_sleep.core.stages import Stage
 
-__all__ = ["as_epochs"]
+__all__ = ["as_epochs", "check_targets", "encode"]
 
 _NOT_SIGNALS = ("recording", "mask", "subject")
 
 
 def as_epochs(X: Any, who: str) -> Epochs:
-    """Return X as epochs that are cut and ready for a classifier.
+    """Return X as epochs that are cut and ready for a classifier, whose name messages say.
 
-    Parameters
-    ----------
-    X : Epochs or mapping of str to array
-        What a pipeline gives, or arrays in memory such as skorch's ``SliceDict``: samples
-        (n_rows, samples_per_epoch) by signal name, ``recording`` (n_rows,), rows of a recording
-        in time order, and optionally ``subject`` (n_rows,) and ``mask`` (n_rows, n_signals), whose
-        columns stand for the signals in their order and are ``True`` where a signal may be used.
-    who : str
-        The classifier, for messages.
-
-    Returns
-    -------
-    Epochs
-
-    Raises
-    ------
-    TypeError
-        If X is neither.
-    ValueError
-        If recordings are not cut into epochs, or arrays do not fit together.
+    Beside epochs it takes arrays in memory such as skorch's ``SliceDict``: samples (n_rows,
+    samples_per_epoch) by signal name, ``recording`` (n_rows,), rows of a recording in time order,
+    and optionally ``subject`` (n_rows,) and ``mask`` (n_rows, n_signals), whose columns stand for
+    the signals in their order and are ``True`` where a signal may be used.
     """
     if isinstance(X, Epochs):
         X.require_epoched(who)
@@ -120,3 +106,35 @@ def _check_arrays(
             f"'mask' must be boolean with the shape ({n_rows}, {len(names)}), a column for each "
             f"of {names}, but is {mask.dtype} with {mask.shape}."
         )
+
+
+def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
+    """Return y, (n_rows,), or raise if it has missing values or unscored epochs (-1)."""
+    if y is None:
+        raise ValueError("fit needs y, the stage of each row.")
+    # Counted first, since NumPy makes the text 'nan' of a NaN among texts.
+    n_missing = int(pd.isna(np.asarray(y, dtype=object)).sum())
+    y = column_or_1d(y, warn=True)
+    if len(y) != n_rows:
+        raise ValueError(f"X has {n_rows} rows, but y has {len(y)}.")
+    if not n_rows:
+        raise ValueError("X has no rows to train on.")
+    if n_missing:
+        raise ValueError(f"y has {n_missing} missing values. Leave these rows out of X and y.")
+    n_unscored = int((y == Stage.UNSCORED).sum())
+    if n_unscored:
+        raise ValueError(
+            f"y has {n_unscored} unscored epochs (-1). Leave them out: X[y >= 0], y[y >= 0]."
+        )
+    return y
+
+
+def encode(y: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the position of each stage, (n_rows,), among the sorted classes."""
+    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    unknown = np.unique(y[classes[codes] != y])
+    if len(unknown):
+        raise ValueError(
+            f"y has the stages {unknown.tolist()}, which are not among {classes.tolist()}."
+        )
+    return codes

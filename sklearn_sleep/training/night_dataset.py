@@ -27,23 +27,10 @@ MINIMUM_PRESENT_FRACTION = 0.5
 class NightSample:
     """One whole night and the rows that fall in it.
 
-    Attributes
-    ----------
-    path : str
-        The recording.
-    x : dict of str to Tensor of shape (n_epochs, samples_per_epoch)
-        Samples of the signals that are there, finite everywhere.
-    present : dict of str to Tensor of bool, shape (n_epochs,)
-        Which epochs have the signal.
-    rows, epoch : Tensor of int, shape (n,)
-        Positions of the rows in X, and the epochs that they name.
-    y : Tensor of int, shape (n,)
-        Class of each row.
-    weight : Tensor of float, shape (n,)
-        Weight of each row in the loss.
-    mapped : dict of str to (str, int), default={}
-        Samples that are a file of a `RecordingCache` in memory: the file and the address. Between
-        processes, the file's name goes and not the samples.
+    Signals that are there have finite samples, (n_epochs, samples_per_epoch), and say in which
+    epochs they are present, (n_epochs,). Of the n rows there are the positions in X, the epochs
+    that they name, classes and weights. Samples that are a file of a `RecordingCache` in memory are
+    `mapped`: the file and the address; between processes, the file's name goes and not the samples.
     """
 
     path: str
@@ -119,21 +106,7 @@ class NightBatch:
 
 @dataclass
 class NightDataset(Dataset[NightSample]):
-    """The nights of some rows, read when asked for.
-
-    Parameters
-    ----------
-    epochs : Epochs
-        The rows.
-    signals : sequence of str
-        The signals to read.
-    y : ndarray of int, shape (n_rows,), optional
-        Class of each row.
-    weight : ndarray of float, shape (n_rows,), optional
-        Weight of each row in the loss.
-    kept_bytes : int, default=0
-        Nights are kept in memory once read, up to this many bytes in all.
-    """
+    """The nights of some rows, read when asked for; `kept_bytes` of them are kept in memory."""
 
     epochs: Epochs
     signals: Sequence[str]

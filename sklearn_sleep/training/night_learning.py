@@ -1,29 +1,35 @@
-"""Losses and gradients of whole nights, several at a time."""
+"""Losses and gradients of whole nights, side by side in threads that each compute alone."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sklearn_sleep.exceptions import MissingSignalWarning
+from sklearn_sleep.networks.cpu.pieces import keeping_buffers, share_pieces
 from sklearn_sleep.networks.layers import dropout_seed
 from sklearn_sleep.training.night_dataset import NightBatch, NightSample
-from sklearn_sleep.training.parallel import map_nights
 
 __all__ = [
     "NightGradients",
     "accumulate_gradients",
     "differentiate_nights",
+    "map_nights",
     "names_of_batch_norms",
     "network_input",
     "nights_with_signals",
 ]
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -123,3 +129,44 @@ def names_of_batch_norms(module: nn.Module) -> list[str]:
         for name, part in module.named_modules()
         if getattr(part, "running_mean", None) is not None
     ]
+
+
+def map_nights(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    device: torch.device,
+    in_turn: bool = False,
+) -> list[Result]:
+    """Apply a function to each night, several at a time on a CPU, and keep their order.
+
+    Each call computes with one torch thread, and shares the pieces of its convolutions among
+    threads (`sklearn_sleep.networks.cpu`). Sums in parallel torch operations depend on how many
+    threads share them; computed like this, a result is the same bit for bit on one core, on many,
+    and in a worker process of a parallel search. With `in_turn`, each night finds what the one
+    before has written.
+    """
+    items = list(items)
+    if device.type != "cpu":
+        return [function(item) for item in items]
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        if n_threads == 1 or not items:
+            with keeping_buffers():
+                return [function(item) for item in items]
+        # While one night is where it cannot be shared, the pieces of another fill the cores.
+        n_nights = 1 if in_turn else min(n_threads, len(items))
+        with (
+            ThreadPoolExecutor(n_threads, initializer=_compute_alone) as pieces,
+            ThreadPoolExecutor(n_nights, initializer=_compute_alone, initargs=(pieces,)) as nights,
+        ):
+            return list(nights.map(function, items))
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def _compute_alone(pieces: ThreadPoolExecutor | None = None) -> None:
+    """Prepare a thread."""
+    torch.set_num_threads(1)
+    share_pieces(pieces)

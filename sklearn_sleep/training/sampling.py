@@ -17,25 +17,9 @@ __all__ = ["BalancedSampler", "cohorts_of"]
 class BalancedSampler(Sampler[int]):
     """Draw equally many nights from each cohort in a pass.
 
-    A pass takes as many nights as there are, n. Each of the k cohorts gives n // k of them, and
-    n % k cohorts, drawn anew in each pass, one more. Within a cohort each night is drawn once
-    before any is drawn again: of a cohort with fewer nights than its part, each is drawn several
-    times; of a larger one, some are left out, others in each pass. The nights of all cohorts come
-    in random order.
-
-    Parameters
-    ----------
-    cohorts : sequence of str
-        The cohort of each night.
-    generator : Generator, optional
-        Source of the seed of each pass; torch's global one if not given.
-
-    Examples
-    --------
-    >>> sampler = BalancedSampler(["shhs"] * 6 + ["mesa"] * 2)
-    >>> night = list(sampler)
-    >>> len(night), sum(i >= 6 for i in night)
-    (8, 4)
+    A pass takes as many nights as there are, n. Each of the k cohorts gives n // k of them, and n %
+    k cohorts, drawn anew in each pass, one more. Within a cohort each night is drawn once before
+    any is drawn again. The nights of all cohorts come in random order.
     """
 
     def __init__(self, cohorts: Sequence[str], generator: torch.Generator | None = None) -> None:
@@ -60,25 +44,7 @@ class BalancedSampler(Sampler[int]):
 
 
 def cohorts_of(dataset: NightDataset | Subset[NightSample], column: str) -> list[str]:
-    """Return the cohort of each night.
-
-    Parameters
-    ----------
-    dataset : NightDataset or Subset of one
-        The nights.
-    column : str
-        ``"dataset"`` is the recording's dataset (the table's column, or else the one that the
-        file's name says); any other name is a column of the epoch table.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If a night's cohort is not known.
-    """
+    """Return the cohort of each night: its recording's dataset, or what another column says."""
     if isinstance(dataset, Subset):
         cohorts = cohorts_of(dataset.dataset, column)  # type: ignore[arg-type]  # torch knows no NightDataset
         return [cohorts[index] for index in dataset.indices]

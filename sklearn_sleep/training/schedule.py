@@ -26,8 +26,8 @@ class ValidationNights:
     minimum_subjects : int, default=5
         With fewer subjects than this, none is set aside.
     random_state : int, RandomState instance or None, default=0
-        Seed of the choice. ``None`` takes it from the classifier's `random_state`; further calls
-        of ``partial_fit`` then set the same subjects aside.
+        Seed of the choice. ``None`` takes it from the classifier's `random_state`; further calls of
+        ``partial_fit`` then set the same subjects aside.
     """
 
     def __init__(
@@ -44,22 +44,7 @@ class ValidationNights:
     def __call__(
         self, dataset: NightDataset, y: None = None
     ) -> tuple[Subset[Any] | NightDataset, Subset[Any] | None]:
-        """Split the nights.
-
-        Parameters
-        ----------
-        dataset : NightDataset
-            All nights.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        train : Dataset
-            Nights to train on.
-        valid : Dataset or None
-            Nights to validate on.
-        """
+        """Return the nights to train on, and those to validate on or None."""
         subjects = dataset.subjects
         n_subjects = len(set(subjects))
         if n_subjects < self.minimum_subjects:
@@ -73,17 +58,7 @@ class ValidationNights:
         return Subset(dataset, train.tolist()), Subset(dataset, valid.tolist())
 
     def seeded(self, seed: int) -> ValidationNights:
-        """Return the same, with a seed where none was given.
-
-        Parameters
-        ----------
-        seed : int
-            The seed.
-
-        Returns
-        -------
-        ValidationNights
-        """
+        """Return the same, with a seed where none was given."""
         random_state = seed if self.random_state is None else self.random_state
         return ValidationNights(
             self.fraction, minimum_subjects=self.minimum_subjects, random_state=random_state
@@ -97,31 +72,7 @@ class ValidationNights:
 
 
 def in_steps(value: float, n_steps: int, name: str) -> float:
-    """Return a length of training in optimizer steps.
-
-    Parameters
-    ----------
-    value : int or float
-        An integer is a number of steps; a float from 0 to 1 is a fraction of the training.
-    n_steps : int
-        Steps of the training.
-    name : str
-        The parameter, for the message.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-
-    Examples
-    --------
-    >>> in_steps(2000, 50_000, "warm_up"), in_steps(0.1, 50_000, "warm_up")
-    (2000, 5000.0)
-    """
+    """Return a length of training, an integer or a fraction of it, in steps of the optimizer."""
     if isinstance(value, int | np.integer) and value >= 0:
         return int(value)
     if isinstance(value, float) and 0 <= value <= 1:
@@ -135,30 +86,12 @@ def in_steps(value: float, n_steps: int, name: str) -> float:
 class WarmUpDecay(Callback):
     """Raise the learning rate linearly, then let it decay exponentially.
 
-    At step ``s`` (from 1) the rate is ``lr * s / warm_up`` up to the end of the warm-up, and
-    ``lr * exp(-(s - warm_up) / time_constant)`` after it. A step is one of the optimizer.
-
-    Parameters
-    ----------
-    warm_up : int or float, default=0.1
-        Steps in which the rate rises to the optimizer's ``lr``. An integer is a number of steps, a
-        float a fraction of the training. Published (the wav2sleep repository's configuration,
-        2026): ``2000``.
-    time_constant : int or float, default=0.3
-        Steps in which it then falls by a factor of e, likewise. Published: ``10000``.
-
-    Notes
-    -----
-    The published numbers are for some 50 passes over 10,000 nights in batches of 16. A training
-    of 30 nights has a hundred steps and would end in the midst of that warm-up, at a twentieth of
-    the rate. Hence the defaults are fractions, which give the same shape at any length.
-
-    Examples
-    --------
-    >>> from sklearn_sleep import Wav2SleepClassifier
-    >>> published = Wav2SleepClassifier().set_params(
-    ...     callbacks__learning_rate__warm_up=2000, callbacks__learning_rate__time_constant=10000
-    ... )
+    At step ``s`` (from 1) the rate is ``lr * s / warm_up`` up to the end of the warm-up, and ``lr *
+    exp(-(s - warm_up) / time_constant)`` after it. Both lengths are steps of the optimizer where
+    they are integers, and fractions of the training where they are floats. Published (the wav2sleep
+    repository's configuration, 2026): 2000 and 10000, for some 50 passes over 10,000 nights in
+    batches of 16. A training of 30 nights has a hundred steps and would end in the midst of that
+    warm-up; hence the defaults, which give the same shape at any length.
     """
 
     def __init__(self, warm_up: float = 0.1, time_constant: float = 0.3) -> None:

@@ -25,8 +25,8 @@ from sklearn_sleep.core.epochs import Epochs, warn_of_split_nights
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
+from sklearn_sleep.training.inputs import check_targets, encode
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
-from sklearn_sleep.training.targets import check_targets, encode
 
 __all__ = ["Accumulation", "SleepNet"]
 

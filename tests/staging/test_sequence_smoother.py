@@ -11,8 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from sklearn_sleep.staging.hidden_markov import forward_backward, viterbi
-from sklearn_sleep.staging.sequence_smoother import SequenceSmoother
+from sklearn_sleep.staging.sequence_smoother import SequenceSmoother, forward_backward, viterbi
 
 
 def every_path(start, transition, likelihood, steps):

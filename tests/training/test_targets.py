@@ -7,7 +7,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import LabelEncoder
 
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.training.targets import check_targets, encode
+from sklearn_sleep.training.inputs import check_targets, encode
 
 
 @pytest.mark.parametrize(

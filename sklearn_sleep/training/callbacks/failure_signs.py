@@ -25,18 +25,7 @@ _ENOUGH_NIGHTS = 50
 
 
 class WarnOfFailureSigns(Callback):
-    """Warn of signals that are always masked, constant signals, and batch norm of single nights.
-
-    Warns
-    -----
-    MaskedSignalWarning
-        At the start: a signal is to be masked with probability 1. At the end: one was masked in
-        more than 99% of the training nights that have it, so that its encoder has learned nothing.
-    ConstantSignalWarning
-        A signal of a night is constant.
-    BatchNormWarning
-        At the start: the network has batch norm, and nights are computed one by one.
-    """
+    """Warn of signals that are always masked, constant signals, and batch norm of single nights."""
 
     def initialize(self) -> WarnOfFailureSigns:
         """Start counting; further trainings of the same network add to it."""

@@ -17,34 +17,21 @@ class WeightAverage(Callback):
     """Average the weights over the steps of training, exponentially.
 
     After each optimizer step from `start` on, ``average = d * average + (1 - d) * weights`` with
-    ``d = min(decay, (1 + n) / (10 + n))`` at the n-th update, so that the average is not held back
-    by the first weights it saw. The average is what is validated, compared by early stopping and
-    predicted with; training itself goes on from the weights as they are.
+    ``d = min(decay, (1 + n) / (10 + n))`` at the n-th update (as in TensorFlow's
+    ``ExponentialMovingAverage(num_updates=...)``), so that the average is not held back by the
+    first weights it saw. The average is what is validated, compared by early stopping and predicted
+    with; training itself goes on from the weights as they are. The deep classifiers have it under
+    the name ``weight_average``, off as published: a decay of 0.9999 looks back over 10,000 steps,
+    of which a training on tens of nights has a hundred.
 
     Parameters
     ----------
     decay : float or None, default=0.9999
         Weight of the average so far, from 0 to below 1. The default is that of the published
-        implementation (its callback ``ema``, 2026), where averaging is an option that is off.
-        ``None`` turns averaging off.
+        implementation (its callback ``ema``, 2026). ``None`` turns averaging off.
     start : int or float, default=0.1
-        When averaging begins: an integer is a number of steps (published: ``2000``, the end of its
-        warm-up), a float a fraction of the training (the default: the end of `WarmUpDecay`'s).
-
-    Notes
-    -----
-    `Wav2SleepClassifier` has it under the name ``weight_average`` with ``decay=None``. It is off,
-    as published: a decay of 0.9999 looks back over 10,000 steps, of which a training on tens of
-    nights has a hundred, and the falling learning rate averages the last steps in its own way.
-    The rise of ``d`` (as in TensorFlow's ``ExponentialMovingAverage(num_updates=...)``) makes the
-    average of a short training one over the last tenth of its steps.
-
-    After training, the classifier keeps the average alone; ``partial_fit`` goes on from it.
-
-    Examples
-    --------
-    >>> from sklearn_sleep import Wav2SleepClassifier
-    >>> classifier = Wav2SleepClassifier().set_params(callbacks__weight_average__decay=0.999)
+        When averaging begins: an integer is a number of steps (published: ``2000``), a float a
+        fraction of the training.
     """
 
     def __init__(self, decay: float | None = 0.9999, start: float = 0.1) -> None:

@@ -30,21 +30,9 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained `Wav2Sleep` network.
+    """A trained network: samples per epoch of its signals, its classes and their prior, weights.
 
-    Attributes
-    ----------
-    signals : mapping of str to int
-        Samples per epoch of the signals that the network takes.
-    classes : ndarray of shape (n_classes,)
-        The classes that its outputs stand for.
-    class_prior : ndarray of float, shape (n_classes,)
-        The prediction for a night without usable signals.
-    parameters : mapping of str
-        Of `make_wav2sleep`, apart from ``signals`` and ``n_classes``; the others are at their
-        defaults.
-    state : mapping of str to Tensor
-        The weights.
+    `parameters` are those of `make_wav2sleep`, apart from ``signals`` and ``n_classes``.
     """
 
     signals: Mapping[str, int]

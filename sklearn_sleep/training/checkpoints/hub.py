@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sklearn_sleep.core.optional_dependencies import import_optional
 from sklearn_sleep.training.checkpoints.own_format import OWN_FILES
 from sklearn_sleep.training.checkpoints.published_format import PUBLISHED_FILES
 
@@ -24,30 +24,7 @@ def find_folder(
     *,
     files: Sequence[str] = (*OWN_FILES, *PUBLISHED_FILES),
 ) -> Path:
-    """Return the folder of a model, downloaded if it is on the hub.
-
-    Parameters
-    ----------
-    source : path or str
-        A folder, or ``"hf://user/name"``.
-    revision : str, optional
-        Branch, tag or commit on the hub.
-    files : sequence of str, optional
-        What to download; those of a network if not given.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ImportError
-        If the hub is asked for and huggingface_hub is not installed.
-    ValueError
-        If `source` is no repository's name, or a folder is given a revision.
-    """
+    """Return the folder of a model; ``"hf://user/name"`` is downloaded at a revision."""
     name = os.fspath(source)
     if not name.startswith(_PREFIX):
         if revision is not None:
@@ -76,33 +53,7 @@ def upload_folder(
     revision: str | None = None,
     commit_message: str | None = None,
 ) -> str:
-    """Upload the files of a folder to the hub.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    repository : str
-        ``"user/name"``, made if need be.
-    private : bool, default=False
-        Whether a new repository is private.
-    revision : str, optional
-        Branch.
-    commit_message : str, optional
-        What to write in the history.
-
-    Returns
-    -------
-    str
-        ``"hf://user/name"``, which `find_folder` takes.
-
-    Raises
-    ------
-    ImportError
-        If huggingface_hub is not installed.
-    ValueError
-        If `repository` is no repository's name.
-    """
+    """Upload the files of a folder to the hub; return ``"hf://user/name"``."""
     repository = _repository(repository.removeprefix(_PREFIX))
     hub = _import_hub()
     hub.create_repo(repo_id=repository, private=private, exist_ok=True)
@@ -122,11 +73,6 @@ def _repository(name: str) -> str:
 
 
 def _import_hub() -> Any:
-    try:
-        return importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise ImportError(
-            "Models on the Hugging Face Hub need huggingface_hub, which is not installed. "
-            "Install it with: pip install 'sklearn_sleep[hub]'. Or download the model's folder "
-            "and give its path."
-        ) from error
+    return import_optional(
+        "huggingface_hub", extra="hub", purpose="A model on the Hugging Face Hub"
+    )
