@@ -88,9 +88,9 @@ def ingest(
         file for each night, a row for each epoch, for other tools, and needs
         ``sklearn_sleep[parquet]``.
     n_jobs : int, optional
-        Nights that are processed at the same time; see joblib.
+        Processes, each of which processes a night at a time; see joblib.
     verbose : bool, default=False
-        Show progress.
+        Whether to show a progress bar.
 
     Returns
     -------

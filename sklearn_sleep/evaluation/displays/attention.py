@@ -37,9 +37,7 @@ class AttentionDisplay(Display):
 
     Attributes
     ----------
-    figure_ : Figure
-        The figure.
-    axes_ : list of Axes
+    figure_, axes_ : Figure, list of Axes
         Hypnogram and attention. Epochs that no row names are left empty.
 
     Examples

@@ -30,9 +30,7 @@ class ComparisonDisplay(Display):
 
     Attributes
     ----------
-    figure_ : Figure
-        The figure.
-    axes_ : Axes
+    figure_, axes_ : Figure, Axes
         A box for each estimator, from the first to the third quartile with a line at the median,
         a point for each recording, and a diamond at the mean.
 

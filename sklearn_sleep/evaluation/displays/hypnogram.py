@@ -34,9 +34,7 @@ class HypnogramDisplay(Display):
 
     Attributes
     ----------
-    figure_ : Figure
-        The figure.
-    axes_ : list of Axes
+    figure_, axes_ : Figure, list of Axes
         Its axes, from top to bottom.
 
     Examples

@@ -27,9 +27,7 @@ class SaliencyDisplay(Display):
 
     Attributes
     ----------
-    figure_ : Figure
-        What was drawn.
-    axes_ : ndarray of Axes, shape (n_images,)
+    figure_, axes_ : Figure, ndarray of Axes, shape (n_images,)
         One for each image.
 
     Examples

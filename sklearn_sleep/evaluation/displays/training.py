@@ -23,9 +23,7 @@ class TrainingDisplay(Display):
 
     Attributes
     ----------
-    figure_ : Figure
-        The figure.
-    axes_ : list of Axes
+    figure_, axes_ : Figure, list of Axes
         Losses, with a line at the pass of the lowest validation loss; then learning rate and
         gradient norm where the history has them.
 
