@@ -246,15 +246,25 @@ _HEART = QualityRules(
     (0.05, 20.0), beats="ECG", least_likeness=0.66, least_frequency=50.0, enough_frequency=128.0
 )
 _PULSE = QualityRules(beats="PPG", least_likeness=0.86, least_frequency=20.0, enough_frequency=64.0)
-# Breaths of 3 to 60 a minute; one may be held for half an epoch, in a central apnoea.
-_BREATHING = QualityRules(flat_share=0.9, band=(0.05, 1.0))
 # Eye movements and brain waves of sleep, from the AASM manual's high pass to its fastest spindles.
 # White noise of twice the bandwidth has half of its power there.
 _BRAIN = QualityRules((2.0, 2_000.0), band=(0.3, 16.0), least_frequency=64.0)
-_EYES = replace(_BRAIN, amplitude=(2.0, 5_000.0))
 
-_BELT_DRAWING = Drawing("#6a3d7c")
-_EYE_DRAWING = Drawing("#1f4e9c", (-50.0, 50.0))
+# What several signals have in common.
+_EYE = SignalDefinition(
+    "EOG",
+    4096,
+    "uV",
+    quality=replace(_BRAIN, amplitude=(2.0, 5_000.0)),
+    drawing=Drawing("#1f4e9c", (-50.0, 50.0)),
+)
+_BREATHING = SignalDefinition(
+    "respiration",
+    256,
+    # Breaths of 3 to 60 a minute; one may be held for half an epoch, in a central apnoea.
+    quality=QualityRules(flat_share=0.9, band=(0.05, 1.0)),
+    drawing=Drawing("#6a3d7c"),
+)
 
 # Labels seen in SHHS, MESA, WSC, CHAT, CFS, CCSHS, MrOS (NSRR), ISRUC, MASS and Sleep-EDF.
 _TABLE = (
@@ -286,19 +296,23 @@ _TABLE = (
         quality=_PULSE,
         drawing=Drawing("#a01818"),
     ),
-    SignalDefinition(
-        "ABD",
-        256,
-        None,
-        ("Abdo", "ABDO RES", "ABDO EFFORT", "Abdominal", "Abdomen", "RIP Abdomen", "Resp Abdomen"),
-        quality=_BREATHING,
-        drawing=_BELT_DRAWING,
+    replace(
+        _BREATHING,
+        name="ABD",
+        aliases=(
+            "Abdo",
+            "ABDO RES",
+            "ABDO EFFORT",
+            "Abdominal",
+            "Abdomen",
+            "RIP Abdomen",
+            "Resp Abdomen",
+        ),
     ),
-    SignalDefinition(
-        "THX",
-        256,
-        None,
-        (
+    replace(
+        _BREATHING,
+        name="THX",
+        aliases=(
             "Thor",
             "THOR RES",
             "THOR EFFORT",
@@ -310,32 +324,21 @@ _TABLE = (
             "Resp Chest",
             "Resp Thorax",
         ),
-        quality=_BREATHING,
-        drawing=_BELT_DRAWING,
     ),
-    SignalDefinition(
-        "EOG-L",
-        4096,
-        "uV",
-        ("E1-M2", "LOC-A2", "LOC-M2", "E1", "LOC", "EOG Left", "EOG Left Horiz", "L-EOG"),
-        quality=_EYES,
-        drawing=_EYE_DRAWING,
+    replace(
+        _EYE,
+        name="EOG-L",
+        aliases=("E1-M2", "LOC-A2", "LOC-M2", "E1", "LOC", "EOG Left", "EOG Left Horiz", "L-EOG"),
     ),
-    SignalDefinition(
-        "EOG-R",
-        4096,
-        "uV",
-        ("E2-M1", "ROC-A1", "ROC-M1", "E2", "ROC", "EOG Right", "EOG Right Horiz", "R-EOG"),
-        quality=_EYES,
-        drawing=_EYE_DRAWING,
+    replace(
+        _EYE,
+        name="EOG-R",
+        aliases=("E2-M1", "ROC-A1", "ROC-M1", "E2", "ROC", "EOG Right", "EOG Right Horiz", "R-EOG"),
     ),
-    SignalDefinition(
-        "EOG",
-        4096,
-        "uV",
-        ("EOG horizontal", "E1-E2", "LOC-ROC"),
-        quality=_EYES,
-        drawing=_EYE_DRAWING,
+    replace(
+        _EYE,
+        name="EOG",
+        aliases=("EOG horizontal", "E1-E2", "LOC-ROC"),
     ),
     SignalDefinition(
         "EEG",
@@ -363,11 +366,10 @@ _TABLE = (
         drawing=Drawing("#006d77", (70.0, 100.0)),
     ),
     # Nasal pressure goes before a thermistor, which does not show how deep breaths are.
-    SignalDefinition(
-        "FLOW",
-        256,
-        None,
-        (
+    replace(
+        _BREATHING,
+        name="FLOW",
+        aliases=(
             "Cannula Flow",
             "Nasal Pressure",
             "Nasal Pres",
@@ -381,8 +383,6 @@ _TABLE = (
             "oro-nasal",
             "Thermistor",
         ),
-        quality=_BREATHING,
-        drawing=_BELT_DRAWING,
     ),
 )
 SIGNALS = MappingProxyType({definition.name: definition for definition in _TABLE})
@@ -409,29 +409,12 @@ def count_epochs(duration: float) -> int:
 
 
 def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
-    """Return the definition of a signal.
+    """Return the definition of a name in `SIGNALS`, or of an EEG derivation such as ``"C4-M1"``.
 
-    Parameters
-    ----------
-    signal : str or SignalDefinition
-        A canonical name of the table, an EEG derivation such as ``"C4-M1"``, or a definition of
-        your own, which is returned as it is.
+    A definition of your own is returned as it is.
 
-    Returns
-    -------
-    SignalDefinition
-
-    Raises
-    ------
-    ValueError
-        If the name is neither in the table nor an EEG derivation.
-
-    Examples
-    --------
-    >>> signal_definition("ABD").samples_per_epoch
-    256
-    >>> signal_definition("F4-M1").unit
-    'uV'
+    >>> signal_definition("ABD").samples_per_epoch, signal_definition("F4-M1").unit
+    (256, 'uV')
     """
     if isinstance(signal, SignalDefinition):
         return signal

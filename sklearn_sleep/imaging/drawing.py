@@ -52,12 +52,6 @@ def draw_epochs(
     ndarray of uint8, shape (n_epochs, height, width, 3)
         Red, green and blue.
 
-    Raises
-    ------
-    ValueError
-        If a signal is none of the montage's, its array is not of two dimensions and at least two
-        samples an epoch, or the signals differ in their epochs; or if a trace has no amplitude.
-
     Examples
     --------
     >>> seconds = np.arange(3000) / 100

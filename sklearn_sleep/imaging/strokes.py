@@ -1,11 +1,10 @@
-"""Strokes: anti-aliased lines through samples, into many images at once.
+"""Strokes: anti-aliased lines through samples, into many images at once."""
 
-In each column of pixels the line through the samples covers one stretch, from its lowest to its
-highest point, which the width of the line makes longer. Nothing between two samples, and no sample,
-is lost, and nothing shows in a column that is not in it. The pixels in which a stretch begins and
-ends are mixed with what is there already; what lies between them is filled. Pixels that no trace
-touches are not visited.
-"""
+# In each column of pixels the line through the samples covers one stretch, from its lowest to its
+# highest point, which the width of the line makes longer. Nothing between two samples, and no
+# sample, is lost, and nothing shows in a column that is not in it. The pixels in which a stretch
+# begins and ends are mixed with what is there already; what lies between them is filled. Pixels
+# that no trace touches are not visited.
 
 from __future__ import annotations
 

@@ -194,32 +194,19 @@ class WaveformImages(Sequence[Any]):
         ----------
         folder : path
             Made if need be.
-        n_jobs : int, optional
-            Nights that are written at the same time; see joblib.
-        verbose : bool, default=False
-            Show progress.
+        n_jobs, verbose : int or None, bool
+            Nights that are written at the same time, see joblib; show progress.
 
         Returns
         -------
         Path
-            Of ``index.csv``, a row for each row of the images: recording, epoch, and for each
-            epoch of the context its file, relative to the folder, or nothing where the night has
-            no such epoch.
+            Of ``index.csv``, a row for each row of the images: recording, epoch, and for each epoch
+            of the context its file in the folder, or nothing where the night has no such epoch.
         """
         return _write_folder(self, Path(folder), n_jobs=n_jobs, verbose=verbose)
 
     def nights(self, rows: IntArray | None = None) -> Iterator[tuple[Night, IntArray, IntArray]]:
-        """Yield some or all rows recording by recording.
-
-        Yields
-        ------
-        night : Night
-            The recording, with all rows that are known of it.
-        positions : ndarray of int, shape (n,)
-            Which of the rows are in it.
-        epochs : ndarray of int, shape (n, n_context)
-            The epochs that each of them shows, those outside the recording among them.
-        """
+        """Yield nights with the positions, (n,), and epochs, (n, n_context), of rows in them."""
         base_rows = self._rows if rows is None else self._rows[rows]
         of_recording = self._all.recording_index[base_rows]
         epoch = self._all.table["epoch"].to_numpy()[base_rows].astype(np.intp)
@@ -236,10 +223,7 @@ class WaveformImages(Sequence[Any]):
         return list(self._all.nights())
 
     def draw_night(self, night: Night, epochs: IntArray) -> ImageArray:
-        """Return images, (n, height, width, 3), of a night's epochs, (n,).
-
-        Those before its start and after its end are empty pages.
-        """
+        """Return images, (n, height, width, 3), of epochs, (n,); empty outside of the night."""
         of_night = self._cache.read(night.recording, self.montage)
         samples = {}
         for name, values in of_night.samples.items():
@@ -279,11 +263,7 @@ class WaveformImages(Sequence[Any]):
 
 
 class NightSamples:
-    """What is drawn of a night: samples, (n_epochs, samples_per_epoch), and amplitudes by signal.
-
-    In the units of the montage. Traces without an amplitude of their own have the middle of the
-    night's samples.
-    """
+    """Samples, (n_epochs, samples_per_epoch), and amplitudes of a night in the montage's units."""
 
     def __init__(self, recording: Recording, montage: Montage) -> None:
         self.samples: dict[str, SampleArray] = {}

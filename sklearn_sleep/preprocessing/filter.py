@@ -113,13 +113,9 @@ def filter_samples(
     order: int = 4,
     notch_frequency: float | None = None,
 ) -> FloatArray:
-    """Filter a signal forwards and backwards, so that nothing is shifted in time; NaN stays NaN.
-
-    A Butterworth filter in second-order sections keeps what lies between the two frequencies in
-    Hz; it runs twice, so that an edge is attenuated by 6 dB and the slope is that of twice the
-    order. Each run of samples between two gaps is filtered on its own, mirrored about its end
-    points: filling the gap instead would make the filter ring at the artificial corners.
-    """
+    """Filter a signal forwards and backwards, so that nothing is shifted in time; NaN stays NaN."""
+    # Each run of samples between two gaps is filtered on its own, mirrored about its end points:
+    # filling the gap instead would make the filter ring at the artificial corners.
     samples = as_one_signal(samples, "filter")
     sections = _design(sampling_frequency, low_frequency, high_frequency, order, notch_frequency)
     # What SciPy mirrors at each end at the most; a longer mirror measured no better.

@@ -88,13 +88,9 @@ class Normalizer(RecordingTransformer):
 
 
 def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> FloatArray:
-    """Take the night's mean off a signal and divide by its standard deviation; NaN stays NaN.
+    """Take a signal's mean off, and divide by its standard deviation, as if zeros were to follow.
 
-    The standard deviation is the unbiased one, as ``torch.std``, and at least 1e-6. Statistics
-    are taken as if zeros followed `samples` up to `padded_length` samples.
-
-    >>> zscore([1.0, 2.0, float("nan"), 3.0])
-    array([-1.,  0., nan,  1.], dtype=float32)
+    The deviation is the unbiased one, as ``torch.std``, and at least 1e-6; NaN stays NaN.
     """
     samples = as_one_signal(samples, "normalise")
     present, is_present = _without_missing(samples)
@@ -130,23 +126,14 @@ def causal_normalize(
     minimum_standard_deviation: float = 0.1,
     padded_length: int | None = None,
 ) -> FloatArray:
-    """Normalise each sample by what came before it, with exponential moving averages.
-
-    The baseline ``m`` and the variance ``v`` follow the signal ``x`` sample by sample::
-
-        m[t] = a * x[t] + (1 - a) * m[t - 1]        a = 1 / (baseline_time_constant * fs)
-        r[t] = x[t] - m[t], held within outlier_threshold standard deviations of time t - 1
-        v[t] = b * r[t] ** 2 + (1 - b) * v[t - 1]   b = 1 / (variance_time_constant * fs)
-
-    and the output is ``(x[t] - m[t]) / sqrt(v[t])``, where no standard deviation counts as less
-    than `minimum_standard_deviation`; time constants are in s. They start from the mean and
-    variance of a warm-up: the shorter of the two time constants, at most a tenth of the signal, or
-    of `padded_length` samples if it is shorter.
-
-    Holding outliers back makes the variance a nonlinear recursion. It is solved block by block:
-    with the held residuals taken as known it is a linear filter, and a few rounds of filtering
-    and holding settle it to 1e-10.
-    """
+    """Normalise each sample by what came before it; time constants are in s, and NaN stays NaN."""
+    # The baseline m and the variance v follow the signal x sample by sample:
+    #     m[t] = a * x[t] + (1 - a) * m[t - 1]        a = 1 / (baseline_time_constant * fs)
+    #     r[t] = x[t] - m[t], held within outlier_threshold standard deviations of time t - 1
+    #     v[t] = b * r[t] ** 2 + (1 - b) * v[t - 1]   b = 1 / (variance_time_constant * fs)
+    # and the output is (x[t] - m[t]) / sqrt(v[t]), where no standard deviation counts as less than
+    # minimum_standard_deviation. They start from the mean and variance of a warm-up: the shorter of
+    # the two time constants, at most a tenth of the signal with its padding.
     samples = as_one_signal(samples, "normalise")
     _check_positive(
         sampling_frequency=sampling_frequency,
@@ -234,6 +221,8 @@ def _clipped_variance(
     squares: npt.NDArray[np.float64], step: float, start: float, floor: float, threshold: float
 ) -> npt.NDArray[np.float64]:
     """Follow squared residuals held at `threshold` times the variance one sample before."""
+    # Holding outliers back makes this a nonlinear recursion. With the held residuals taken as known
+    # it is a linear filter, and a few rounds of filtering and holding settle a block to 1e-10.
     variance = np.empty(squares.size)
     variance[0] = start
     # Short enough that, even with every sample held, an error shrinks from round to round.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
@@ -20,10 +19,9 @@ from urllib.parse import quote
 import numpy as np
 from filelock import FileLock
 
-from sklearn_sleep._version import __version__
-from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings, reissue_warnings
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval
@@ -33,13 +31,13 @@ from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
 
 __all__ = ["CacheStore", "CachedSource", "RecordingCache"]
 
-_MARK = "recording-cache.json"
-_FORMAT = {
-    "format": "sklearn_sleep recording cache",
-    "version": 2,
-    "processing": PROCESSING_VERSION,
-}
-_REMEDY = "Give a new folder, or delete this one."
+_MARK = FolderMark(
+    "recording-cache.json",
+    "recording cache",
+    2,
+    details={"processing": PROCESSING_VERSION},
+    only_if_empty=True,
+)
 _FILE = re.compile(r"(?P<signal>.+)\.(?P<checksum>[0-9a-f]{8})\.npy")
 _BLOCK = 1 << 20
 # A writer looks at the whole folder again after it has written this part of the limit.
@@ -205,39 +203,10 @@ class CacheStore:
 
     def claim(self) -> None:
         """Make the folder, or make sure that it is a cache that this version can use."""
-        folder = Path(self.folder)
-        mark = folder / _MARK
-        if not mark.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            # Other processes may be about to make the mark, or have made it, and more, by now.
-            others = [path for path in folder.iterdir() if not path.name.startswith(f".{_MARK}.")]
-            if others and not mark.is_file():
-                raise ValueError(
-                    f"{folder} is not empty and not a cache. Give a new or an empty folder."
-                )
-            with atomic_write(mark) as partial:
-                content = {**_FORMAT, "written_by": __version__}
-                partial.write_text(json.dumps(content), encoding="utf-8")
-            return
-        try:
-            found = dict(json.loads(mark.read_text(encoding="utf-8")))
-        except (TypeError, ValueError):
-            raise ValueError(f"{mark} cannot be read. {_REMEDY}") from None
-        # The first version of the format did not say who wrote it.
-        first = "0.1.0" if found.get("version") == 1 else "of an unknown version"
-        writer = found.pop("written_by", first)
-        if found != _FORMAT:
-            raise ValueError(
-                f"{folder} is a cache written by sklearn_sleep {writer}, whose samples may differ "
-                f"from those of this version ({__version__}). {_REMEDY}"
-            )
+        _MARK.claim(self.folder)
 
     def get(self, key: str, signal: str, compute: Callable[[], FloatArray]) -> FloatArray:
-        """Return an array of float32, memory-mapped; one process computes it if it is not there.
-
-        `key` are hexadecimal digits that name the night and what was done to it. Writing into the
-        array changes the copy of this process only.
-        """
+        """Return an array of float32, memory-mapped; one process computes it if it is not there."""
         found = self._open(key, signal)
         if found is not None:
             return found
@@ -294,8 +263,8 @@ class CacheStore:
             return None
         try:
             status = path.stat()
-            # Copy on write: torch takes only arrays that can be written, and nothing is copied
-            # before something is.
+            # Copy on write, which no other process sees: torch takes only arrays that can be
+            # written, and nothing is copied before something is.
             samples = _map(path, status.st_size)
             sound = _is_sound(path, status) and samples.dtype == np.float32
             # For the eviction; a file system may not keep the time of access by itself, and that

@@ -120,15 +120,10 @@ def resample_linear(
     *,
     bridge_gaps: bool = False,
 ) -> FloatArray:
-    """Resample by straight lines, on the time grid of the published wav2sleep pipeline.
+    """Resample by straight lines, unfiltered, on the time grid of the published wav2sleep.
 
-    Output sample ``i`` lies at ``(i + 1) * 30 / samples_per_epoch`` seconds, so the first one is
-    not at 0. Nothing is filtered: frequencies above half the new rate fold back. Where there is
-    no input on both sides the output is 0.0. With `bridge_gaps` straight lines cross gaps, as in
-    the published pipeline; else the output is NaN wherever the signal is missing or has ended.
-
-    >>> resample_linear([0.0, 1.0, 2.0, 3.0, 4.0], 1 / 6, samples_per_epoch=10, n_epochs=1)
-    array([0.5, 1. , 1.5, 2. , 2.5, 3. , 3.5, 4. , 0. , 0. ], dtype=float32)
+    Output sample ``i`` lies at ``(i + 1) * 30 / samples_per_epoch`` s; 0 where there is no input on
+    both sides. Gaps are bridged as there, or else NaN, and so is what follows the signal's end.
     """
     samples, ratio = _checked(samples, sampling_frequency, samples_per_epoch, n_epochs)
     n_outputs = n_epochs * samples_per_epoch
@@ -161,17 +156,18 @@ def resample_polyphase(
 ) -> FloatArray:
     """Resample with an anti-aliasing filter; NaN where the input is missing or has ended.
 
-    Output sample ``i`` lies at ``i * 30 / samples_per_epoch`` seconds. The result is that of
-    :func:`scipy.signal.resample_poly` with its default filter and ``padtype="edge"``. With a ratio
-    of the rates ``up / down`` the filter is one constant band matrix, applied to every block of the
-    night in a few matrix products. Where no such ratio holds to a thousandth of a sample over the
-    night, each position is rounded to 1/4096 of a sample, which costs more time but never drifts.
+    Output sample ``i`` lies at ``i * 30 / samples_per_epoch`` s. The result is that of
+    `scipy.signal.resample_poly` with its default filter and ``padtype="edge"``.
     """
     samples, ratio = _checked(samples, sampling_frequency, samples_per_epoch, n_epochs)
     n_outputs = n_epochs * samples_per_epoch
     filled, gap = _fill_gaps(samples)
     if filled.size == 0 or n_outputs == 0:
         return np.full(n_outputs, np.nan, dtype=np.float32)
+    # With a ratio of the rates up / down the filter is one constant band matrix, applied to every
+    # block of the night in a few matrix products. Where no such ratio holds to a thousandth of a
+    # sample over the night, each position is rounded to 1/4096 of a sample, which costs more time
+    # but never drifts.
     rational = _rational(ratio, n_outputs)
     if rational is None:
         resampled = _filter_by_phase(filled, ratio, n_outputs)
@@ -202,15 +198,12 @@ def _checked(
 
 
 def _fill_gaps(samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
-    """Join NaN runs by straight lines, hold the ends, and give the mask of NaN (None: no NaN).
-
-    A signal that is NaN throughout comes back empty.
-    """
+    """Join NaN runs by straight lines, hold the ends, and give the mask of NaN (None: no NaN)."""
     # min() is NaN if any sample is, and needs no array of flags.
     if samples.size == 0 or not np.isnan(samples.min()):
         return samples, None
     gap = np.isnan(samples)
-    if gap.all():
+    if gap.all():  # there is nothing to join
         return samples[:0], gap
     filled = samples.copy()
     filled[gap] = np.interp(np.flatnonzero(gap), np.flatnonzero(~gap), samples[~gap])

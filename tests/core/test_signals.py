@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -243,3 +244,10 @@ def test_units_are_known_by_what_they_measure():
         "percentage",
         "temperature",
     }
+
+
+def test_user_guide_lists_the_signals():
+    guide = Path(__file__).parents[2] / "docs" / "user-guide.md"
+    for name, signal in SIGNALS.items():
+        unit = signal.unit or "physical range becomes -1 to 1"
+        assert f"| `{name}` | {unit} | {signal.samples_per_epoch} |" in guide.read_text()

@@ -156,14 +156,14 @@ def test_folder_that_many_claim_at_once(tmp_path):
 
 def test_folder_of_something_else_is_refused(tmp_path, cohort):
     (tmp_path / "thesis.txt").write_text("Sleep")
-    with pytest.raises(ValueError, match="not empty and not a cache"):
+    with pytest.raises(ValueError, match="not empty and not a recording cache"):
         steps(tmp_path, tmp_path).fit(cohort.X)
     assert (tmp_path / "thesis.txt").read_text() == "Sleep"
     other = tmp_path / "other"
     other.mkdir()
     for content, message in (
-        ("{", r"cannot be read\. Give a new folder, or delete this one"),
-        ('{"version": 99}', "an unknown version"),
+        ("{", r"is not the mark of a recording cache\. Give a new folder"),
+        ('{"version": 99}', "is not the mark of a recording cache"),
     ):
         (other / "recording-cache.json").write_text(content)
         with pytest.raises(ValueError, match=message):
@@ -175,7 +175,7 @@ def test_caches_of_other_versions_are_refused_by_name(tmp_path, cohort):
     shutil.copytree(WRITTEN_BY_0_1_0 / "cache", old)
     before = sorted(old.rglob("*"))
     with pytest.raises(
-        ValueError, match=r"written by sklearn_sleep 0\.1\.0, whose samples may.*new"
+        ValueError, match=r"that sklearn_sleep 0\.1\.0 wrote.* Give a new folder, or"
     ):
         steps(old, tmp_path).fit(cohort.X)
     assert sorted(old.rglob("*")) == before
@@ -185,7 +185,7 @@ def test_caches_of_other_versions_are_refused_by_name(tmp_path, cohort):
     assert (mark["version"], mark["written_by"]) == (2, __version__)
     mark.update(processing=mark["processing"] + 1, written_by="7.0.0")
     (folder / "recording-cache.json").write_text(json.dumps(mark))
-    with pytest.raises(ValueError, match=r"sklearn_sleep 7\.0\.0, .*delete this one"):
+    with pytest.raises(ValueError, match=r"sklearn_sleep 7\.0\.0 wrote.*delete this one"):
         steps(folder, tmp_path).fit(cohort.X)
 
 
@@ -194,7 +194,7 @@ def test_another_version_of_the_same_processing_uses_the_cache(
 ):
     path = cohort.recordings["path"][0]
     expected = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))
-    monkeypatch.setattr("sklearn_sleep.preprocessing.recording_cache.__version__", "9.9.9")
+    monkeypatch.setattr("sklearn_sleep.core.folder_mark.__version__", "9.9.9")
     found = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))
     np.testing.assert_array_equal(found[path, "ECG"], expected[path, "ECG"])
     assert reads(cache_folders[1]) == 1

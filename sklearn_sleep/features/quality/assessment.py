@@ -239,11 +239,9 @@ def _constant_share(epochs: FloatArray, sampling_frequency: float) -> FloatArray
 
 
 def cutting_limits(samples: FloatArray, lowest: float, highest: float) -> list[float]:
-    """Return which of a night's extremes cut its waves off.
-
-    Samples pile up at such a limit: more are there than in the hundredth of the range below it. The
-    crests of a wave that just reaches it do not, whatever its resolution.
-    """
+    """Return which of a night's extremes cut its waves off, by the samples that pile up there."""
+    # More are there than in the hundredth of the range below it. The crests of a wave that just
+    # reaches a limit are not so many, whatever its resolution.
     near = _NEAR_LIMIT * (highest - lowest)
     limits = []
     for limit, is_near in (
