@@ -71,37 +71,25 @@ class Filter(RecordingTransformer):
     def transform_signal(self, signal: Signal) -> Signal:
         """Return the filtered signal, which must not yet be cut into epochs."""
         self._check_continuous(signal)
-        low = _of_signal(self.low_frequency, signal.name)
-        high = _of_signal(self.high_frequency, signal.name)
-        notch = _of_signal(self.notch_frequency, signal.name)
-        if low is None and high is None and notch is None:
-            return signal
         highest = signal.sampling_frequency / 2
-        for name, frequency in (
-            ("low_frequency", low),
-            ("high_frequency", high),
-            ("notch_frequency", notch),
-        ):
+        wanted = {}
+        for name in ("low_frequency", "high_frequency", "notch_frequency"):
+            frequency = getattr(self, name)
+            if isinstance(frequency, Mapping):
+                frequency = frequency.get(signal.name)
             if frequency is not None and frequency >= highest:
                 raise ValueError(
                     f"{name}={frequency:g} Hz is too high for {signal.name}, which is sampled at "
                     f"{signal.sampling_frequency:g} Hz and holds frequencies below {highest:g} Hz. "
                     f"Give it by signal: Filter({name}={{'EEG': {frequency:g}}})."
                 )
+            wanted[name] = frequency
+        if all(frequency is None for frequency in wanted.values()):
+            return signal
+        rate = signal.sampling_frequency
         return signal.map(
-            partial(
-                filter_samples,
-                sampling_frequency=signal.sampling_frequency,
-                low_frequency=low,
-                high_frequency=high,
-                order=self.order,
-                notch_frequency=notch,
-            )
+            partial(filter_samples, sampling_frequency=rate, order=self.order, **wanted)
         )
-
-
-def _of_signal(frequency: float | Mapping[str, float] | None, name: str) -> float | None:
-    return frequency.get(name) if isinstance(frequency, Mapping) else frequency
 
 
 def filter_samples(
@@ -150,16 +138,13 @@ def _design(
                 f"low_frequency ({low_frequency} Hz) must be below high_frequency "
                 f"({high_frequency} Hz): they are the edges of what is kept."
             )
-        edges = [low_frequency, high_frequency]
-        sections.append(butter(order, edges, "bandpass", fs=sampling_frequency, output="sos"))
-    elif low_frequency is not None:
-        sections.append(
-            butter(order, low_frequency, "highpass", fs=sampling_frequency, output="sos")
+        edges, kind = [low_frequency, high_frequency], "bandpass"
+        sections.append(butter(order, edges, kind, fs=sampling_frequency, output="sos"))
+    elif low_frequency is not None or high_frequency is not None:
+        edge, kind = (
+            (high_frequency, "lowpass") if low_frequency is None else (low_frequency, "highpass")
         )
-    elif high_frequency is not None:
-        sections.append(
-            butter(order, high_frequency, "lowpass", fs=sampling_frequency, output="sos")
-        )
+        sections.append(butter(order, edge, kind, fs=sampling_frequency, output="sos"))
     if notch_frequency is not None:
         notch = iirnotch(notch_frequency, _NOTCH_QUALITY, fs=sampling_frequency)
         sections.append(tf2sos(*notch))
