@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable
 from datetime import date, datetime, time
-from typing import Final, TypeVar
+from typing import AnyStr, Final, TypeVar
 
 from sklearn_sleep.exceptions import EDFError, EDFRepairWarning
 
@@ -34,18 +34,18 @@ GENERAL_FIELDS: Final = {
 """First byte and end of each field of the general header, after the version (bytes 0 to 7)."""
 
 SIGNAL_FIELDS: Final = {
-    "label": 16,
-    "transducer type": 80,
-    "physical dimension": 8,
-    "physical minimum": 8,
-    "physical maximum": 8,
-    "digital minimum": 8,
-    "digital maximum": 8,
-    "prefiltering": 80,
-    "number of samples in a data record": 8,
-    "reserved": 32,
+    "label": (0, 16),
+    "transducer type": (16, 96),
+    "physical dimension": (96, 104),
+    "physical minimum": (104, 112),
+    "physical maximum": (112, 120),
+    "digital minimum": (120, 128),
+    "digital maximum": (128, 136),
+    "prefiltering": (136, 216),
+    "number of samples in a data record": (216, 224),
+    "reserved": (224, 256),
 }
-"""Width of each field of a signal's header; a field is stored for all signals, then the next."""
+"""The same for the header of one signal; a field is stored for all signals, then the next."""
 
 FREE_TEXT: Final = frozenset(
     {
@@ -131,28 +131,23 @@ def read_general_fields(path: str, block: bytes) -> dict[str, str]:
 
 def read_signal_fields(path: str, block: bytes, number_of_signals: int) -> dict[str, list[str]]:
     """Return each field of the signals' headers (256 bytes a signal), a text per signal."""
-    if not _is_plain(block):
+    if _is_plain(block):
+        text = block.decode("ascii")
         return {
-            name: _repair_texts(path, name, split_signal_field(block, name, number_of_signals))
+            name: [part.strip() for part in split_signal_field(text, name, number_of_signals)]
             for name in SIGNAL_FIELDS
         }
-    text = block.decode("ascii")
-    fields: dict[str, list[str]] = {}
-    first = 0
-    for name, width in SIGNAL_FIELDS.items():
-        end = first + width * number_of_signals
-        fields[name] = [text[i : i + width].strip() for i in range(first, end, width)]
-        first = end
-    return fields
+    return {
+        name: _repair_texts(path, name, split_signal_field(block, name, number_of_signals))
+        for name in SIGNAL_FIELDS
+    }
 
 
-def split_signal_field(block: bytes, field: str, number_of_signals: int) -> list[bytes]:
-    """Return the bytes of one field of the signals' headers, with padding, by signal."""
-    names = list(SIGNAL_FIELDS)
-    width = SIGNAL_FIELDS[field]
-    before = sum(SIGNAL_FIELDS[name] for name in names[: names.index(field)])
-    start = before * number_of_signals
-    return [block[i : i + width] for i in range(start, start + width * number_of_signals, width)]
+def split_signal_field(block: AnyStr, field: str, number_of_signals: int) -> list[AnyStr]:
+    """Return one field of the signals' headers, with padding, by signal."""
+    first, end = (edge * number_of_signals for edge in SIGNAL_FIELDS[field])
+    width = (end - first) // number_of_signals
+    return [block[i : i + width] for i in range(first, end, width)]
 
 
 def parse_signal_numbers(path: str, field: str, texts: list[str], labels: list[str]) -> list[float]:

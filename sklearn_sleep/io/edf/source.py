@@ -217,8 +217,11 @@ def find_channels(
             return positions
         position, error = fault
         labels[position] = ""
-        msg = f"{error}. Without another channel for {definition.name}, it is missing."
-        warnings.warn(msg, EDFWarning, stacklevel=3)
+        warnings.warn(
+            f"{error}. Without another channel for {definition.name}, it is missing.",
+            EDFWarning,
+            stacklevel=3,
+        )
     return None
 
 
@@ -297,7 +300,10 @@ def _scaled(path: str, channel: EDFChannel, name: str, unit: str | None) -> _Sca
             f"EDFReader(channels={{{name!r}: ...}})."
         )
     if factor is None:
-        msg = f"{field}: found no unit, used {unit!r}. Check the amplitude of {name}."
-        warnings.warn(msg, EDFRepairWarning, stacklevel=2)
+        warnings.warn(
+            f"{field}: found no unit, used {unit!r}. Check the amplitude of {name}.",
+            EDFRepairWarning,
+            stacklevel=2,
+        )
         factor = 1.0
     return _ScaledChannel(channel, factor, 0.0)
