@@ -234,15 +234,15 @@ class Wav2SleepClassifier(SleepNet):
         super().__init__(
             module,
             criterion,
-            optimizer=optimizer,
-            optimizer__weight_decay=optimizer__weight_decay,
+            batch_size=batch_size,
+            callbacks=callbacks,
+            device=device,
             lr=lr,
             max_epochs=max_epochs,
-            batch_size=batch_size,
+            optimizer=optimizer,
+            optimizer__weight_decay=optimizer__weight_decay,
             train_split=train_split,
-            callbacks=callbacks,
             verbose=verbose,
-            device=device,
             **kwargs,
         )
 
@@ -465,21 +465,8 @@ class Wav2SleepClassifier(SleepNet):
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class of ``classes_``, (n_rows, n_classes).
 
-        Parameters
-        ----------
-        X : Epochs or mapping of str to array, n_rows long
-            What the steps of a pipeline give, or arrays in memory.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-
-        Warns
-        -----
-        MissingSignalWarning
-            If a night has no usable signal; its rows get the classes' prior probabilities.
-        ConstantSignalWarning
-            If a signal of a night is constant, as of a sensor that is off.
+        A night without any usable signal gets the classes' prior probabilities, with a
+        MissingSignalWarning; a signal that is constant all night, a ConstantSignalWarning.
         """
         self.check_is_fitted()
         epochs = as_epochs(X, type(self).__name__)
@@ -555,16 +542,8 @@ class Wav2SleepClassifier(SleepNet):
         format : {"sklearn_sleep", "wav2sleep"}, default="sklearn_sleep"
             Our own, ``config.json`` and ``model.safetensors``; or that of the published wav2sleep,
             ``config.yaml`` and ``state_dict.pth``, which its code loads. The latter does not hold
-            the classes' prior.
-
-        Raises
-        ------
-        NotFittedError
-            If it was not trained.
-        TypeError
-            If the network is not `Wav2Sleep`, or a parameter has no JSON type.
-        ValueError
-            If the published code has nothing like the network, or there is no such format.
+            the classes' prior, and is refused where the published code has nothing like the
+            network.
         """
         checkpoint = self.to_checkpoint()
         if format == "sklearn_sleep":

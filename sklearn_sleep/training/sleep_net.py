@@ -360,13 +360,11 @@ class SleepNet(ClassifierMixin, NeuralNet):
         device: str = "cpu",
         **options: Any,
     ) -> Self:
-        """Load a trained classifier.
+        """Load a trained classifier; nothing in the files is executed.
 
-        Nothing in the files is executed: names are compared with those that are known, and weights
-        are tensors alone. Beside our own format, `Wav2SleepClassifier` reads the published one
-        (``config.yaml``, ``state_dict.pth``), and `VLMStager` adapters of peft as SleepVLM
-        publishes them. Either takes what the steps before it gave in its training;
-        `pretrained_pipeline` gives these too.
+        Beside our own format, `Wav2SleepClassifier` reads the published one (``config.yaml``,
+        ``state_dict.pth``), and `VLMStager` adapters of peft as SleepVLM publishes them. Either
+        takes what the steps before it gave in its training; `pretrained_pipeline` gives these too.
 
         Parameters
         ----------
@@ -380,20 +378,6 @@ class SleepNet(ClassifierMixin, NeuralNet):
         **options
             Of a `VLMStager`, ``model``: where to load the model from to which an adapter belongs;
             where the adapter says if not given.
-
-        Returns
-        -------
-        classifier
-            Ready to predict.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the folder or a file in it is not there.
-        ImportError
-            If the hub is asked for and huggingface_hub is not installed.
-        ValueError
-            If the files are not those of a model, or name what is not known.
 
         Examples
         --------
@@ -415,7 +399,7 @@ class SleepNet(ClassifierMixin, NeuralNet):
         commit_message: str | None = None,
         **options: Any,
     ) -> str:
-        """Upload the trained classifier to the Hugging Face Hub.
+        """Upload the trained classifier to the Hugging Face Hub; return ``"hf://user/name"``.
 
         Needs ``sklearn_sleep[hub]`` and an account (``hf auth login``).
 
@@ -425,24 +409,10 @@ class SleepNet(ClassifierMixin, NeuralNet):
             ``"user/name"``, made if need be.
         private : bool, default=False
             Whether a new repository is private.
-        revision : str, optional
-            Branch.
-        commit_message : str, optional
-            What to write in the history.
+        revision, commit_message : str, optional
+            Branch, and what to write in its history.
         **options
             As `save_pretrained` takes them.
-
-        Returns
-        -------
-        str
-            ``"hf://user/name"``, which `from_pretrained` takes.
-
-        Raises
-        ------
-        ImportError
-            If huggingface_hub is not installed.
-        ValueError
-            If `repository` is no repository's name, or as in `save_pretrained`.
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, **options)

@@ -45,24 +45,12 @@ def find_folder(
     return Path(downloaded)
 
 
-def upload_folder(
-    folder: Path,
-    repository: str,
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    commit_message: str | None = None,
-) -> str:
+def upload_folder(folder: Path, repository: str, *, private: bool = False, **commit: Any) -> str:
     """Upload the files of a folder to the hub; return ``"hf://user/name"``."""
     repository = _repository(repository.removeprefix(_PREFIX))
     hub = _import_hub()
     hub.create_repo(repo_id=repository, private=private, exist_ok=True)
-    hub.upload_folder(
-        repo_id=repository,
-        folder_path=folder,
-        revision=revision,
-        commit_message=commit_message,
-    )
+    hub.upload_folder(repo_id=repository, folder_path=folder, **commit)
     return _PREFIX + repository
 
 
