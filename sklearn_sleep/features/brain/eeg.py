@@ -307,10 +307,10 @@ class EEGFeatures(FeatureTransformer):
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
+        super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.signals = signals
         self.events = events
         self.features = features
-        super().__init__(n_jobs=n_jobs, verbose=verbose)
 
     @property
     def feature_names(self) -> Sequence[str]:
