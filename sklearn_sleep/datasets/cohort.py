@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from sklearn_sleep.datasets.demographics import Demographics, add_demographics
-from sklearn_sleep.datasets.nights import NightFiles, Problem, load_nights
+from sklearn_sleep.datasets.layout import Layout
+from sklearn_sleep.datasets.nights import NightFiles, Problem, as_table, load_nights
 from sklearn_sleep.exceptions import CohortWarning
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
-__all__ = ["Cohort"]
+__all__ = ["Cohort", "FolderPath", "night_key"]
 
+FolderPath = str | os.PathLike[str]
 # Files that come with any download and hold no night.
 _NEVER_NIGHTS = (
     r"/\..*",
@@ -31,7 +33,7 @@ _NAMED_AT_ONCE = 5  # files that one warning names
 
 @dataclass(frozen=True)
 class Cohort:
-    r"""A public dataset: its layout, ids, annotations and rules.
+    r"""A dataset: where its files lie, what its channels are called, and who is in it.
 
     Files are told by their paths below the cohort's folder, with the folder's own name in front:
     ``shhs/polysomnography/edfs/shhs1/shhs1-200001.edf``. Patterns are regular expressions that
@@ -49,8 +51,8 @@ class Cohort:
         Patterns of annotations with the same groups; the first one that a night has is read.
     description : str
         What the cohort is, how to get it and what to cite.
-    subject : str, default="{dataset}-{subject}"
-        How groups make the person's identifier.
+    subject : str or callable, default="{dataset}-{subject}"
+        How groups make the person's identifier, or a function of the recording's path.
     other : tuple of str, default=()
         Patterns of files that are known and hold neither.
     wrong_stages : str, default=""
@@ -60,6 +62,12 @@ class Cohort:
     resample_epochs : {"warn", "majority", "error"}, default="warn"
         As in `read_hypnogram`: ``"majority"`` for cohorts whose epochs are known to be off the
         30-second grid.
+    channels : mapping of str to tuple of str, default={}
+        Channel labels that mean something in this cohort only, by signal, the most wanted first;
+        ``"A-B"`` is the channel of that name or the difference of two. `EDFReader` knows those of
+        the public cohorts, and takes others as ``channels={cohort.name: cohort.channels}``.
+    layout : Layout, optional
+        How `make_cohort` writes a synthetic one.
 
     Examples
     --------
@@ -77,15 +85,18 @@ class Cohort:
     recording: str
     annotations: tuple[str, ...]
     description: str
-    subject: str = "{dataset}-{subject}"
+    subject: str | Callable[[Path], str] = "{dataset}-{subject}"
     other: tuple[str, ...] = ()
     wrong_stages: str = ""
     demographics: tuple[Demographics, ...] = ()
     resample_epochs: ResampleEpochs = "warn"
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    layout: Layout | None = None
 
+    # The ``load_`` functions take their documentation from here (`loaders.document_loader`).
     def load(
         self,
-        folder: str | os.PathLike[str],
+        folder: FolderPath,
         *,
         visits: Sequence[str | int] | None = None,
         wake_minutes: float | None = None,
@@ -99,8 +110,8 @@ class Cohort:
         ----------
         folder : path
             The folder that the provider's download gives.
-        visits : sequence of str or int, optional
-            Which visits to load; all of them by default.
+        visits : sequence of str, optional
+            Which of a person's nights to load; all of them by default.
         wake_minutes : float, optional
             Rows of wake longer before the first and after the last epoch of sleep are left out.
         return_X_y_groups : bool, default=False
@@ -113,7 +124,25 @@ class Cohort:
         Returns
         -------
         Bunch or tuple
-            See `load_shhs`.
+            X : DataFrame
+                A row per scored epoch: ``recording`` (categorical: the path), ``epoch`` (int32),
+                ``subject``, ``dataset`` (categorical) and ``scored_epochs``, the number of rows
+                that the recording has.
+            y : ndarray of int64, shape (n_rows,)
+                AASM stages (W 0, N1 1, N2 2, N3 3, R 4).
+            groups : Series (categorical), shape (n_rows,)
+                The subject, so that all nights of a person fall in one fold.
+            recordings : DataFrame
+                A row per night: ``path``, ``annotation``, ``dataset``, ``subject``, ``visit``,
+                ``start``, ``duration`` (s), ``signals`` (canonical names of those there),
+                ``n_epochs``, ``scored_epochs``, and ``age`` (years), ``sex`` (F or M) and ``bmi``
+                (kg/m²) where the cohort's tables or headers tell them.
+            problems : DataFrame
+                What was warned of: ``path`` and ``problem``.
+            DESCR : str
+                What the cohort is, how to get it and what to cite.
+
+            A Bunch holds all of them, a tuple the first three.
 
         Raises
         ------
@@ -134,48 +163,44 @@ class Cohort:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise FileNotFoundError(
-                f"{folder} is not a folder. Give the folder that the download of {self.name} made."
-            )
+            raise FileNotFoundError(f"{folder} is not a folder. Give the folder {self._source}.")
         nights, problems = self.find(folder)
         nights = _of_visits(nights, visits, folder)
         _warn_of(problems)
         loaded = load_nights(
             nights,
-            dataset=self.name,
+            with_dataset=bool(self.name),
             resample_epochs=self.resample_epochs,
             wake_minutes=wake_minutes,
             n_jobs=n_jobs,
             verbose=verbose,
         )
         if not len(loaded.recordings):
-            raise ValueError(
-                f"{folder} holds no night of {self.name} with a hypnogram. Recordings are looked "
-                f"for as …/{self.recording}, annotations as …/{self.annotations[0]}."
-            )
+            raise ValueError(f"{folder} holds no {self._wanted}")
         if return_X_y_groups:
             return loaded.X, loaded.y, loaded.groups
-        loaded.recordings = add_demographics(loaded.recordings, self.demographics, folder)
-        found = pd.DataFrame([(p.path, p.message) for p in problems], columns=["path", "problem"])
-        loaded.problems = pd.concat([found, loaded.problems], ignore_index=True)
-        loaded.DESCR = self.description
+        if self.name:
+            loaded.recordings = add_demographics(loaded.recordings, self.demographics, folder)
+            loaded.problems = pd.concat([as_table(problems), loaded.problems], ignore_index=True)
+            loaded.DESCR = self.description
         return loaded
 
+    @property
+    def _source(self) -> str:
+        return f"that the download of {self.name} made"
+
+    @property
+    def _wanted(self) -> str:
+        return (
+            f"night of {self.name} with a hypnogram. Recordings are looked "
+            f"for as …/{self.recording}, annotations as …/{self.annotations[0]}."
+        )
+
     def find(self, folder: Path) -> tuple[list[NightFiles], list[Problem]]:
-        """Find the nights of a folder.
+        """Return the nights of a folder in the order of their paths, and what is wrong with others.
 
-        Parameters
-        ----------
-        folder : Path
-            Searched with its subfolders.
-
-        Returns
-        -------
-        nights : list of NightFiles
-            In the order of the paths.
-        problems : list of Problem
-            Files of no known name, annotations without a recording, nights that are there twice,
-            and nights whose stages are known to be wrong.
+        Problems are files of no known name, annotations without a recording, nights that are there
+        twice, and nights whose stages are known to be wrong.
         """
         recordings: dict[tuple[str, ...], tuple[Path, re.Match[str]]] = {}
         annotations: dict[tuple[str, ...], dict[int, Path]] = {}
@@ -184,17 +209,14 @@ class Cohort:
         def report(path: Path, what: str) -> None:
             problems.append(Problem(str(path), f"{path} {what}", CohortWarning))
 
-        for path, name in _files(folder):
-            match = _match(self.recording, name)
-            if match:
-                first, _ = recordings.setdefault(_key(match), (path, match))
-                if first != path:
-                    report(path, f"is the same night as {first} and is left out.")
-            elif found := self._match_annotation(name):
-                rank, key = found
-                annotations.setdefault(key, {}).setdefault(rank, path)
-            elif not any(_match(pattern, name) for pattern in (*self.other, *_NEVER_NIGHTS)):
+        for path, rank, match in self.files(folder):
+            if match is None:
                 report(path, f"is not a file of {self.name} that is known; it is left out.")
+            elif rank >= 0:
+                annotations.setdefault(night_key(match), {}).setdefault(rank, path)
+            elif recordings.setdefault(night_key(match), (path, match))[0] != path:
+                first, _ = recordings[night_key(match)]
+                report(path, f"is the same night as {first} and is left out.")
         for key, ranked in annotations.items():
             if key not in recordings:
                 report(ranked[min(ranked)], "has no recording and is left out.")
@@ -205,52 +227,50 @@ class Cohort:
                 report(path, why)
                 continue
             ranked = annotations.get(key, {})
-            nights.append(self._night(path, ranked[min(ranked)] if ranked else None, match))
+            nights.append(self.night(path, ranked[min(ranked)] if ranked else None, match))
         return nights, problems
 
-    def _match_annotation(self, name: str) -> tuple[int, tuple[str, ...]] | None:
-        """Return the rank of the pattern that a path matches, and the night's key."""
-        for rank, pattern in enumerate(self.annotations):
-            match = _match(pattern, name)
-            if match:
-                return rank, _key(match)
-        return None
+    def files(self, folder: Path) -> Iterator[tuple[Path, int, re.Match[str] | None]]:
+        """Yield recordings (-1), annotations (rank of their pattern) and unknown files (no match).
 
-    def _night(self, path: Path, annotation: Path | None, match: re.Match[str]) -> NightFiles:
+        Other files are passed over.
+        """
+        root = folder.resolve().name
+        ranked = [(-1, self.recording), *enumerate(self.annotations)]
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = f"{root}/{path.relative_to(folder).as_posix()}"
+            for rank, pattern in ranked:
+                if match := _match(pattern, name):
+                    yield path, rank, match
+                    break
+            else:
+                if not any(_match(pattern, name) for pattern in (*self.other, *_NEVER_NIGHTS)):
+                    yield path, len(self.annotations), None
+
+    def night(self, path: Path, annotation: Path | None, match: re.Match[str]) -> NightFiles:
+        """Return the files of a night whose recording is matched, and whose night it is."""
         groups = {name: value or "" for name, value in match.groupdict().items()}
-        subject = self.subject.format(dataset=self.name, **groups).casefold()
-        subject = subject.replace("--", "-")  # a group that is not there
+        if callable(self.subject):
+            subject = self.subject(path)
+        else:
+            subject = self.subject.format(dataset=self.name, **groups).casefold()
+            subject = subject.replace("--", "-")  # a group that is not there
         visit = groups.get("visit", "") or "1"
-        return NightFiles(path, annotation, subject, visit.casefold())
+        return NightFiles(
+            path, annotation, subject, visit.casefold(), self.name, dict(self.channels)
+        )
 
     def with_annotations(self, *patterns: str) -> Cohort:
-        """Return the cohort with other annotations: those of another scorer.
-
-        Parameters
-        ----------
-        *patterns : str
-            As `annotations`.
-
-        Returns
-        -------
-        Cohort
-        """
+        """Return the cohort with other annotations: those of another scorer."""
         return replace(self, annotations=patterns)
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files below a folder, with the folder's name before the path below it."""
-    root = folder.resolve().name
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield path, f"{root}/{path.relative_to(folder).as_posix()}"
 
 
 def _match(pattern: str, name: str) -> re.Match[str] | None:
     return re.search(rf"(?:{pattern})\Z", name, re.IGNORECASE)
 
 
-def _key(match: re.Match[str]) -> tuple[str, ...]:
+def night_key(match: re.Match[str]) -> tuple[str, ...]:
+    """Return which night a file belongs to."""
     return tuple(
         f"{name}={(value or '').casefold()}" for name, value in sorted(match.groupdict().items())
     )

@@ -19,20 +19,18 @@ _PATIENT = re.compile(r"\S+ (?P<sex>[FMX]) \S+(?: (?:fe)?male_(?P<age>\d{1,3})yr
 
 @dataclass(frozen=True)
 class Demographics:
-    """A table of a cohort, and which of its columns tell what.
+    """A CSV table of a cohort, and which of its columns tell what.
 
     Columns are looked for whatever their case, the first one of several that is there.
 
     Parameters
     ----------
     file : str
-        Regular expression for the name of the file, a CSV.
-    subject : str
-        Column of the person's number.
-    visit : str, default=""
-        Column of the visit; empty if the file is about `of_visit`.
+        Regular expression for the name of the file.
+    subject, visit : str
+        Columns of the person's number and of the visit.
     of_visit : str, default=""
-        The visit that the file is about; empty if it holds for all.
+        The visit that a file without such a column is about; empty if it holds for all.
     age, sex, bmi : tuple of str, default=()
         Columns of the age in years, the sex, and the body mass index in kg/m².
     sexes : mapping of str to {"F", "M"}, default={}
@@ -49,23 +47,7 @@ class Demographics:
     sexes: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Read a table.
-
-        Parameters
-        ----------
-        path : Path
-            The CSV file.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``person`` (number without leading zeros), ``visit``, ``age``, ``sex``, ``bmi``.
-
-        Raises
-        ------
-        ValueError
-            If the column of the person's number, or of the visit, is not there.
-        """
+        """Return ``person`` (number without leading zeros), ``visit``, age, sex and ``bmi``."""
         table = pd.read_csv(path, dtype=str, encoding="latin-1")
         table.columns = [column.strip().casefold() for column in table.columns]
         for column in filter(None, (self.subject, self.visit)):
@@ -87,20 +69,9 @@ class Demographics:
 def add_demographics(
     recordings: pd.DataFrame, tables: Sequence[Demographics], folder: Path
 ) -> pd.DataFrame:
-    """Return a table of nights with ``age``, ``sex`` and ``bmi``, missing where they are not known.
+    """Return nights with ``age``, ``sex`` and ``bmi``, missing where they are not known.
 
-    Parameters
-    ----------
-    recordings : DataFrame
-        A row per night with ``subject``, ``visit`` and ``patient``, which is taken out.
-    tables : sequence of Demographics
-        The cohort's tables; what the first of them tells is not overwritten.
-    folder : Path
-        Where they are looked for.
-
-    Returns
-    -------
-    DataFrame
+    ``patient`` is taken out. What the first of the tables tells is not overwritten.
     """
     recordings = recordings.copy()
     header = recordings.pop("patient").fillna("").str.strip().str.extract(_PATIENT)

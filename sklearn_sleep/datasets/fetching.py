@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
-
+from sklearn_sleep.core.optional_dependencies import import_optional
+from sklearn_sleep.core.parallel import run_parallel
+from sklearn_sleep.datasets.cohort import FolderPath
 from sklearn_sleep.datasets.cohorts.sleep_edf import load_sleep_edf
 
 __all__ = ["fetch_sleep_edf"]
@@ -23,7 +22,7 @@ _SUBJECT = re.compile(r"(?:SC4|ST7)(\d{2})")
 
 
 def fetch_sleep_edf(
-    folder: str | os.PathLike[str],
+    folder: FolderPath,
     *,
     studies: Sequence[str] = ("cassette", "telemetry"),
     subjects: Sequence[int] | None = None,
@@ -48,12 +47,10 @@ def fetch_sleep_edf(
     subjects : sequence of int, optional
         Numbers of the subjects, 0 to 82 in the first and 1 to 24 in the second study; all of them
         by default.
-    wake_minutes : float or None, default=30.0
-        As in `load_sleep_edf`.
     base_url : str
         Where the files lie: PhysioNet or a mirror of it.
-    return_X_y_groups : bool, default=False
-        Return ``(X, y, groups)`` instead of a Bunch.
+    wake_minutes, return_X_y_groups
+        As in `load_sleep_edf`.
     n_jobs : int, optional
         Files that are downloaded, and nights that are loaded, at the same time.
     verbose : bool, default=False
@@ -86,12 +83,15 @@ def fetch_sleep_edf(
     """
     registry = _choose(_read_registry(), studies, subjects)
     folder = Path(folder)
-    downloads = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator_unordered")(
-        delayed(_download)(base_url.rstrip("/") + "/", name, checksum, folder)
-        for name, checksum in registry.items()
-    )
-    for _ in tqdm(
-        downloads, desc="Sleep-EDF", total=len(registry), unit="file", disable=not verbose
+    for _ in run_parallel(
+        _download,
+        [(base_url.rstrip("/") + "/", name, sha1, folder) for name, sha1 in registry.items()],
+        description="Sleep-EDF",
+        n_jobs=n_jobs,
+        verbose=verbose,
+        unit="file",
+        prefer="threads",
+        return_as="generator_unordered",
     ):
         pass
     return load_sleep_edf(
@@ -136,7 +136,8 @@ def _number(name: str) -> int:
 
 
 def _download(base_url: str, name: str, checksum: str, folder: Path) -> None:
-    pooch = _import_pooch()
+    pooch = import_optional("pooch", extra="fetch", purpose="Downloading")
+    pooch.get_logger().setLevel("WARNING")  # the progress bar tells enough
     target = folder / name
     # pooch downloads beside the file, compares, and only then gives it its name.
     pooch.retrieve(
@@ -146,14 +147,3 @@ def _download(base_url: str, name: str, checksum: str, folder: Path) -> None:
         path=target.parent,
         downloader=pooch.HTTPDownloader(timeout=60),
     )
-
-
-def _import_pooch() -> Any:
-    try:
-        import pooch  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ImportError(
-            "Downloading needs pooch. Install it: pip install 'sklearn_sleep[fetch]'."
-        ) from error
-    pooch.get_logger().setLevel("WARNING")  # the progress bar tells enough
-    return pooch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,13 +11,14 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 from sklearn.utils import Bunch
 
-from sklearn_sleep.datasets.cohorts import COHORTS
+from sklearn_sleep.datasets.cohort import FolderPath
+from sklearn_sleep.datasets.registry import COHORTS
 
 __all__ = ["load_cohorts"]
 
 
 def load_cohorts(
-    cohorts: Mapping[str, str | os.PathLike[str] | Bunch] | Sequence[Bunch],
+    cohorts: Mapping[str, FolderPath | Bunch] | Sequence[Bunch],
     *,
     return_X_y_groups: bool = False,
     n_jobs: int | None = None,
@@ -29,14 +29,10 @@ def load_cohorts(
     Parameters
     ----------
     cohorts : mapping of str to path or Bunch, or sequence of Bunch
-        The folder of each cohort by its name (``shhs mesa wsc chat cfs ccshs mros isruc mass
-        sleep_edf``), or what a ``load_`` function has returned for it.
-    return_X_y_groups : bool, default=False
-        Return ``(X, y, groups)`` instead of a Bunch.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
+        The folder of each cohort by its name (``ccshs cfs chat isruc mass mesa mros shhs
+        sleep_edf wsc``), or what a ``load_`` function has returned for it.
+    return_X_y_groups, n_jobs, verbose
+        As in `load_shhs`.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,65 +11,49 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
 from sklearn_sleep.core.captured_warnings import capture_warnings
 from sklearn_sleep.core.epochs import make_epoch_table
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, count_epochs
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
-from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
 from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
-from sklearn_sleep.io.edf.source import dataset_from_path, find_channels
+from sklearn_sleep.io.edf.source import find_channels
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
-__all__ = ["NightFiles", "Problem", "as_bunch", "load_nights"]
+__all__ = ["NightFiles", "Problem", "as_table", "load_nights"]
 
 StageArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class NightFiles:
-    """The files of a night, and whose it is.
-
-    Parameters
-    ----------
-    recording : Path
-        EDF or BDF file.
-    annotation : Path or None
-        File of the hypnogram.
-    subject : str
-        The person, the same on all visits.
-    visit : str, default=""
-        Which of the person's nights it is.
-    """
+    """The files of a night, whose it is, and the labels by signal that its dataset has."""
 
     recording: Path
     annotation: Path | None
     subject: str
     visit: str = ""
+    dataset: str = ""
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be in a file.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    message : str
-        What is wrong, and what was done.
-    category : type
-        The warning that says so.
-    """
+    """Something that is not as it should be in a file, what was done, and which warning says so."""
 
     path: str
     message: str
     category: type[Warning]
+
+
+def as_table(problems: Sequence[Problem]) -> pd.DataFrame:
+    """Return a row for each problem: ``path`` and ``problem``."""
+    rows = [(problem.path, problem.message) for problem in problems]
+    return pd.DataFrame(rows, columns=["path", "problem"])
 
 
 @dataclass
@@ -84,85 +68,34 @@ class _Loaded:
 def load_nights(
     nights: Sequence[NightFiles],
     *,
-    dataset: str = "",
+    with_dataset: bool = False,
     resample_epochs: ResampleEpochs = "warn",
     wake_minutes: float | None = None,
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Any:
-    """Load recordings and their annotations; only headers and annotations are read.
+    """Return the Bunch of `Cohort.load`, without what is known of the people, of these nights.
 
-    Parameters
-    ----------
-    nights : sequence of NightFiles
-        The nights.
-    dataset : str, default=""
-        Name of the cohort; X has a column of it, unless it is empty.
-    resample_epochs : {"warn", "majority", "error"}, default="warn"
-        As in `read_hypnogram`.
-    wake_minutes : float, optional
-        Rows of wake longer before the first and after the last epoch of sleep are left out.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
-
-    Returns
-    -------
-    Bunch
-        ``X``, ``y``, ``groups``, ``recordings`` and ``problems``, as `load_cohort` gives them.
-
-    Warns
-    -----
-    EDFWarning, HypnogramWarning
-        If a night cannot be read; it is left out.
+    Only headers and annotations are read. A night that cannot be read is warned of and left out.
     """
-    loading = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_load_night)(files, dataset, resample_epochs, wake_minutes) for files in nights
-    )
     loaded: list[_Loaded] = []
-    progress = tqdm(
-        loading, desc="Loading nights", total=len(nights), unit="night", disable=not verbose
-    )
-    for night in progress:
+    for night in run_parallel(
+        _load_night,
+        [(files, resample_epochs, wake_minutes) for files in nights],
+        description="Loading nights",
+        n_jobs=n_jobs,
+        verbose=verbose,
+    ):
         for problem in night.problems:
-            warnings.warn(problem.message, problem.category, stacklevel=3)
+            warnings.warn(problem.message, problem.category, stacklevel=4)
         loaded.append(night)
-    kept = [night for night in loaded if night.stages is not None]
-    problems = [problem for night in loaded for problem in night.problems]
     columns = [
         *("path", "annotation", "dataset", "subject", "visit", "start", "duration"),
         *("signals", "n_epochs", "scored_epochs", "patient"),
     ]
-    recordings = pd.DataFrame([night.row for night in kept], columns=columns)
-    stages = [night.stages for night in kept if night.stages is not None]
-    return as_bunch(recordings, stages, problems, with_dataset=bool(dataset))
-
-
-def as_bunch(
-    recordings: pd.DataFrame,
-    stages: Sequence[StageArray],
-    problems: Sequence[Problem],
-    *,
-    with_dataset: bool,
-) -> Any:
-    """Return nights as (X, y, groups) and what is known of them.
-
-    Parameters
-    ----------
-    recordings : DataFrame
-        A row per night: ``path``, ``subject``, ``dataset`` and others.
-    stages : sequence of ndarray of int
-        `Stage` of each epoch of each night; only scored epochs become rows.
-    problems : sequence of Problem
-        What was wrong.
-    with_dataset : bool
-        Whether X has a column ``dataset``.
-
-    Returns
-    -------
-    Bunch
-    """
+    rows = [night.row for night in loaded if night.stages is not None]
+    recordings = pd.DataFrame(rows, columns=columns)
+    stages = [night.stages for night in loaded if night.stages is not None]
     scored = [np.flatnonzero(hypnogram != Stage.UNSCORED) for hypnogram in stages]
     X = make_epoch_table(list(recordings["path"]), scored)
     codes = X["recording"].cat.codes.to_numpy()
@@ -172,30 +105,27 @@ def as_bunch(
     counts = recordings["scored_epochs"].to_numpy(dtype=np.int64)
     X["scored_epochs"] = counts.astype(np.min_scalar_type(-int(counts.max(initial=1)) - 1))[codes]
     labels = [hypnogram[rows] for hypnogram, rows in zip(stages, scored, strict=True)]
-    found = pd.DataFrame(
-        [(problem.path, problem.message) for problem in problems], columns=["path", "problem"]
-    )
     return Bunch(
         X=X,
         y=np.concatenate([np.empty(0, np.int64), *labels]),
         groups=X["subject"],
         recordings=recordings,
-        problems=found,
+        problems=as_table([problem for night in loaded for problem in night.problems]),
     )
 
 
 def _load_night(
-    files: NightFiles, dataset: str, resample_epochs: ResampleEpochs, wake_minutes: float | None
+    files: NightFiles, resample_epochs: ResampleEpochs, wake_minutes: float | None
 ) -> _Loaded:
     """Load a night, and hand on what is warned of as data: this may be another process."""
-    loaded, heard = capture_warnings(_read_night, files, dataset, resample_epochs, wake_minutes)
+    loaded, heard = capture_warnings(_read_night, files, resample_epochs, wake_minutes)
     path = str(files.recording)
     loaded.problems[:0] = [Problem(path, text, category) for category, text in heard]
     return loaded
 
 
 def _read_night(
-    files: NightFiles, dataset: str, resample_epochs: ResampleEpochs, wake_minutes: float | None
+    files: NightFiles, resample_epochs: ResampleEpochs, wake_minutes: float | None
 ) -> _Loaded:
     path = str(files.recording)
 
@@ -210,8 +140,8 @@ def _read_night(
         return leave_out(f"{error}. The night is left out.", EDFWarning)
     n_epochs = count_epochs(header.duration)
     if n_epochs == 0:
-        msg = f"{path} is shorter than an epoch ({EPOCH_DURATION:g} s) and is left out."
-        return leave_out(msg, EDFWarning)
+        why = f"{path} is shorter than an epoch ({EPOCH_DURATION:g} s) and is left out."
+        return leave_out(why, EDFWarning)
     try:
         hypnogram = read_hypnogram(
             files.annotation,
@@ -225,13 +155,12 @@ def _read_night(
         hypnogram = _trim_wake(hypnogram, wake_minutes)
     n_scored = int((hypnogram != Stage.UNSCORED).sum())
     if not n_scored:
-        msg = f"{files.annotation} scores none of the epochs of {path}, which is left out."
-        return leave_out(msg, HypnogramWarning)
-    dataset = dataset or dataset_from_path(path)
+        why = f"{files.annotation} scores none of the epochs of {path}, which is left out."
+        return leave_out(why, HypnogramWarning)
     row = {
         "path": path,
         "annotation": str(files.annotation),
-        "dataset": dataset,
+        "dataset": files.dataset,
         "subject": files.subject,
         "visit": files.visit,
         "start": header.start,
@@ -239,13 +168,12 @@ def _read_night(
         "n_epochs": n_epochs,
         "scored_epochs": n_scored,
         "patient": header.patient,
-        "signals": _signals_there(header, dataset),
+        "signals": _signals_there(header, files.channels),
     }
     return _Loaded(row, hypnogram)
 
 
-def _signals_there(header: EDFHeader, dataset: str) -> tuple[str, ...]:
-    chosen = COHORT_CHANNELS.get(dataset, {})
+def _signals_there(header: EDFHeader, chosen: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(
         name
         for name, definition in SIGNALS.items()

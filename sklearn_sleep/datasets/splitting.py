@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import Bunch
 
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.exceptions import CohortWarning, SharedSubjectWarning
 
 __all__ = ["LeaveOneCohortOut", "split_subjects"]
@@ -41,19 +42,7 @@ class LeaveOneCohortOut(BaseCrossValidator):
     """
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of cohorts.
-
-        Parameters
-        ----------
-        X : DataFrame or Epochs
-            With a column ``dataset``.
-        y, groups : object
-            Ignored.
-
-        Returns
-        -------
-        int
-        """
+        """Return the number of cohorts that the column ``dataset`` of X names."""
         return _datasets(X).nunique()
 
     def _iter_test_masks(
@@ -194,7 +183,7 @@ def _look_up(nights: pd.DataFrame, id_lists: Mapping[str, IdList]) -> npt.NDArra
     part = stems.map(part_of).fillna(subjects.map(part_of))
     absent = sorted(set(part_of) - set(stems) - set(subjects))
     if absent:
-        named = ", ".join(absent[:_NAMED_AT_ONCE]) + (", …" if len(absent) > _NAMED_AT_ONCE else "")
+        named = list_names(absent, _NAMED_AT_ONCE)
         msg = f"id_lists names {len(absent)} nights that X does not have: {named}."
         warnings.warn(msg, CohortWarning, stacklevel=3)
     return part.fillna("").to_numpy(dtype=str)
@@ -223,7 +212,7 @@ def _without_shared(
     if not earlier.any():
         return part
     shared = np.unique(subjects[earlier])
-    named = ", ".join(shared[:_NAMED_AT_ONCE]) + (", …" if len(shared) > _NAMED_AT_ONCE else "")
+    named = list_names(list(shared), _NAMED_AT_ONCE)
     msg = (
         f"{len(shared)} subjects are in two parts of the split ({named}), so that a model is "
         "tested on people it has learned from. on_shared_subject='drop' keeps them in the later "

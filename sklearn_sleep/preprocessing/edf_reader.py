@@ -16,9 +16,9 @@ from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import Recording, RecordingSource
 from sklearn_sleep.core.signals import UNITS, SignalDefinition, conversion_factor, signal_definition
+from sklearn_sleep.datasets.registry import channel_labels, dataset_from_path
 from sklearn_sleep.exceptions import EDFError, EDFWarning
-from sklearn_sleep.io.cohort_channels import COHORT_CHANNELS
-from sklearn_sleep.io.edf.source import EmptySource, dataset_from_path, open_edf
+from sklearn_sleep.io.edf.source import EmptySource, open_edf
 from sklearn_sleep.io.epoch_tables import as_epoch_table
 from sklearn_sleep.preprocessing.base import EpochsTransformer
 
@@ -177,7 +177,7 @@ class EDFReader(EpochsTransformer):
     def _labels_in(self, dataset: str) -> dict[str, Any]:
         """Return the labels by signal that go before the aliases in recordings of a dataset."""
         own = self.channels or {}
-        return {**COHORT_CHANNELS.get(dataset, {}), **own, **(own.get(dataset) or {})}
+        return {**channel_labels(dataset), **own, **(own.get(dataset) or {})}
 
     def _open(
         self,

@@ -12,25 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch
-from tqdm import tqdm
 
-from sklearn_sleep.datasets.cohorts import COHORTS
+from sklearn_sleep.core.parallel import run_parallel
+from sklearn_sleep.datasets.cohort import Cohort
+from sklearn_sleep.datasets.layout import Layout, Site
 from sklearn_sleep.datasets.nights import NightFiles, load_nights
+from sklearn_sleep.datasets.registry import (
+    COHORTS,
+    channel_labels,
+    dataset_from_path,
+    find_cohort,
+)
 from sklearn_sleep.exceptions import CohortWarning, EDFWarning, HypnogramWarning
 from sklearn_sleep.simulation.body.subject import draw_subject
 from sklearn_sleep.simulation.night import record_channel, simulate_body, truth_arrays
 from sklearn_sleep.simulation.recorder.artefacts import Artefact
-from sklearn_sleep.simulation.recorder.files import SyntheticNight, write_night
-from sklearn_sleep.simulation.recorder.layouts import LAYOUTS, CohortLayout
-from sklearn_sleep.simulation.recorder.manifest import claim_folder
-from sklearn_sleep.simulation.recorder.sites import SITES, Site
+from sklearn_sleep.simulation.recorder.files import SyntheticNight, claim_folder, write_night
+from sklearn_sleep.simulation.recorder.sites import SITES, layout_of_sites
 
 __all__ = ["make_cohort"]
 
 GENERATOR_VERSION = 2  # raise it whenever the same parameters begin to give other files
-FIRST_NUMBER = 100_001
 HOURS_RANGE = (0.5, 24.0)
 YEARS_BETWEEN_VISITS = 5
 # Spread and noise at difficulty 1, as a part of what the modules' constants say. With the whole of
@@ -46,7 +49,7 @@ def make_cohort(
     n_subjects: int = 12,
     hours: float = 2.0,
     sites: Sequence[Site | str] | None = None,
-    layout: str | None = None,
+    layout: str | Cohort | None = None,
     second_visit_probability: float = 0.25,
     difficulty: float = 1.0,
     random_state: int = 0,
@@ -84,13 +87,14 @@ def make_cohort(
         cycles are shortened in proportion, so that every night has all stages.
     sites : sequence of Site or str, optional
         Sites, or names of `SITES`; by default all four.
-    layout : str, optional
-        Name of a public cohort (``shhs mesa wsc chat cfs ccshs mros isruc mass sleep_edf``), whose
-        folders, file names, channels, rates, units, annotation formats and known defects the
-        cohort is to have, so that its ``load_`` function reads it: headers without a scale and
-        misspelt labels in CHAT, two recorders and logs with power failures in WSC, second visits
-        with other rates in SHHS, pages of 20 s in MASS, two scorers and four ways of naming
-        channels in ISRUC, recordings far longer than the night in Sleep-EDF. Instead of `sites`.
+    layout : str or Cohort, optional
+        A public cohort (``ccshs cfs chat isruc mass mesa mros shhs sleep_edf wsc``), or one of your
+        own with a `layout`, whose folders, file names, channels, rates, units, annotation formats
+        and known defects the cohort is to have, so that its ``load_`` function reads it: headers
+        without a scale and misspelt labels in CHAT, two recorders and logs with power failures in
+        WSC, second visits with other rates in SHHS, pages of 20 s in MASS, two scorers and four
+        ways of naming channels in ISRUC, recordings far longer than the night in Sleep-EDF. Instead
+        of `sites`.
     second_visit_probability : float, default=0.25
         Probability that a subject comes back for a second night, where the layout knows one.
     difficulty : float, default=1.0
@@ -141,56 +145,49 @@ def make_cohort(
     """
     _check_parameters(n_subjects, hours, second_visit_probability, difficulty, random_state)
     folder = Path(folder)
-    chosen = _resolve_sites(sites) if layout is None else _sites_of_layout(layout, sites)
-    nights = []
-    for index in range(n_subjects):
-        visits = _visits(random_state, index, second_visit_probability)
-        if layout is None:
-            site = chosen[index % len(chosen)].name
-            nights += [SyntheticNight(folder, site, FIRST_NUMBER + index, v) for v in visits]
-        else:
-            nights += _nights_of_layout(folder, LAYOUTS[layout], index, visits)
+    cohort = None if layout is None else find_cohort(layout, "layout")
+    plan = _layout_of(cohort, sites) if cohort else layout_of_sites(_resolve_sites(sites))
+    nights = [
+        SyntheticNight(folder, plan.first_number + index, visit, plan)
+        for index in range(n_subjects)
+        for visit in _visits(random_state, index, second_visit_probability)
+        if visit <= len(plan.people[index % len(plan.people)][1])
+    ]
+    all_sites = {visit.site.name: visit.site for _, visits in plan.people for visit in visits}
     parameters: dict[str, Any] = {
         "generator_version": GENERATOR_VERSION,
-        "layout": layout,
+        "layout": cohort and cohort.name,
         "n_subjects": int(n_subjects),
         "hours": float(hours),
-        "sites": [asdict(site) for site in chosen],
+        "sites": [asdict(site) for site in all_sites.values()],
         "second_visit_probability": float(second_visit_probability),
         "difficulty": float(difficulty),
         "random_state": int(random_state),
     }
-    claim_folder(folder, parameters, nights, overwrite=overwrite)
-    by_name = {site.name: site for site in chosen}
+    known = [*COHORTS.values(), *([cohort] if cohort else [])]
+    layouts = {one.name: one.layout for one in known if one.layout}
+    claim_folder(folder, parameters, nights, overwrite=overwrite, layouts=layouts)
+    spread = SPREAD_AT_DEFAULT_DIFFICULTY * difficulty
     missing = [night for night in nights if not night.is_complete()]
-    made = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_make_night)(
-            night,
-            night.files.site or by_name[night.site],
-            float(hours),
-            SPREAD_AT_DEFAULT_DIFFICULTY * difficulty,
-            int(random_state),
-        )
-        for night in missing
-    )
-    for _ in tqdm(made, total=len(missing), desc="Synthetic nights", disable=not verbose):
+    for _ in run_parallel(
+        _make_night,
+        [(night, float(hours), spread, int(random_state)) for night in missing],
+        description="Synthetic nights",
+        n_jobs=n_jobs,
+        verbose=verbose,
+    ):
         pass
-    if layout is None:
-        cohort = load_nights(
-            [
-                NightFiles(night.recording, night.annotations, night.subject, str(night.visit))
-                for night in nights
-            ]
-        )
+    if cohort is None:
+        made = load_nights([_night_files(night) for night in nights])
     else:
         with warnings.catch_warnings():
             # Of the layout's own defects.
             for category in (CohortWarning, HypnogramWarning, EDFWarning):
                 warnings.simplefilter("ignore", category)
-            cohort = COHORTS[layout].load(folder)
+            made = cohort.load(folder)
     if return_X_y_groups:
-        return cohort.X, cohort.y, cohort.groups
-    return Bunch(**cohort, nights=nights)
+        return made.X, made.y, made.groups
+    return Bunch(**made, nights=nights)
 
 
 def _check_parameters(
@@ -236,29 +233,18 @@ def _resolve_sites(sites: Sequence[Site | str] | None) -> tuple[Site, ...]:
     return tuple(resolved)
 
 
-def _sites_of_layout(layout: str, sites: Sequence[Site | str] | None) -> tuple[Site, ...]:
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout={layout!r} is not known; use one of {', '.join(LAYOUTS)}.")
+def _layout_of(cohort: Cohort, sites: Sequence[Site | str] | None) -> Layout:
     if sites is not None:
         raise ValueError("Give sites or a layout, which has its own sites, not both.")
-    found = {
-        visit.site.name: visit.site
-        for _, visits in LAYOUTS[layout].branches
-        for visit in visits
-        if visit.site
-    }
-    return tuple(found.values())
+    if cohort.layout is None:
+        raise ValueError(f"The cohort {cohort.name!r} has no layout, by which to write it.")
+    return cohort.layout
 
 
-def _nights_of_layout(
-    folder: Path, layout: CohortLayout, index: int, visits: Sequence[int]
-) -> list[SyntheticNight]:
-    _, known = layout.branches[index % len(layout.branches)]
-    return [
-        SyntheticNight(folder, site.name, layout.first_number + index, visit, layout.name)
-        for visit in visits[: len(known)]
-        if (site := known[visit - 1].site)
-    ]
+def _night_files(night: SyntheticNight) -> NightFiles:
+    dataset = dataset_from_path(night.recording)
+    files = night.recording, night.annotations, night.subject, str(night.visit)
+    return NightFiles(*files, dataset, channel_labels(dataset))
 
 
 def _seed(random_state: int, index: int, part: int) -> np.random.SeedSequence:
@@ -271,11 +257,9 @@ def _visits(random_state: int, index: int, second_visit_probability: float) -> t
     return (1, 2) if draw < second_visit_probability else (1,)
 
 
-def _make_night(
-    night: SyntheticNight, site: Site, hours: float, difficulty: float, random_state: int
-) -> None:
-    layout = LAYOUTS.get(night.layout)
-    index = night.number - (layout.first_number if layout else FIRST_NUMBER)
+def _make_night(night: SyntheticNight, hours: float, difficulty: float, random_state: int) -> None:
+    layout, site = night.layout, night.files.site
+    index = night.number - layout.first_number
     subject = draw_subject(np.random.default_rng(_seed(random_state, index, 0)), difficulty)
     of_body, of_channels, of_clock = _seed(random_state, index, night.visit).spawn(3)
     body = simulate_body(
@@ -283,8 +267,8 @@ def _make_night(
         subject,
         hours,
         difficulty,
-        wake_around=layout.wake_around if layout else (0.0, 0.0),
-        ends_scored=bool(layout and layout.ends_scored),
+        wake_around=layout.wake_around,
+        ends_scored=layout.ends_scored,
     )
     samples = {}
     artefacts: list[Artefact] = []
@@ -292,7 +276,7 @@ def _make_night(
         samples[channel.label], found = record_channel(seed, body, channel, site, difficulty)
         artefacts += found
     truth = truth_arrays(body, site, artefacts)
-    write_night(night, site, samples, truth, _start(of_clock, night.visit))
+    write_night(night, samples, truth, _start(of_clock, night.visit))
 
 
 def _start(seed: np.random.SeedSequence, visit: int) -> datetime.datetime:

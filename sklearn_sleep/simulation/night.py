@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.datasets.layout import Channel, Site
 from sklearn_sleep.simulation.body.brain import BrainActivity, simulate_brain
 from sklearn_sleep.simulation.body.cardiac import Heartbeats, electrocardiogram, simulate_heartbeats
 from sklearn_sleep.simulation.body.hypnogram import (
@@ -32,7 +33,6 @@ from sklearn_sleep.simulation.recorder.electrodes import (
     electromyogram,
     electrooculogram,
 )
-from sklearn_sleep.simulation.recorder.sites import Channel, Site
 
 __all__ = ["Body", "record_channel", "simulate_body", "truth_arrays"]
 
@@ -44,25 +44,7 @@ DIGITAL_MINIMUM, DIGITAL_MAXIMUM = -32768, 32767  # EDF samples are 16-bit (Kemp
 
 @dataclass(frozen=True)
 class Body:
-    """All that happens in a night, whatever records it.
-
-    Parameters
-    ----------
-    subject : Subject
-        Whose night it is.
-    stages, scored_stages : ndarray of shape (n_epochs,), int8
-        True course of the night, and how it was scored.
-    timeline : Timeline
-        Stages in continuous time and events.
-    breathing : Breathing
-        Breaths.
-    heartbeats : Heartbeats
-        Beats.
-    pulses : Pulses
-        Beats at the finger.
-    brain : BrainActivity
-        EEG and eye movements.
-    """
+    """All that happens in a night, whatever records it; stages, (n_epochs,), are true or scored."""
 
     subject: Subject
     stages: StageArray
@@ -85,24 +67,8 @@ def simulate_body(
 ) -> Body:
     """Draw a night of a subject.
 
-    Parameters
-    ----------
-    seed : numpy.random.SeedSequence
-        The night's own; each part of the body takes a stream of its own from it.
-    subject : Subject
-        Whose night it is.
-    hours : float
-        Nominal length of the night.
-    difficulty : float
-        See `make_cohort`.
-    wake_around : tuple of float, default=(0.0, 0.0)
-        Wake before and after the night, as parts of its length.
-    ends_scored : bool, default=False
-        Unscored ends of the night are scored as wake.
-
-    Returns
-    -------
-    Body
+    ``wake_around`` is wake before and after the night, as parts of its length; ``ends_scored``
+    makes unscored ends wake.
     """
     streams = [np.random.default_rng(child) for child in seed.spawn(7)]
     course, scorer, events, breath, heart, finger, head = streams
@@ -131,27 +97,10 @@ def simulate_body(
 def record_channel(
     seed: np.random.SeedSequence, body: Body, channel: Channel, site: Site, difficulty: float
 ) -> tuple[npt.NDArray[np.int16], list[Artefact]]:
-    """Record one channel of a night.
+    """Return one channel, (n_samples,), as EDF stores it, and its artefacts.
 
-    Parameters
-    ----------
-    seed : numpy.random.SeedSequence
-        The channel's own; a referential electrode takes what it shares with the others from
-        the parent of it.
-    body : Body
-        What is recorded.
-    channel : Channel
-        How.
-    site : Site
-        Where.
-    difficulty : float
-        See `make_cohort`.
-
-    Returns
-    -------
-    digital : ndarray of shape (n_samples,), int16
-        Samples as EDF stores them, clipped at the channel's physical range.
-    artefacts : list of Artefact
+    The seed is the channel's own; a referential electrode takes what it shares with the others from
+    the seed's parent.
     """
     rng = np.random.default_rng(seed)
     signal = _sensor(rng, body, channel, difficulty)
@@ -217,22 +166,7 @@ def _digitize(signal: FloatArray, channel: Channel) -> npt.NDArray[np.int16]:
 def truth_arrays(
     body: Body, site: Site, artefacts: list[Artefact]
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """Collect what is known of a night, as arrays that need no pickle.
-
-    Parameters
-    ----------
-    body : Body
-        The night.
-    site : Site
-        Where it was recorded: without a plethysmogram, there are no pulses to know of.
-    artefacts : list of Artefact
-        Of all channels.
-
-    Returns
-    -------
-    dict of str to ndarray
-        As `make_cohort` describes them.
-    """
+    """Return what is known of a night as `make_cohort` describes it, in arrays without pickle."""
     breathing, timeline = body.breathing, body.timeline
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "stages": body.scored_stages,

@@ -28,7 +28,8 @@ from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
 from sklearn_sleep.core.stages import Stage, stage_names
-from sklearn_sleep.datasets import COHORTS, load_cohort
+from sklearn_sleep.datasets import Cohort, load_cohort
+from sklearn_sleep.datasets.registry import find_cohort
 from sklearn_sleep.exceptions import EDFRepairWarning
 from sklearn_sleep.features.quality.assessment import assess_signal
 from sklearn_sleep.features.quality.signal_quality import SignalQuality, summarize
@@ -54,7 +55,7 @@ def ingest(
     cohort: str | os.PathLike[str] | Bunch,
     store: str | os.PathLike[str],
     *,
-    dataset: str | None = None,
+    dataset: str | Cohort | None = None,
     signals: Sequence[str] = _SIGNALS,
     pipeline: Pipeline | None = None,
     format: Literal["cache", "parquet"] = "cache",  # noqa: A002 - the word that users look for
@@ -74,10 +75,10 @@ def ingest(
     store : path
         Folder of the results, made if need be: ``recordings`` (a `RecordingCache`) or ``parquet``,
         ``nights`` (what is known of each night), ``report.csv`` and ``report.html``.
-    dataset : str, optional
-        Name of the cohort whose layout the folder has (``shhs mesa wsc chat cfs ccshs mros isruc
-        mass sleep_edf``). Without it, any folder of EDF files and hypnograms, as `load_cohort`
-        takes it.
+    dataset : str or Cohort, optional
+        The cohort whose layout the folder has: a public one (``ccshs cfs chat isruc mass mesa mros
+        shhs sleep_edf wsc``) or your own. Without it, any folder of EDF files and hypnograms, as
+        `load_cohort` takes it.
     signals : sequence of str, default=("ECG", "PPG", "ABD", "THX")
         What to read, if no pipeline is given.
     pipeline : Pipeline, optional
@@ -137,7 +138,7 @@ def ingest(
     _MARK.claim(store)
     (store / "nights").mkdir(exist_ok=True)
     _remove_stale_files(store)
-    steps = _make_steps(pipeline, signals)
+    steps = _make_steps(pipeline, signals, dataset)
     make_pipeline(*steps).fit(loaded.X.iloc[:0])  # wrong parameters stop here, not in each night
     cache = RecordingCache(store / "recordings") if format == "cache" else None
     job = _Job(store, steps, cache)
@@ -169,20 +170,24 @@ def _remove_stale_files(store: Path) -> None:
 
 
 def _load(
-    cohort: str | os.PathLike[str] | Bunch, dataset: str | None, n_jobs: int | None, verbose: bool
+    cohort: str | os.PathLike[str] | Bunch,
+    dataset: str | Cohort | None,
+    n_jobs: int | None,
+    verbose: bool,
 ) -> Bunch:
     if isinstance(cohort, Bunch):
         return cohort
     if dataset is None:
         return load_cohort(cohort, n_jobs=n_jobs, verbose=verbose)
-    if dataset not in COHORTS:
-        raise ValueError(f"dataset={dataset!r} is not known; use one of {', '.join(COHORTS)}.")
-    return COHORTS[dataset].load(cohort, n_jobs=n_jobs, verbose=verbose)
+    return find_cohort(dataset, "dataset").load(cohort, n_jobs=n_jobs, verbose=verbose)
 
 
-def _make_steps(pipeline: Pipeline | None, signals: Sequence[str]) -> list[Any]:
+def _make_steps(
+    pipeline: Pipeline | None, signals: Sequence[str], dataset: str | Cohort | None
+) -> list[Any]:
     if pipeline is None:
-        return [EDFReader(list(signals)), Resampler(), Normalizer(), Epocher()]
+        own = {dataset.name: dataset.channels} if isinstance(dataset, Cohort) else None
+        return [EDFReader(list(signals), channels=own), Resampler(), Normalizer(), Epocher()]
     steps = [clone(step) for _, step in pipeline.steps]
     if not isinstance(steps[0], EDFReader):
         raise ValueError(

@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupKFold
 
 from sklearn_sleep.core.epochs import warn_of_split_nights
 from sklearn_sleep.datasets import load_cohort
-from sklearn_sleep.datasets.loading import find_nights, subject_from_name
+from sklearn_sleep.datasets.any_folder import ANY_FOLDER, subject_from_name
 from sklearn_sleep.exceptions import EDFWarning, HypnogramWarning, SplitNightWarning
 from sklearn_sleep.preprocessing import EDFReader
 
@@ -57,6 +57,12 @@ def write_csv(path, stages):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(["onset,duration,stage", *lines]) + "\n")
     return path
+
+
+def find_nights(folder):
+    nights, problems = ANY_FOLDER.find(folder)
+    assert problems == []
+    return [(night.recording, night.annotation) for night in nights]
 
 
 def rows_of(X, y, path):

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.cohorts.loader import make_loader
-from sklearn_sleep.datasets.cohorts.nsrr import nsrr_cohort
 from sklearn_sleep.datasets.demographics import Demographics
+from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, pulse, unread
+from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.nsrr import (
+    CLEVELAND_CHIN,
+    CLEVELAND_HEAD,
+    MASTOID_DERIVATIONS,
+    nsrr_cohort,
+    nsrr_visit,
+)
 
 __all__ = ["CCSHS", "load_ccshs"]
+
+# https://sleepdata.org/datasets/ccshs, montage, which does not tell the chin's rate.
+_RECORDER = Site(
+    "ccshs",
+    (
+        *electrodes(128.0, CLEVELAND_HEAD),
+        *electrodes(256.0, CLEVELAND_CHIN),
+        *electrodes(256.0, {"ECG1": "ECG", "ECG2": "REFERENCE"}),
+        *belts(32.0, "THOR EFFORT", "ABDO EFFORT"),
+        *unread(32.0, "SUM"),
+        *unread(1.0, "SpO2"),
+        *unread(32.0, "AIRFLOW"),
+        *unread(256.0, "SNORE"),
+        *unread(64.0, "NASAL PRES"),
+        *unread(256.0, "LEFT LEG1", "LEFT LEG2", "RIGHT LEG1", "RIGHT LEG2"),
+        *unread(1.0, "POSITION", "PULSE", "OX STATUS"),
+        pulse(128.0, "PlethWV"),
+        *unread(512.0, "Light", "HRate"),
+    ),
+)
 
 CCSHS = nsrr_cohort(
     "ccshs",
@@ -21,6 +48,7 @@ a plethysmogram.
 Rosen et al. 2003, "Prevalence and risk factors for sleep-disordered breathing in 8- to
 11-year-old children: association with race and prematurity", J Pediatr 142:383-389.
 """,
+    channels={**MASTOID_DERIVATIONS, "EMG": ("EMG1-EMG2",)},
     demographics=(
         Demographics(
             r"ccshs-trec-(harmonized-)?dataset-.*\.csv",
@@ -31,12 +59,13 @@ Rosen et al. 2003, "Prevalence and risk factors for sleep-disordered breathing i
             sexes={"1": "M", "0": "F"},
         ),
     ),
+    layout=Layout(
+        (("ccshs-{number}", (nsrr_visit("1", _RECORDER, "ccshs-trec-{number}"),)),), 1_800_001
+    ),
 )
-
 
 load_ccshs = make_loader(
     CCSHS,
-    folder="The folder ``ccshs`` that ``nsrr download ccshs`` makes: polysomnography/edfs.",
-    visits='only ``"1"`` here',
-    subject="ccshs-1800001",
+    "The folder ``ccshs`` that ``nsrr download ccshs`` makes: polysomnography/edfs.",
+    'only ``"1"`` here',
 )

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.cohorts.loader import make_loader
-from sklearn_sleep.datasets.cohorts.nsrr import nsrr_cohort
 from sklearn_sleep.datasets.demographics import Demographics
+from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, pulse, unread
+from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.nsrr import (
+    CLEVELAND_CHIN,
+    CLEVELAND_HEAD,
+    MASTOID_DERIVATIONS,
+    nsrr_cohort,
+    nsrr_visit,
+)
 
 __all__ = ["CFS", "load_cfs"]
+
+
+def _recorder(
+    name: str, ecg: float, nasal_pressure: float, plethysmogram: tuple[str, ...] = ()
+) -> Site:
+    """Return a montage of https://sleepdata.org/datasets/cfs: CFSv1 or CFSv2."""
+    channels = (
+        *electrodes(128.0, CLEVELAND_HEAD),
+        *electrodes(ecg, {"ECG2": "REFERENCE", "ECG1": "ECG"}),
+        *electrodes(256.0, CLEVELAND_CHIN),
+        *unread(64.0, "L Leg", "R Leg"),
+        *unread(32.0, "AIRFLOW"),
+        *belts(32.0, "THOR EFFORT", "ABDO EFFORT"),
+        *unread(32.0, "SUM"),
+        *unread(256.0, "SNORE"),
+        *unread(1.0, "POSITION", "OX STATUS", "PULSE", "SpO2"),
+        *unread(nasal_pressure, "NASAL PRES"),
+        *(pulse(128.0, label) for label in plethysmogram),
+    )
+    return Site(name, channels)
+
+
+_RECORDERS = (_recorder("cfsv1", 256.0, 64.0, ("PlethWV",)), _recorder("cfsv2", 512.0, 128.0))
 
 CFS = nsrr_cohort(
     "cfs",
@@ -23,6 +53,7 @@ request.
 Redline et al. 1995, "The familial aggregation of obstructive sleep apnea", Am J Respir Crit
 Care Med 151:682-687.
 """,
+    channels={**MASTOID_DERIVATIONS, "EMG": ("EMG1-EMG2",)},
     demographics=(
         Demographics(
             r"cfs-visit5-(harmonized-)?dataset-.*\.csv",
@@ -34,12 +65,17 @@ Care Med 151:682-687.
             sexes={"1": "M", "0": "F"},
         ),
     ),
+    layout=Layout(
+        tuple(
+            ("cfs-{number}", (nsrr_visit("5", recorder, "cfs-visit5-{number}"),))
+            for recorder in _RECORDERS
+        ),
+        800_001,
+    ),
 )
-
 
 load_cfs = make_loader(
     CFS,
-    folder="The folder ``cfs`` that ``nsrr download cfs`` makes: polysomnography/edfs.",
-    visits='only ``"5"`` so far',
-    subject="cfs-800001",
+    "The folder ``cfs`` that ``nsrr download cfs`` makes: polysomnography/edfs.",
+    'only ``"5"`` so far',
 )

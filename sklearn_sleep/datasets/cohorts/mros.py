@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.cohorts.loader import make_loader
-from sklearn_sleep.datasets.cohorts.nsrr import nsrr_cohort
 from sklearn_sleep.datasets.demographics import Demographics
+from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, unread
+from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.nsrr import MASTOID_DERIVATIONS, nsrr_cohort, nsrr_visit
 
 __all__ = ["MROS", "load_mros"]
+
+
+def _recorder(
+    name: str,
+    breath: float,
+    *,
+    mastoids: tuple[str, str],
+    eyes: tuple[str, str],
+    belt_labels: tuple[str, str],
+    spo2: str,
+) -> Site:
+    """Return a montage of https://sleepdata.org/datasets/mros: that of visit 1 or visit 2."""
+    channels = (
+        *unread(4.0, "Position"),
+        *unread(64.0, "Leg L", "Leg R"),
+        *electrodes(256.0, {"C3": "C3", "C4": "C4", **dict.fromkeys(mastoids, "REFERENCE")}),
+        *electrodes(256.0, {eyes[0]: "EOG-L", eyes[1]: "EOG-R"}),
+        *electrodes(512.0, {"ECG L": "ECG", "ECG R": "REFERENCE"}),
+        *electrodes(256.0, {"L Chin": "EMG", "R Chin": "REFERENCE"}),
+        *unread(breath, "Airflow", "SUM"),
+        *belts(breath, *belt_labels),
+        *unread(1.0, "STAT", "HR", spo2),
+        *unread(64.0, "Cannula Flow"),
+    )
+    return Site(name, channels)
+
+
+_RECORDERS = {
+    "1": _recorder(
+        "mros1",
+        16.0,
+        mastoids=("A1", "A2"),
+        eyes=("LOC", "ROC"),
+        belt_labels=("Thoracic", "Abdominal"),
+        spo2="SAO2",
+    ),
+    "2": _recorder(
+        "mros2",
+        32.0,
+        mastoids=("M1", "M2"),
+        eyes=("E1", "E2"),
+        belt_labels=("Chest", "ABD"),
+        spo2="SpO2",
+    ),
+}
+_VISITS = tuple(
+    nsrr_visit(visit, recorder, f"mros-visit{visit}-aa{{number:04d}}", f"visit{visit}")
+    for visit, recorder in _RECORDERS.items()
+)
 
 MROS = nsrr_cohort(
     "mros",
@@ -24,6 +74,7 @@ Study", J Am Geriatr Soc 59:2217-2225.
 """,
     # https://sleepdata.org/datasets/mros, polysomnography introduction, known issues.
     wrong_stages=r"/mros-visit1-(aa2033|aa3905|aa4225|aa4398|aa4928|aa5622|aa5660|aa5781)\.edf",
+    channels={**MASTOID_DERIVATIONS, "EMG": ("L Chin-R Chin",)},
     demographics=tuple(
         Demographics(
             rf"mros-visit{visit}-(harmonized|dataset)-.*\.csv",
@@ -36,12 +87,11 @@ Study", J Am Geriatr Soc 59:2217-2225.
         )
         for visit in ("1", "2")
     ),
+    layout=Layout((("mros-aa{number:04d}", _VISITS),), 1),
 )
-
 
 load_mros = make_loader(
     MROS,
-    folder="The folder ``mros`` that ``nsrr download mros`` makes: polysomnography/edfs.",
-    visits='``"1"`` and ``"2"``',
-    subject="mros-aa0001",
+    "The folder ``mros`` that ``nsrr download mros`` makes: polysomnography/edfs.",
+    '``"1"`` and ``"2"``',
 )

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Any
-
-from sklearn_sleep.datasets.cohorts.nsrr import nsrr_cohort
 from sklearn_sleep.datasets.demographics import Demographics
+from sklearn_sleep.datasets.layout import Channel, Layout, Site, unread, voltages
+from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_visit
 
 __all__ = ["SHHS", "load_shhs"]
+
+
+def _recorder(
+    name: str, eeg: float, ecg: float, eog: float, breath: float, pulse: str, flow: str
+) -> Site:
+    """Return a montage of https://sleepdata.org/datasets/shhs, whose belts are upside down."""
+    channels = (
+        *unread(1.0, "SaO2", pulse),
+        *voltages(eeg, "uV", 125.0, {"EEG(sec)": "C3-M2"}),
+        *voltages(ecg, "mV", 1.25, {"ECG": "ECG"}),
+        *voltages(eeg, "uV", 31.5, {"EMG": "EMG"}),
+        *voltages(eog, "uV", 125.0, {"EOG(L)": "EOG-L", "EOG(R)": "EOG-R"}),
+        *voltages(eeg, "uV", 125.0, {"EEG": "C4-M1"}),
+        Channel("THOR RES", "THX", breath, "", (1.0, -1.0)),
+        Channel("ABDO RES", "ABD", breath, "", (1.0, -1.0)),
+        *unread(1.0, "POSITION", "LIGHT"),
+        *unread(breath, flow),
+        *unread(1.0, "OX STAT"),
+    )
+    return Site(name, channels)
+
+
+_FIRST = nsrr_visit(
+    "1", _recorder("shhs1", 125.0, 125.0, 50.0, 10.0, "H.R.", "NEW AIR"), "shhs1-{number}", "shhs1"
+)
+_SECOND_RECORDERS = (
+    _recorder("shhs2v3", 125.0, 250.0, 50.0, 10.0, "PR", "AIRFLOW"),
+    _recorder("shhs2v4", 128.0, 256.0, 64.0, 8.0, "PR", "AIRFLOW"),
+)
 
 SHHS = nsrr_cohort(
     "shhs",
@@ -25,6 +52,8 @@ stored upside down). Scored by the rules of Rechtschaffen and Kales.
 Quan et al. 1997, "The Sleep Heart Health Study: design, rationale, and methods", Sleep
 20:1077-1085.
 """,
+    # C4-A1; "EEG(sec)" is C3-A2 (https://sleepdata.org/datasets/shhs, montage).
+    channels={"EEG": ("EEG",), "C4-M1": ("EEG",), "C3-M2": ("EEG(sec)", "EEG sec", "EEG2")},
     demographics=(
         Demographics(
             r"shhs-harmonized-dataset-.*\.csv",
@@ -34,101 +63,30 @@ Quan et al. 1997, "The Sleep Heart Health Study: design, rationale, and methods"
             sex=("nsrr_sex",),
             bmi=("nsrr_bmi",),
         ),
-        Demographics(
-            r"shhs1-dataset-.*\.csv",
-            "nsrrid",
-            of_visit="1",
-            age=("age_s1",),
-            sex=("gender",),
-            bmi=("bmi_s1",),
-            sexes={"1": "M", "2": "F"},
+        *(
+            Demographics(
+                rf"shhs{visit}-dataset-.*\.csv",
+                "nsrrid",
+                of_visit=visit,
+                age=(f"age_s{visit}",),
+                sex=("gender",),
+                bmi=(f"bmi_s{visit}",),
+                sexes={"1": "M", "2": "F"},
+            )
+            for visit in ("1", "2")
         ),
-        Demographics(
-            r"shhs2-dataset-.*\.csv",
-            "nsrrid",
-            of_visit="2",
-            age=("age_s2",),
-            sex=("gender",),
-            bmi=("bmi_s2",),
-            sexes={"1": "M", "2": "F"},
+    ),
+    layout=Layout(
+        tuple(
+            ("shhs-{number}", (_FIRST, nsrr_visit("2", recorder, "shhs2-{number}", "shhs2")))
+            for recorder in _SECOND_RECORDERS
         ),
+        200_001,
     ),
 )
 
-
-def load_shhs(
-    folder: str | os.PathLike[str],
-    *,
-    visits: Sequence[str] | None = None,
-    return_X_y_groups: bool = False,
-    n_jobs: int | None = None,
-    verbose: bool = False,
-) -> Any:
-    """Load the Sleep Heart Health Study (SHHS).
-
-    Parameters
-    ----------
-    folder : path
-        The folder ``shhs`` that ``nsrr download shhs`` makes: polysomnography/edfs/shhs1 and shhs2.
-    visits : sequence of str, optional
-        Which of a person's nights to load, ``"1"`` and ``"2"``; all of them by default.
-    return_X_y_groups : bool, default=False
-        Return ``(X, y, groups)`` instead of a Bunch.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
-
-    Returns
-    -------
-    Bunch or tuple
-        X : DataFrame
-            A row per scored epoch: ``recording`` (categorical: the path), ``epoch`` (int32),
-            ``subject``, ``dataset`` (categorical) and ``scored_epochs``, the number of rows that
-            the recording has.
-        y : ndarray of int64, shape (n_rows,)
-            AASM stages (W 0, N1 1, N2 2, N3 3, R 4).
-        groups : Series (categorical), shape (n_rows,)
-            The subject, so that all nights of a person fall in one fold.
-        recordings : DataFrame
-            A row per night: ``path``, ``annotation``, ``dataset``, ``subject``, ``visit``,
-            ``start``, ``duration`` (s), ``signals`` (canonical names of those there),
-            ``n_epochs``, ``scored_epochs``, and ``age`` (years), ``sex`` (F or M) and ``bmi``
-            (kg/m²) where the cohort's tables or headers tell them.
-        problems : DataFrame
-            What was warned of: ``path`` and ``problem``.
-        DESCR : str
-            What the cohort is, how to get it and what to cite.
-
-        A Bunch holds all of them, a tuple the first three.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    ValueError
-        If it holds no night of the cohort that can be read, or a visit is not there.
-
-    Warns
-    -----
-    CohortWarning, EDFWarning, HypnogramWarning
-        Names files of no known name, and nights that are left out since a file of theirs is
-        missing or cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn_sleep import make_cohort
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = make_cohort(folder, layout="shhs", n_subjects=1, hours=0.5)
-    ...     shhs = load_shhs(folder)
-    >>> shhs.recordings["subject"].unique().tolist()
-    ['shhs-200001']
-    """
-    return SHHS.load(
-        folder,
-        visits=visits,
-        return_X_y_groups=return_X_y_groups,
-        n_jobs=n_jobs,
-        verbose=verbose,
-    )
+load_shhs = make_loader(
+    SHHS,
+    "The folder ``shhs`` that ``nsrr download shhs`` makes: polysomnography/edfs/shhs1 and shhs2.",
+    '``"1"`` and ``"2"``',
+)

@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from sklearn_sleep.datasets.cohort import Cohort
+from sklearn_sleep.datasets.cohort import Cohort, FolderPath
+from sklearn_sleep.datasets.layout import (
+    AnnotationFile,
+    Channel,
+    Layout,
+    Site,
+    Visit,
+    derivations,
+    unread,
+)
+from sklearn_sleep.datasets.loaders import LoadParameters, document_loader
 
 __all__ = ["SLEEP_EDF", "load_sleep_edf"]
+
+
+def _recorder(name: str, *others: Channel) -> Site:
+    head = {"EEG Fpz-Cz": "Fz-Cz", "EEG Pz-Oz": "Cz-Oz", "EOG horizontal": "EOG-L"}
+    channels = (*derivations(100.0, head), *others)
+    return Site(name, channels, record_duration=30.0, mains_frequency=50.0)
+
+
+# https://physionet.org/content/sleep-edfx/1.0.0/: the recorder of the cassettes keeps an envelope
+# of the chin EMG, that of the telemetry study the EMG.
+_CHIN = {"EMG submental": "EMG"}
+_CASSETTE = _recorder(
+    "sleepedfsc",
+    *unread(1.0, "Resp oro-nasal"),
+    *derivations(1.0, _CHIN),
+    *unread(1.0, "Temp rectal", "Event marker"),
+)
+_TELEMETRY = _recorder("sleepedfst", *derivations(100.0, _CHIN), *unread(1.0, "Marker"))
+
+
+def _visits(recorder: Site, night: str, first: str, second: str) -> tuple[Visit, ...]:
+    return tuple(
+        Visit(
+            visit,
+            recorder,
+            f"{night}{visit}{first}0-PSG.edf",
+            (AnnotationFile(f"{night}{visit}{first}{second}-Hypnogram.edf", "Sleep-EDF"),),
+        )
+        for visit in ("1", "2")
+    )
+
 
 SLEEP_EDF = Cohort(
     "sleep_edf",
     recording=r"/(?P<study>SC4|ST7)(?P<subject>\d{2})(?P<visit>\d)[A-Z]\d-PSG\.edf",
     annotations=(r"/(?P<study>SC4|ST7)(?P<subject>\d{2})(?P<visit>\d)[A-Z]{2}-Hypnogram\.edf",),
     subject="{dataset}-{study}{subject}",
+    channels={"EEG": ("Fpz-Cz",), "EOG": ("EOG horizontal",), "EMG": ("EMG submental",)},
     description="""\
 Sleep-EDF Database Expanded 1.0.0
 
@@ -30,69 +70,38 @@ Cite: Kemp et al. 2000, "Analysis of a sleep-dependent neuronal feedback loop: t
 microcontinuity of the EEG", IEEE Trans Biomed Eng 47:1185-1194.
 Goldberger et al. 2000, "PhysioBank, PhysioToolkit, and PhysioNet", Circulation 101:e215-e220.
 """,
+    layout=Layout(
+        (
+            (
+                "sleep_edf-sc4{number:02d}",
+                _visits(_CASSETTE, "sleep-cassette/SC4{number:02d}", "E", "C"),
+            ),
+            (
+                "sleep_edf-st7{number:02d}",
+                _visits(_TELEMETRY, "sleep-telemetry/ST7{number:02d}", "J", "P"),
+            ),
+        ),
+        0,
+        # Some 20 hours around a night of 8 (Kemp et al. 2000).
+        wake_around=(0.9, 0.6),
+    ),
 )
 
 
-def load_sleep_edf(
-    folder: str | os.PathLike[str],
-    *,
-    visits: Sequence[str] | None = None,
-    wake_minutes: float | None = 30.0,
-    return_X_y_groups: bool = False,
-    n_jobs: int | None = None,
-    verbose: bool = False,
+def _load(
+    folder: FolderPath, *, wake_minutes: float | None = 30.0, **parameters: Unpack[LoadParameters]
 ) -> Any:
-    """Load Sleep-EDF Expanded.
+    return SLEEP_EDF.load(folder, wake_minutes=wake_minutes, **parameters)
 
-    Parameters
-    ----------
-    folder : path
-        The folder with ``sleep-cassette`` and ``sleep-telemetry``, or one of them.
-    visits : sequence of str, optional
-        Which of a person's nights to load, ``"1"`` and ``"2"``; all of them by default.
-    wake_minutes : float or None, default=30.0
-        Wake longer before the first and after the last epoch of sleep is left out, as is usual
-        with these recordings of 20 hours; ``None`` keeps all of it.
-    return_X_y_groups : bool, default=False
-        Return ``(X, y, groups)`` instead of a Bunch.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
 
-    Returns
-    -------
-    Bunch or tuple
-        As `load_shhs` returns it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    ValueError
-        If it holds no night of the cohort that can be read, or a visit is not there.
-
-    Warns
-    -----
-    CohortWarning, EDFWarning, HypnogramWarning
-        Names files of no known name, and nights that are left out since a file of theirs is
-        missing or cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn_sleep import make_cohort
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = make_cohort(folder, layout="sleep_edf", n_subjects=1, hours=0.5)
-    ...     sleep_edf = load_sleep_edf(folder)
-    >>> sleep_edf.recordings["subject"].unique().tolist()
-    ['sleep_edf-sc400']
-    """
-    return SLEEP_EDF.load(
-        folder,
-        visits=visits,
-        wake_minutes=wake_minutes,
-        return_X_y_groups=return_X_y_groups,
-        n_jobs=n_jobs,
-        verbose=verbose,
-    )
+load_sleep_edf = document_loader(
+    _load,
+    SLEEP_EDF,
+    "The folder with ``sleep-cassette`` and ``sleep-telemetry``, or one of them.",
+    '``"1"`` and ``"2"``',
+    own="""\
+wake_minutes : float or None, default=30.0
+    Wake longer before the first and after the last epoch of sleep is left out, as is usual with
+    these recordings of 20 hours; ``None`` keeps all of it.
+""",
+)

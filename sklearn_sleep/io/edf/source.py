@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,10 +30,7 @@ from sklearn_sleep.exceptions import (
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader, read_edf_header
 from sklearn_sleep.io.edf.samples import check_scale, read_edf_samples
 
-__all__ = ["EDFSource", "EmptySource", "dataset_from_path", "find_channels", "open_edf"]
-
-# The datasets of the National Sleep Research Resource, whose files start with their name.
-_DATASETS = ("shhs", "mesa", "wsc", "chat", "cfs", "ccshs", "mros")
+__all__ = ["EDFSource", "EmptySource", "find_channels", "open_edf"]
 
 
 @dataclass(frozen=True)
@@ -194,12 +190,6 @@ def open_edf(
         subject,
         dataset,
     )
-
-
-def dataset_from_path(path: str) -> str:
-    """Return the NSRR dataset that a file name starts with, as in ``"shhs1-200001.edf"``, or ""."""
-    name = re.match(r"[a-z]*", Path(path).name.casefold())
-    return name[0] if name and name[0] in _DATASETS else ""
 
 
 def find_channels(

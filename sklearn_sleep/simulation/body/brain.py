@@ -51,14 +51,10 @@ SACCADE_SECONDS, COUPLING_SECONDS = 0.025, 1.2  # rise; decay through the record
 
 @dataclass(frozen=True)
 class BrainActivity:
-    """Sources at ``BRAIN_FREQUENCY``, in uV.
+    """Sources at ``BRAIN_FREQUENCY``, (n_samples,), in uV.
 
-    Parameters
-    ----------
-    delta, theta, alpha, spindles, k_complexes : ndarray of shape (n_samples,), float64
-        EEG rhythms and events as they appear at C4-M1.
-    eye_movements : ndarray of shape (n_samples,), float64
-        As they appear at the left eye; the right eye has them inverted.
+    Rhythms, spindles and K-complexes are as they appear at C4-M1, eye movements as at the left eye;
+    the right eye has them inverted.
     """
 
     delta: FloatArray
@@ -69,19 +65,7 @@ class BrainActivity:
     eye_movements: FloatArray
 
     def mix(self, sampling_frequency: float, **gains: float) -> FloatArray:
-        """Mix sources by name and resample the mixture.
-
-        Parameters
-        ----------
-        sampling_frequency : float
-            In Hz, a whole number.
-        **gains : float
-            Factor on each source that is wanted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-        """
+        """Return sources, each by its factor, at a rate in Hz, (n_samples,), in uV."""
         mixture = np.zeros(len(self.delta))
         for name, gain in gains.items():
             mixture += gain * getattr(self, name)
@@ -91,23 +75,7 @@ class BrainActivity:
 def simulate_brain(
     rng: np.random.Generator, timeline: Timeline, subject: Subject, difficulty: float
 ) -> BrainActivity:
-    """Draw brain and eye activity of a night.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    subject : Subject
-        Whose brain it is.
-    difficulty : float
-        Factor on the changes that have nothing to do with the stage.
-
-    Returns
-    -------
-    BrainActivity
-    """
+    """Draw brain and eye activity; difficulty is a factor on what has nothing to do with stages."""
     n_samples = round(timeline.duration * BRAIN_FREQUENCY)
     arousal = np.minimum(timeline.surge(0.5, 3.0), 1.5)
     rhythm_gains = {"delta": subject.delta_gain, "theta": 1.0, "alpha": subject.alpha_gain}

@@ -53,15 +53,7 @@ RESPIRATORY_AMPLITUDE = 0.06  # of the R wave: the heart turns and the chest imp
 
 @dataclass(frozen=True)
 class Heartbeats:
-    """The beats of a night.
-
-    Parameters
-    ----------
-    times : ndarray of shape (n_beats,), float64
-        Times of the R peaks in s.
-    ectopic : ndarray of shape (n_beats,), bool
-        Premature ventricular beats.
-    """
+    """Times of the R peaks in s, and which beats are premature ventricular ones, (n_beats,)."""
 
     times: FloatArray
     ectopic: npt.NDArray[np.bool_]
@@ -79,23 +71,6 @@ def simulate_heartbeats(
     Heart rate is the sum of a level and of respiratory, low-frequency and very-low-frequency
     modulations on a log scale; a beat falls wherever its integral reaches a whole number (integral
     pulse frequency modulation: Mateo & Laguna 2000, IEEE Trans Biomed Eng 47:985-996).
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    breathing : Breathing
-        What the respiratory sinus arrhythmia follows.
-    subject : Subject
-        Whose heart it is.
-    difficulty : float
-        Factor on the changes that have nothing to do with the stage.
-
-    Returns
-    -------
-    Heartbeats
     """
     n_samples = len(timeline.stage_track)
 
@@ -149,28 +124,7 @@ def electrocardiogram(
     subject: Subject,
     sampling_frequency: float,
 ) -> FloatArray:
-    """Record the beats with a modified lead II.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    breathing : Breathing
-        What modulates the height of the R waves and the baseline.
-    heartbeats : Heartbeats
-        The beats.
-    subject : Subject
-        Whose heart it is.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        In uV.
-    """
+    """Return a modified lead II at a rate in Hz, (n_samples,), in uV."""
     n_samples = round(timeline.duration * sampling_frequency)
     signal = np.zeros(n_samples)
     beats, ectopic = heartbeats.times, heartbeats.ectopic

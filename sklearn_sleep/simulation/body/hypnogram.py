@@ -44,28 +44,7 @@ UNSCORED_PROBABILITY = 0.3
 
 
 def simulate_stages(rng: np.random.Generator, n_epochs: int, hours: float) -> StageArray:
-    """Draw the course of a night.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_epochs : int
-        Length of the night in 30-second epochs.
-    hours : float
-        Nominal length of the night, from which the cycles take their length (see
-        ``FULL_CYCLES_FROM_HOURS``).
-
-    Returns
-    -------
-    ndarray of shape (n_epochs,), int8
-        `Stage` of each epoch; every stage occurs.
-
-    Examples
-    --------
-    >>> np.unique(simulate_stages(np.random.default_rng(0), 960, 8.0))
-    array([0, 1, 2, 3, 4], dtype=int8)
-    """
+    """Draw the course of a night, (n_epochs,); cycles take their length from the nominal hours."""
     compression = min(1.0, hours / FULL_CYCLES_FROM_HOURS)
     per_minute = EPOCHS_PER_HOUR / 60.0 * compression
     latency = np.clip(rng.gamma(4.0, LATENCY_MINUTES / 4.0), 5.0, 35.0)
@@ -127,29 +106,10 @@ def _with_awakenings(rng: np.random.Generator, stage: Stage, n_epochs: int) -> l
 
 
 def score_stages(rng: np.random.Generator, stages: StageArray, difficulty: float) -> StageArray:
-    """Score a night as a human does: boundaries shift, neighbours are confused, ends are left out.
+    """Return stages as a human scores them, (n_epochs,), unscored at the ends of some nights.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    stages : ndarray of shape (n_epochs,), int8
-        The true course of the night.
-    difficulty : float
-        Factor on the probability of a disagreement.
-
-    Returns
-    -------
-    ndarray of shape (n_epochs,), int8
-        `Stage` of each epoch, ``Stage.UNSCORED`` at the start and end of some nights. Every
-        stage of `stages` is still there.
-
-    Examples
-    --------
-    >>> stages = np.repeat(np.array([0, 1, 2, 3, 4], dtype=np.int8), 20)
-    >>> scored = score_stages(np.random.default_rng(1), stages, 1.0)
-    >>> bool(0.7 < (scored == stages).mean() < 1.0)
-    True
+    Boundaries shift and neighbours are confused, with a probability that difficulty multiplies;
+    every stage is still there.
     """
     scored = stages.copy()
     for boundary in np.flatnonzero(np.diff(stages)) + 1:

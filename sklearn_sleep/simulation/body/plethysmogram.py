@@ -34,15 +34,7 @@ DICROTIC_TIME, DICROTIC_WIDTH, DICROTIC_HEIGHT = 0.42, 0.06, 0.25
 
 @dataclass(frozen=True)
 class Pulses:
-    """The pulses of a night at the finger.
-
-    Parameters
-    ----------
-    onsets : ndarray of shape (n_pulses,), float64
-        Times in s at which the pulses begin to rise, one a heartbeat.
-    sizes : ndarray of shape (n_pulses,), float64
-        Heights of the systolic waves relative to a typical one.
-    """
+    """Times in s at which pulses begin to rise, and heights where 1 is typical, (n_pulses,)."""
 
     onsets: FloatArray
     sizes: FloatArray
@@ -56,27 +48,7 @@ def simulate_pulses(
     subject: Subject,
     difficulty: float,
 ) -> Pulses:
-    """Let the heartbeats arrive at the finger.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    breathing : Breathing
-        What modulates the pulses.
-    heartbeats : Heartbeats
-        What makes them.
-    subject : Subject
-        Whose finger it is.
-    difficulty : float
-        Factor on the changes that have nothing to do with the stage.
-
-    Returns
-    -------
-    Pulses
-    """
+    """Let the heartbeats arrive at the finger."""
     beats = heartbeats.times
     constriction = timeline.surge(CONSTRICTION_RISE, CONSTRICTION_DECAY, CONSTRICTION_DELAY)
     wavering = np.exp(
@@ -106,28 +78,7 @@ def plethysmogram(
     subject: Subject,
     sampling_frequency: float,
 ) -> FloatArray:
-    """Record the pulses with an oximeter, whose output has no constant part.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    breathing : Breathing
-        What moves the baseline.
-    pulses : Pulses
-        What is recorded.
-    subject : Subject
-        Who wears the oximeter.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        Dimensionless; a typical pulse is 1 high.
-    """
+    """Return the pulses at a rate in Hz, (n_samples,), without a constant part; one is 1 high."""
     n_samples = round(timeline.duration * sampling_frequency)
     signal = np.zeros(n_samples)
     sizes = pulses.sizes

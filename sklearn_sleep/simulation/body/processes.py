@@ -24,29 +24,7 @@ _EVENTS_PER_CHUNK = 2048  # keeps the (events, samples) matrices of a night belo
 def smooth_noise(
     rng: np.random.Generator, n_samples: int, sampling_frequency: float, time_constant: float
 ) -> FloatArray:
-    """Return an Ornstein-Uhlenbeck process of unit variance.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_samples : int
-        Length.
-    sampling_frequency : float
-        In Hz.
-    time_constant : float
-        Time in s after which the autocorrelation has fallen to 1/e.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-
-    Examples
-    --------
-    >>> noise = smooth_noise(np.random.default_rng(0), 200_000, 10.0, 1.0)
-    >>> bool(abs(noise.std() - 1.0) < 0.03)
-    True
-    """
+    """Return an Ornstein-Uhlenbeck process of unit variance, (n_samples,); Hz and s."""
     memory = np.exp(-1.0 / (sampling_frequency * time_constant))
     innovation = rng.standard_normal(n_samples)
     start = memory * rng.standard_normal(1)  # a draw of the process itself: no transient
@@ -59,30 +37,7 @@ def smooth_noise(
 def band_noise(
     rng: np.random.Generator, n_samples: int, sampling_frequency: float, band: tuple[float, float]
 ) -> FloatArray:
-    """Return Gaussian noise of unit variance within a frequency band.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_samples : int
-        Length.
-    sampling_frequency : float
-        In Hz.
-    band : tuple of float
-        Lower and upper corner in Hz; what lies above 45% of `sampling_frequency` is left out.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-
-    Examples
-    --------
-    >>> noise = band_noise(np.random.default_rng(0), 100_000, 100.0, (8.0, 12.0))
-    >>> power = abs(np.fft.rfft(noise)) ** 2
-    >>> round(float(np.fft.rfftfreq(100_000, 0.01) @ power / power.sum()))
-    10
-    """
+    """Return noise of unit variance within a band in Hz, cut at 45% of the rate, (n_samples,)."""
     corners = (band[0], min(band[1], 0.45 * sampling_frequency))
     sections = scipy_signal.butter(2, corners, "bandpass", fs=sampling_frequency, output="sos")
     noise = scipy_signal.sosfilt(sections, rng.standard_normal(n_samples))
@@ -92,30 +47,10 @@ def band_noise(
 def pink_noise(
     rng: np.random.Generator, n_samples: int, sampling_frequency: float, lowest: float = 0.25
 ) -> FloatArray:
-    """Return noise of unit variance whose power falls as 1/f above `lowest`.
+    """Return noise of unit variance whose power falls as 1/f above a frequency in Hz, (n_samples,).
 
     Poles and zeros that alternate at equal steps of log frequency make a slope of -10 dB a
     decade (Keshner 1982, "1/f noise", Proc. IEEE 70:212-218).
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_samples : int
-        Length.
-    sampling_frequency : float
-        In Hz.
-    lowest : float, default=0.25
-        Frequency in Hz below which the spectrum is flat.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-
-    Examples
-    --------
-    >>> pink_noise(np.random.default_rng(0), 1000, 100.0).shape
-    (1000,)
     """
     n_pairs = int(np.ceil(np.log2(0.5 * sampling_frequency / lowest) / 2.0))
     corners = lowest * 4.0 ** np.arange(n_pairs)
@@ -133,28 +68,10 @@ def add_waves(
     span: tuple[float, float],
     wave: Callable[[FloatArray, slice], FloatArray],
 ) -> None:
-    """Add one wave per event to a signal, in place, at its exact time between samples.
+    """Add a wave at each time in s, between samples, in place; ends beyond the signal are left out.
 
-    Parameters
-    ----------
-    signal : ndarray of shape (n_samples,), float64
-        Changed in place; what would lie before its start or after its end is left out.
-    sampling_frequency : float
-        In Hz.
-    times : ndarray of shape (n_events,), float64
-        Times of the events in s, ascending.
-    span : tuple of float
-        From where to where, in s around an event, its wave is not zero.
-    wave : callable
-        ``wave(lag, events)`` gives the wave at `lag` (n, n_lags) seconds after the `events`,
-        a slice of `times`.
-
-    Examples
-    --------
-    >>> signal = np.zeros(5)
-    >>> add_waves(signal, 1.0, np.array([2.5]), (-1.0, 1.0), lambda lag, events: 1.0 - abs(lag))
-    >>> signal
-    array([0. , 0. , 0.5, 0.5, 0. ])
+    ``wave(lag, events)`` gives the wave at `lag` (n, n_lags) seconds after the `events`, a slice of
+    `times` (ascending), and is zero outside of `span` in s.
     """
     offsets = np.arange(int(np.ceil((span[1] - span[0]) * sampling_frequency)))
     for begin in range(0, len(times), _EVENTS_PER_CHUNK):
@@ -177,26 +94,7 @@ def add_gaussian_waves(
     width: float | FloatArray,
     amplitude: float | FloatArray,
 ) -> None:
-    """Add Gaussian waves to a signal, in place.
-
-    Parameters
-    ----------
-    signal : ndarray of shape (n_samples,), float64
-        Changed in place.
-    sampling_frequency : float
-        In Hz.
-    centres : ndarray of shape (n_events,), float64
-        Times of the peaks in s, ascending.
-    width, amplitude : float or ndarray of shape (n_events,)
-        Standard deviation in s and height of each wave.
-
-    Examples
-    --------
-    >>> signal = np.zeros(3)
-    >>> add_gaussian_waves(signal, 1.0, np.array([1.0]), 1.0, 2.0)
-    >>> signal.round(3)
-    array([1.213, 2.   , 1.213])
-    """
+    """Add Gaussian waves around centres in s (ascending), in place; widths are deviations in s."""
     if not len(centres):
         return
     widths = np.broadcast_to(np.asarray(width, dtype=np.float64), centres.shape)

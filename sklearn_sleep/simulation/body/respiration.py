@@ -38,18 +38,10 @@ BREATH_SECONDS = 5.0  # over which one breath still resembles the next
 
 @dataclass(frozen=True)
 class Breathing:
-    """Breathing on the timeline.
+    """Breathing on the timeline, (n_samples,), and times in s at which inspirations begin.
 
-    Parameters
-    ----------
-    phase : ndarray of shape (n_samples,), float64
-        Breaths since the start of the night; inspiration begins at whole numbers.
-    depth : ndarray of shape (n_samples,), float64
-        Depth relative to a quiet breath.
-    rate : ndarray of shape (n_samples,), float64
-        Breaths per minute.
-    onsets : ndarray of shape (n_breaths,), float64
-        Times in s at which inspirations begin.
+    ``phase`` counts breaths since the start of the night (inspiration begins at whole numbers),
+    ``depth`` is relative to a quiet breath, ``rate`` in breaths per minute.
     """
 
     phase: FloatArray
@@ -58,38 +50,14 @@ class Breathing:
     onsets: FloatArray
 
     def volume_at(self, sampling_frequency: float, n_samples: int) -> FloatArray:
-        """Return lung volume at the samples of a signal, fast, as it moves a baseline.
-
-        Parameters
-        ----------
-        sampling_frequency : float
-            In Hz.
-        n_samples : int
-            Length.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-        """
+        """Return lung volume at a rate in Hz, (n_samples,), fast, as it moves a baseline."""
         timeline = np.arange(len(self.phase))
         volume = self.volume(timeline / TIMELINE_FREQUENCY)
         grid = np.arange(n_samples) * (TIMELINE_FREQUENCY / sampling_frequency)
         return np.interp(grid, timeline, volume)
 
     def volume(self, times: FloatArray, lag: float = 0.0) -> FloatArray:
-        """Return lung volume at any time, between -1 and 1 times the depth.
-
-        Parameters
-        ----------
-        times : ndarray, float64
-            In s.
-        lag : float, default=0.0
-            Fraction of a breath to be late by.
-
-        Returns
-        -------
-        ndarray, float64
-        """
+        """Return lung volume, -1 to 1 times the depth, at times in s, a part of a breath late."""
         grid = times * TIMELINE_FREQUENCY
         samples = np.arange(len(self.phase))
         within = (np.interp(grid, samples, self.phase) - lag) % 1.0
@@ -104,23 +72,7 @@ class Breathing:
 def simulate_breathing(
     rng: np.random.Generator, timeline: Timeline, subject: Subject, difficulty: float
 ) -> Breathing:
-    """Draw the breaths of a night.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    subject : Subject
-        Who breathes.
-    difficulty : float
-        Factor on the changes of regularity that have nothing to do with the stage.
-
-    Returns
-    -------
-    Breathing
-    """
+    """Draw the breaths; difficulty is a factor on regularity that has nothing to do with stages."""
     n_samples = len(timeline.stage_track)
     drift = difficulty * DRIFT * timeline.noise(rng, DRIFT_SECONDS)
     drift += timeline.level(subject.respiratory_irregularity_effect, SETTLING_SECONDS)
@@ -165,30 +117,7 @@ def respiratory_effort(
     difficulty: float,
     sampling_frequency: float,
 ) -> FloatArray:
-    """Record breathing with an inductance belt.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    breathing : Breathing
-        What is recorded.
-    subject : Subject
-        Who wears the belt.
-    signal : {"THX", "ABD"}
-        Where.
-    difficulty : float
-        Factor on the slow changes of what the belt makes of a breath.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        Dimensionless; a quiet breath goes from about -1 to 1.
-    """
+    """Return what a belt (THX, ABD) records at a rate in Hz, (n_samples,); a breath is -1 to 1."""
     n_samples = round(timeline.duration * sampling_frequency)
     times = np.arange(n_samples) / sampling_frequency
     share = timeline.level(THORAX_SHARE, SETTLING_SECONDS)

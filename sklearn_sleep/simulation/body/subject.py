@@ -17,36 +17,9 @@ N_STAGES = 5
 class Subject:
     """Parameters of a synthetic person, the same on every night.
 
-    Parameters
-    ----------
-    heart_rate : float
-        Mean heart rate of sleep in beats per minute.
-    variability_gain : float
-        Factor on all heart rate variability.
-    respiratory_rate : float
-        Mean breaths per minute of sleep.
-    apnoea_index : float
-        Respiratory pauses per hour of N1, N2 and REM sleep.
-    ectopic_index : float
-        Premature ventricular beats per hour.
-    arousal_gain : float
-        Factor on the number of arousals.
-    pulse_transit_time : float
-        Mean time from R peak to the foot of the finger pulse in s.
-    abdomen_lag : float
-        Fraction of a breath by which the abdomen follows the thorax.
-    thorax_gain, abdomen_gain, pulse_gain, ecg_gain, eeg_gain, emg_gain : float
-        Amplitudes of the signals relative to the typical ones.
-    p_wave, t_wave : float
-        Heights of P and T relative to the typical ones.
-    alpha_gain, spindle_gain, delta_gain : float
-        Factors on the EEG rhythms.
-    noise_gain : float
-        Factor on sensor noise, mains hum, artefacts and dropouts.
-    heart_rate_effect, respiratory_sinus_arrhythmia_effect, low_frequency_effect, \
-very_low_frequency_effect, respiratory_irregularity_effect, vasomotion_effect : ndarray (5,)
-        By how much the subject's response to W, N1, N2, N3, R departs from the typical one, on
-        a log scale.
+    Rates are a minute (heart, breaths) or an hour (pauses of N1, N2, REM; premature beats), times
+    in s, ``abdomen_lag`` a part of a breath; gains are factors on amplitudes or counts. Effects,
+    (5,), are by how much the response to W, N1, N2, N3, R departs from the typical one, in logs.
     """
 
     heart_rate: float
@@ -78,7 +51,7 @@ very_low_frequency_effect, respiratory_irregularity_effect, vasomotion_effect : 
 
 
 def draw_subject(rng: np.random.Generator, difficulty: float) -> Subject:
-    """Draw a person.
+    """Draw a person; difficulty is a factor on how much subjects differ in response to stages.
 
     Resting heart rate and its variability spread over adults as in Umetani 1998 (J Am Coll
     Cardiol 31:593-601), respiratory rate 12 to 20 a minute as in Douglas 1982 (Thorax
@@ -86,22 +59,6 @@ def draw_subject(rng: np.random.Generator, difficulty: float) -> Subject:
     most people have fewer than 5 an hour), premature beats as in Kostis 1981 (Circulation
     63:1351-1356: none to a few an hour in most), pulse transit time to the finger 0.2 to 0.3 s
     as in Allen 2007 (Physiol Meas 28:R1-R39).
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    difficulty : float
-        Factor on how much subjects differ in their response to sleep stages.
-
-    Returns
-    -------
-    Subject
-
-    Examples
-    --------
-    >>> 40 < draw_subject(np.random.default_rng(0), 1.0).heart_rate < 90
-    True
     """
 
     def gain(spread: float) -> float:

@@ -32,18 +32,8 @@ PAUSE_AROUSAL_PROBABILITY = 0.7
 class Timeline:
     """The latent course of a night, from which all signals are made.
 
-    Parameters
-    ----------
-    n_epochs : int
-        Length in 30-second epochs.
-    stage_track : ndarray of shape (n_epochs * 30 * TIMELINE_FREQUENCY,), int8
-        Stage at each moment; it changes within epochs, not only between them.
-    arousals : ndarray of shape (n_arousals,), float64
-        Times in s, ascending, of arousals and, in wake, of movements.
-    arousal_strengths : ndarray of shape (n_arousals,), float64
-        Relative strength of each.
-    movements, pauses : ndarray of shape (n, 2), float64
-        Start and stop in s of body movements and of respiratory pauses.
+    Stages are on the timeline (they change within epochs), arousals (in wake: movements) and their
+    relative strengths (n_arousals,), movements and pauses (n, 2), start and stop; all times in s.
     """
 
     n_epochs: int
@@ -64,19 +54,10 @@ class Timeline:
         return np.arange(len(self.stage_track)) / TIMELINE_FREQUENCY
 
     def level(self, by_stage: npt.ArrayLike, time_constant: float) -> FloatArray:
-        """Follow a quantity that takes one value a stage.
+        """Return on the timeline a quantity of W, N1, N2, N3, R that settles in a time in s.
 
-        Parameters
-        ----------
-        by_stage : array-like of shape (5,)
-            Value in W, N1, N2, N3, R.
-        time_constant : float
-            Time in s in which it settles; the change begins as much before a transition as
-            it ends after it, as autonomic changes surround those of the EEG.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
+        The change begins as much before a transition as it ends after it, as autonomic changes
+        surround those of the EEG.
         """
         steps = np.asarray(by_stage, dtype=np.float64)[self.stage_track]
         memory = np.exp(-1.0 / (TIMELINE_FREQUENCY * time_constant))
@@ -89,19 +70,7 @@ class Timeline:
         return smooth_noise(rng, len(self.stage_track), TIMELINE_FREQUENCY, time_constant)
 
     def surge(self, rise: float, decay: float, delay: float = 0.0) -> FloatArray:
-        """Return the body's answer to the arousals, of height 1 for one of strength 1.
-
-        Parameters
-        ----------
-        rise, decay : float
-            Time constants in s.
-        delay : float, default=0.0
-            Time in s from the arousal to the first change.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-        """
+        """Return the answer to the arousals on the timeline, 1 high for strength 1; times in s."""
         lag = np.arange(0.0, 8.0 * decay, 1.0 / TIMELINE_FREQUENCY)
         answer = np.exp(-lag / decay) - np.exp(-lag / rise)
         impulses = np.zeros(len(self.stage_track))
@@ -115,28 +84,7 @@ class Timeline:
 def intervals_to_envelope(
     intervals: FloatArray, n_samples: int, sampling_frequency: float, ramp: float
 ) -> FloatArray:
-    """Return a signal that is 1 within intervals and 0 outside, with ramps on the inside.
-
-    Parameters
-    ----------
-    intervals : ndarray of shape (n, 2), float64
-        Start and stop in s.
-    n_samples : int
-        Length.
-    sampling_frequency : float
-        In Hz.
-    ramp : float
-        Duration in s of each ramp.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-
-    Examples
-    --------
-    >>> intervals_to_envelope(np.array([[1.0, 5.0]]), 7, 1.0, 2.0)
-    array([0. , 0. , 0.5, 1. , 0.5, 0. , 0. ])
-    """
+    """Return 1 within intervals (n, 2) in s, else 0, with ramps in s inside, (n_samples,)."""
     envelope = np.zeros(n_samples)
     for start, stop in intervals:
         first = max(0, int(np.ceil(start * sampling_frequency)))
@@ -150,23 +98,7 @@ def intervals_to_envelope(
 def simulate_timeline(
     rng: np.random.Generator, stages: StageArray, subject: Subject, difficulty: float
 ) -> Timeline:
-    """Draw the events of a night.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    stages : ndarray of shape (n_epochs,), int8
-        True stage of each epoch.
-    subject : Subject
-        Whose night it is.
-    difficulty : float
-        Factor on how far a transition may lie from the boundary of its epoch.
-
-    Returns
-    -------
-    Timeline
-    """
+    """Draw the events of a night; difficulty moves transitions off the boundaries of epochs."""
     track = _continuous_stages(rng, stages, difficulty)
     seconds = len(stages) * EPOCH_DURATION
     pauses = _pauses(rng, stages, subject)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal as scipy_signal
 
+from sklearn_sleep.datasets.layout import Channel, Site
 from sklearn_sleep.simulation.body.processes import FloatArray, smooth_noise
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import Timeline
-from sklearn_sleep.simulation.recorder.sites import Channel, Site
 
 __all__ = ["Artefact", "add_artefacts", "add_mains_hum"]
 
@@ -25,16 +25,9 @@ DROPOUTS_PER_HOUR, DROPOUT_MEDIAN_SECONDS, DROPOUT_SPREAD = 0.35, 30.0, 1.0
 
 @dataclass(frozen=True)
 class Artefact:
-    """A stretch of one channel that does not show what it should.
+    """A stretch of a channel, start to stop in s, that does not show what it should.
 
-    Parameters
-    ----------
-    label : str
-        Channel label.
-    kind : {"movement", "electrode pop", "saturation", "dropout"}
-        What happened.
-    start, stop : float
-        In s from the start of the recording.
+    Kinds are movement, electrode pop, saturation and dropout.
     """
 
     label: str
@@ -46,21 +39,7 @@ class Artefact:
 def add_mains_hum(
     rng: np.random.Generator, signal: FloatArray, channel: Channel, site: Site, subject: Subject
 ) -> None:
-    """Add mains hum to a bioelectric channel, in place.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    signal : ndarray of shape (n_samples,), float64
-        In uV; changed in place.
-    channel : Channel
-        Its sampling rate; below twice the mains frequency its anti-aliasing filter removes the hum.
-    site : Site
-        Frequency and amplitude.
-    subject : Subject
-        How well the electrodes sit.
-    """
+    """Add mains hum to a signal in uV, (n_samples,), in place; anti-aliasing may remove it."""
     if not channel.unit or channel.sampling_frequency <= 2.0 * site.mains_frequency:
         return
     amplitude = site.mains_amplitude * subject.noise_gain * rng.uniform(0.2, 1.0)
@@ -76,27 +55,7 @@ def add_artefacts(
     subject: Subject,
     difficulty: float,
 ) -> list[Artefact]:
-    """Spoil a channel in places, in place.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    signal : ndarray of shape (n_samples,), float64
-        Changed in place.
-    channel : Channel
-        What it records.
-    timeline : Timeline
-        When the body moves.
-    subject : Subject
-        How well the sensors sit.
-    difficulty : float
-        Factor on the size of movement artefacts and the number of all others.
-
-    Returns
-    -------
-    list of Artefact
-    """
+    """Spoil a signal, (n_samples,), in places, in place; difficulty is a factor on that."""
     if difficulty == 0.0:
         return []
     frequency, label = channel.sampling_frequency, channel.label

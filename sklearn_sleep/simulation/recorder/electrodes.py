@@ -54,28 +54,7 @@ def electroencephalogram(
     derivation: str,
     sampling_frequency: float,
 ) -> FloatArray:
-    """Record the EEG of one derivation.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness of the background, which channels do not share.
-    timeline : Timeline
-        Stages and events.
-    brain : BrainActivity
-        What channels share.
-    subject : Subject
-        Whose EEG it is.
-    derivation : str
-        A key of ``TOPOGRAPHY``.
-    sampling_frequency : float
-        In Hz, a whole number.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        In uV.
-    """
+    """Return the EEG of a derivation of ``TOPOGRAPHY`` at a rate in Hz, (n_samples,), in uV."""
     signal = brain.mix(sampling_frequency, **TOPOGRAPHY[derivation])
     n_samples = len(signal)
     signal += BACKGROUND_AMPLITUDE * pink_noise(rng, n_samples, sampling_frequency)
@@ -91,26 +70,7 @@ def electrooculogram(
     signal: str,
     sampling_frequency: float,
 ) -> FloatArray:
-    """Record the EOG of one eye against a mastoid.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness of the background.
-    brain : BrainActivity
-        Eye movements, opposite in the two eyes, and the EEG that both pick up alike.
-    subject : Subject
-        Whose eyes they are.
-    signal : {"EOG-L", "EOG-R"}
-        Which eye.
-    sampling_frequency : float
-        In Hz, a whole number.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        In uV.
-    """
+    """Return EOG-L or EOG-R against a mastoid at a rate in Hz, (n_samples,), in uV."""
     side = 1.0 if signal == "EOG-L" else -1.0
     recorded = brain.mix(sampling_frequency, eye_movements=side, **EYE_LEAK)
     recorded += BACKGROUND_AMPLITUDE * pink_noise(rng, len(recorded), sampling_frequency)
@@ -124,26 +84,7 @@ def electromyogram(
     difficulty: float,
     sampling_frequency: float,
 ) -> FloatArray:
-    """Record the tone of the chin.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        Stages and events.
-    subject : Subject
-        Whose chin it is.
-    difficulty : float
-        Factor on the changes that have nothing to do with the stage.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        In uV.
-    """
+    """Return the tone of the chin at a rate in Hz, (n_samples,), in uV."""
     tone = np.exp(
         timeline.level(np.log(CHIN_TONE), SETTLING_SECONDS)
         + difficulty * TONE_DRIFT * timeline.noise(rng, TONE_DRIFT_SECONDS)
@@ -163,22 +104,7 @@ def electromyogram(
 def common_reference(
     rng: np.random.Generator, timeline: Timeline, sampling_frequency: float
 ) -> FloatArray:
-    """Record what every electrode of a referential montage has in common.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    timeline : Timeline
-        From which the length is taken.
-    sampling_frequency : float
-        In Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        In uV.
-    """
+    """Return what all electrodes against it share, at a rate in Hz, (n_samples,), in uV."""
     n_samples = round(timeline.duration * sampling_frequency)
     return REFERENCE_AMPLITUDE * pink_noise(rng, n_samples, sampling_frequency)
 

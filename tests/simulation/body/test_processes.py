@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
-from sklearn_sleep.simulation.body.hypnogram import simulate_stages
+from sklearn_sleep.simulation.body.hypnogram import score_stages, simulate_stages
 from sklearn_sleep.simulation.body.processes import (
     add_gaussian_waves,
     add_waves,
@@ -12,6 +12,8 @@ from sklearn_sleep.simulation.body.processes import (
     pink_noise,
     smooth_noise,
 )
+from sklearn_sleep.simulation.body.subject import draw_subject
+from sklearn_sleep.simulation.body.timeline import intervals_to_envelope
 
 
 @pytest.fixture
@@ -87,3 +89,21 @@ def test_deep_sleep_is_early_and_rem_late():
     first, last = nights[:, :320], nights[:, 640:]
     assert (first == 3).mean() > 2 * (last == 3).mean()
     assert (last == 4).mean() > 1.5 * (first == 4).mean()
+
+
+def test_a_scorer_agrees_with_most_epochs_and_keeps_every_stage():
+    stages = np.repeat(np.arange(5, dtype=np.int8), 20)
+    for seed in range(20):
+        scored = score_stages(np.random.default_rng(seed), stages, 1.0)
+        assert 0.7 < (scored == stages).mean() < 1.0
+        assert set(stages) <= set(scored)
+
+
+def test_envelope_of_intervals_has_ramps_inside():
+    envelope = intervals_to_envelope(np.array([[1.0, 5.0]]), 7, 1.0, 2.0)
+    np.testing.assert_array_equal(envelope, [0, 0, 0.5, 1, 0.5, 0, 0])
+
+
+def test_hearts_of_subjects_beat_as_adults_do_at_rest():
+    rates = [draw_subject(np.random.default_rng(seed), 1.0).heart_rate for seed in range(100)]
+    assert 40 < min(rates) < max(rates) < 90

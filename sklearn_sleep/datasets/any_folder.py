@@ -1,0 +1,167 @@
+"""load_cohort: any folder of recordings and hypnograms, whose files share a name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn_sleep.datasets.cohort import Cohort, FolderPath, night_key
+from sklearn_sleep.datasets.nights import NightFiles, Problem
+from sklearn_sleep.datasets.registry import NAMING_COHORTS, channel_labels, dataset_from_path
+
+__all__ = ["ANY_FOLDER", "load_cohort", "subject_from_name"]
+
+# What follows a recording's name in that of its annotation, the most detailed first.
+_ANNOTATION_ENDINGS = (
+    "-nsrr.xml",
+    "-profusion.xml",
+    ".xml",
+    ".stg.txt",
+    ".allscore.txt",
+    "-hypnogram.edf",
+    ".csv",
+    ".tsv",
+    ".xlsx",
+    ".txt",
+)
+_NAMES = (
+    # NSRR: shhs1-200001, mesa-sleep-0001, chat-baseline-300001, wsc-visit1-10119-nsrr
+    rf"({'|'.join(NAMING_COHORTS)})\d?-(?:.*-)?([a-z]{{0,2}}\d{{3,}})(?:-nsrr)?",
+    # mros-visit1-aa0001 and other cohorts that name their visits so
+    r"([a-z]+)-visit\d+-([a-z]{0,2}\d{3,})(?:-nsrr)?",
+    # BIDS: sub-01_ses-1_task-sleep_eeg
+    r"(sub)-([a-z0-9]+)(?:_.*)?",
+)
+
+
+def subject_from_name(name: str) -> str:
+    """Return the subject of a recording from its name without ending.
+
+    Names of the NSRR hold the dataset, the visit and the subject's number (``"shhs1-200001"`` is of
+    ``"shhs-200001"``); any other name is a subject of its own.
+    """
+    for pattern in _NAMES:
+        if match := re.fullmatch(pattern, name, re.IGNORECASE):
+            return f"{match[1]}-{match[2]}".casefold()
+    return name
+
+
+@dataclass(frozen=True)
+class _AnyFolder(Cohort):
+    """A cohort without a name, whose files are named as anybody likes."""
+
+    def find(self, folder: Path) -> tuple[list[NightFiles], list[Problem]]:
+        """Return the nights of a folder in the order of their paths; nothing else is a problem.
+
+        An annotation may lie in any folder, unless recordings in several folders have the same
+        name: then only one in the recording's own folder is its annotation.
+        """
+        recordings: list[tuple[Path, tuple[str, ...]]] = []
+        annotations: dict[tuple[str, ...], list[tuple[int, Path]]] = {}
+        for path, rank, match in self.files(folder):
+            if match and rank < 0:
+                recordings.append((path, night_key(match)))
+            elif match:
+                annotations.setdefault(night_key(match), []).append((rank, path))
+        counts = Counter(key for _, key in recordings)
+        nights = []
+        for path, key in recordings:
+            beside = [
+                found
+                for found in annotations.get(key, [])
+                if counts[key] == 1 or found[1].parent == path.parent
+            ]
+            annotation = min(beside)[1] if beside else None
+            dataset = dataset_from_path(path)
+            subject = subject_from_name(path.stem)
+            night = NightFiles(path, annotation, subject, "", dataset, channel_labels(dataset))
+            nights.append(night)
+        return nights, []
+
+    @property
+    def _source(self) -> str:
+        return "that holds the cohort's EDF files"
+
+    @property
+    def _wanted(self) -> str:
+        return (
+            "recording with a hypnogram. Each EDF file needs an annotation of "
+            f"the same name that ends in one of {', '.join(_ANNOTATION_ENDINGS)}."
+        )
+
+
+_NAME = r"/(?P<name>[^./][^/]*)"
+ANY_FOLDER = _AnyFolder(
+    "",
+    recording=rf"{_NAME}(?<!-hypnogram)\.(?:edf|bdf|rec)",
+    annotations=tuple(_NAME + re.escape(ending) for ending in _ANNOTATION_ENDINGS),
+    description="",
+    other=(".*",),
+)
+
+
+def load_cohort(
+    folder: FolderPath,
+    *,
+    return_X_y_groups: bool = False,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> Any:
+    """Load a folder of EDF files and their hypnograms.
+
+    Takes the layout of the National Sleep Research Resource, where annotations lie in
+    ``polysomnography/annotations-events-nsrr``, or any folder where each recording and its
+    annotation have the same name and different endings (``-nsrr.xml``, ``-profusion.xml``,
+    ``.xml``, ``.stg.txt``, ``.allscore.txt``, ``-hypnogram.edf``, ``.csv``, ``.tsv``, ``.xlsx``,
+    ``.txt``). Only headers and annotations are read.
+
+    Parameters
+    ----------
+    folder : path
+        The cohort's folder; subfolders are searched.
+    return_X_y_groups : bool, default=False
+        Return ``(X, y, groups)`` instead of a Bunch.
+    verbose : bool, default=False
+        Show progress.
+    n_jobs : int, optional
+        Nights that are loaded at the same time; see joblib.
+
+    Returns
+    -------
+    Bunch or tuple
+        ``X``, ``y``, ``groups``, ``recordings`` and ``problems`` as `load_shhs` returns them, with
+        these differences: ``X`` has no column ``dataset``, and ``recordings`` has ``patient``, what
+        the header says of the person, in place of age, sex and body mass index.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    ValueError
+        If it holds no night with a hypnogram.
+
+    Warns
+    -----
+    HypnogramWarning
+        If a recording has no annotation, or one that cannot be read; it is left out.
+    EDFWarning
+        If a recording cannot be read; it is left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_sleep import make_cohort
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = make_cohort(folder, n_subjects=2, hours=0.5, sites=["west"], random_state=0)
+    ...     X, y, groups = load_cohort(folder, return_X_y_groups=True)
+    >>> list(X.columns)
+    ['recording', 'epoch', 'subject', 'scored_epochs']
+    >>> groups.nunique()
+    2
+    """
+    return ANY_FOLDER.load(
+        folder, return_X_y_groups=return_X_y_groups, n_jobs=n_jobs, verbose=verbose
+    )

@@ -1,0 +1,72 @@
+"""What the cohorts of the National Sleep Research Resource have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn_sleep.datasets.cohort import Cohort
+from sklearn_sleep.datasets.layout import AnnotationFile, Site, Visit
+
+__all__ = [
+    "CLEVELAND_CHIN",
+    "CLEVELAND_HEAD",
+    "MASTOID_DERIVATIONS",
+    "describe_nsrr",
+    "nsrr_cohort",
+    "nsrr_visit",
+]
+
+_ACCESS = """\
+How to get it: ask for access at https://sleepdata.org/datasets/{name}, sign the data access and use
+agreement of the National Sleep Research Resource (NSRR), and download with its nsrr tool. The data
+may be used for the purpose that was approved and must not be passed on.
+"""
+_CITATION = """\
+Zhang et al. 2018, "The National Sleep Research Resource: towards a sleep data commons", J Am Med
+Inform Assoc 25:1351-1358.
+"""
+# Electrodes that are stored one by one, against a reference of the recorder's own.
+MASTOID_DERIVATIONS = {
+    "EEG": ("C4-M1", "C3-M2"),
+    "EOG-L": ("E1-M2", "LOC-M2"),
+    "EOG-R": ("E2-M1", "ROC-M1"),
+}
+# Electrodes of the two studies of Cleveland.
+CLEVELAND_HEAD = {
+    "A1": "REFERENCE",
+    "A2": "REFERENCE",
+    "C3": "C3",
+    "C4": "C4",
+    "LOC": "EOG-L",
+    "ROC": "EOG-R",
+}
+CLEVELAND_CHIN = {"EMG1": "EMG", "EMG2": "REFERENCE", "EMG3": "EMG"}
+_FORMATS = {"nsrr": "NSRR", "profusion": "Profusion"}
+
+
+def describe_nsrr(name: str, about: str, citation: str) -> str:
+    """Return the description of a cohort, its title first, with the terms of the NSRR."""
+    return f"{about}\n{_ACCESS.format(name=name)}\nCite: {citation}{_CITATION}"
+
+
+def nsrr_cohort(name: str, night: str, *, about: str, citation: str, **fields: Any) -> Cohort:
+    """Return a cohort whose recordings and NSRR or Profusion XML have one name, `night`."""
+    return Cohort(
+        name,
+        recording=rf"{night}\.edf",
+        annotations=tuple(rf"{night}-{kind}\.xml" for kind in _FORMATS),
+        description=describe_nsrr(name, about, citation),
+        **fields,
+    )
+
+
+def nsrr_visit(
+    name: str, site: Site, night: str, folder: str = "", without_scale: tuple[str, ...] = ()
+) -> Visit:
+    """Return a visit as `nsrr_cohort` finds it, in a folder of its own if one is named."""
+    below = f"{folder}/{night}" if folder else night
+    annotations = tuple(
+        AnnotationFile(f"polysomnography/annotations-events-{kind}/{below}-{kind}.xml", of_kind)
+        for kind, of_kind in _FORMATS.items()
+    )
+    return Visit(name, site, f"polysomnography/edfs/{below}.edf", annotations, without_scale)
