@@ -124,10 +124,8 @@ def load_cohort(
         The cohort's folder; subfolders are searched.
     return_X_y_groups : bool, default=False
         Return ``(X, y, groups)`` instead of a Bunch.
-    verbose : bool, default=False
-        Show progress.
-    n_jobs : int, optional
-        Nights that are loaded at the same time; see joblib.
+    n_jobs, verbose
+        As in `load_shhs`.
 
     Returns
     -------
@@ -138,17 +136,13 @@ def load_cohort(
 
     Raises
     ------
-    FileNotFoundError
-        If the folder does not exist.
-    ValueError
-        If it holds no night with a hypnogram.
+    FileNotFoundError, ValueError
+        If the folder does not exist, or holds no night with a hypnogram.
 
     Warns
     -----
-    HypnogramWarning
-        If a recording has no annotation, or one that cannot be read; it is left out.
-    EDFWarning
-        If a recording cannot be read; it is left out.
+    HypnogramWarning, EDFWarning
+        If a recording has no annotation, or one of the two cannot be read; it is left out.
 
     Examples
     --------

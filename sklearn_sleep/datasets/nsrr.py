@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn_sleep.datasets.cohort import Cohort
-from sklearn_sleep.datasets.layout import AnnotationFile, Site, Visit
+from sklearn_sleep.datasets.demographics import Demographics
+from sklearn_sleep.datasets.layout import AnnotationFile, Visit
+from sklearn_sleep.datasets.recorder import Site
 
 __all__ = [
     "CLEVELAND_CHIN",
@@ -13,6 +16,7 @@ __all__ = [
     "MASTOID_DERIVATIONS",
     "describe_nsrr",
     "nsrr_cohort",
+    "nsrr_demographics",
     "nsrr_visit",
 ]
 
@@ -57,6 +61,28 @@ def nsrr_cohort(name: str, night: str, *, about: str, citation: str, **fields: A
         annotations=tuple(rf"{night}-{kind}\.xml" for kind in _FORMATS),
         description=describe_nsrr(name, about, citation),
         **fields,
+    )
+
+
+def nsrr_demographics(
+    file: str,
+    subject: str = "nsrrid",
+    *,
+    age: str = "age",
+    sex: str = "male",
+    bmi: str = "bmi",
+    sexes: Mapping[str, str] | None = None,
+    **visit: str,
+) -> Demographics:
+    """Return a table with the harmonized columns of the NSRR, or else the cohort's own."""
+    return Demographics(
+        file,
+        subject,
+        age=("nsrr_age", age),
+        sex=("nsrr_sex", sex),
+        bmi=("nsrr_bmi", bmi),
+        sexes={"1": "M", "0": "F"} if sexes is None else sexes,
+        **visit,
     )
 
 

@@ -16,8 +16,9 @@ from sklearn.utils import Bunch
 
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.datasets.cohort import Cohort
-from sklearn_sleep.datasets.layout import Layout, Site
+from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.nights import NightFiles, load_nights
+from sklearn_sleep.datasets.recorder import Site
 from sklearn_sleep.datasets.registry import (
     COHORTS,
     channel_labels,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.datasets.layout import Channel, Site
+from sklearn_sleep.datasets.recorder import Channel, Site
 from sklearn_sleep.simulation.body.brain import BrainActivity, simulate_brain
 from sklearn_sleep.simulation.body.cardiac import Heartbeats, electrocardiogram, simulate_heartbeats
 from sklearn_sleep.simulation.body.hypnogram import (

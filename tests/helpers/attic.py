@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from sklearn_sleep.datasets.cohort import Cohort
-from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Site, Visit, belts, derivations
+from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.recorder import Site, belts, derivations
 
 _RECORDER = Site("box", (*derivations(100.0, {"Lead 9": "ECG"}), *belts(10.0, "Thorax", "Abdomen")))
 _HYPNOGRAM = AnnotationFile("nights/attic-{number}.txt", "ISRUC txt")

@@ -10,7 +10,7 @@ import numpy as np
 import pyedflib
 import pytest
 
-from sklearn_sleep.datasets.layout import Channel, Site
+from sklearn_sleep.datasets.recorder import Channel, Site
 from sklearn_sleep.simulation.make_cohort import make_cohort
 
 PARAMETERS = {"hours": 0.5, "second_visit_probability": 0.0, "random_state": 11}

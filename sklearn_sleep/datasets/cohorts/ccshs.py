@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.demographics import Demographics
-from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, pulse, unread
+from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
     CLEVELAND_CHIN,
     CLEVELAND_HEAD,
     MASTOID_DERIVATIONS,
     nsrr_cohort,
+    nsrr_demographics,
     nsrr_visit,
 )
+from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
 
 __all__ = ["CCSHS", "load_ccshs"]
 
@@ -49,16 +50,7 @@ Rosen et al. 2003, "Prevalence and risk factors for sleep-disordered breathing i
 11-year-old children: association with race and prematurity", J Pediatr 142:383-389.
 """,
     channels={**MASTOID_DERIVATIONS, "EMG": ("EMG1-EMG2",)},
-    demographics=(
-        Demographics(
-            r"ccshs-trec-(harmonized-)?dataset-.*\.csv",
-            "nsrrid",
-            age=("nsrr_age", "age"),
-            sex=("nsrr_sex", "male"),
-            bmi=("nsrr_bmi", "bmi"),
-            sexes={"1": "M", "0": "F"},
-        ),
-    ),
+    demographics=(nsrr_demographics(r"ccshs-trec-(harmonized-)?dataset-.*\.csv"),),
     layout=Layout(
         (("ccshs-{number}", (nsrr_visit("1", _RECORDER, "ccshs-trec-{number}"),)),), 1_800_001
     ),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.demographics import Demographics
-from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, pulse, unread
+from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
     CLEVELAND_CHIN,
     CLEVELAND_HEAD,
     MASTOID_DERIVATIONS,
     nsrr_cohort,
+    nsrr_demographics,
     nsrr_visit,
 )
+from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
 
 __all__ = ["CFS", "load_cfs"]
 
@@ -54,17 +55,7 @@ Redline et al. 1995, "The familial aggregation of obstructive sleep apnea", Am J
 Care Med 151:682-687.
 """,
     channels={**MASTOID_DERIVATIONS, "EMG": ("EMG1-EMG2",)},
-    demographics=(
-        Demographics(
-            r"cfs-visit5-(harmonized-)?dataset-.*\.csv",
-            "nsrrid",
-            of_visit="5",
-            age=("nsrr_age", "age"),
-            sex=("nsrr_sex", "male"),
-            bmi=("nsrr_bmi", "bmi"),
-            sexes={"1": "M", "0": "F"},
-        ),
-    ),
+    demographics=(nsrr_demographics(r"cfs-visit5-(harmonized-)?dataset-.*\.csv", of_visit="5"),),
     layout=Layout(
         tuple(
             ("cfs-{number}", (nsrr_visit("5", recorder, "cfs-visit5-{number}"),))

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from sklearn_sleep.datasets.demographics import Demographics
-from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, pulse, unread
+from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import MASTOID_DERIVATIONS, nsrr_cohort, nsrr_visit
+from sklearn_sleep.datasets.nsrr import (
+    MASTOID_DERIVATIONS,
+    nsrr_cohort,
+    nsrr_demographics,
+    nsrr_visit,
+)
+from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
 
 __all__ = ["CHAT", "load_chat"]
 
@@ -73,14 +79,10 @@ Engl J Med 368:2366-2376.
     },
     demographics=(
         *(
-            Demographics(
+            nsrr_demographics(
                 rf"chat-{visit}-(harmonized-)?dataset-.*\.csv",
-                "nsrrid",
+                age="ageyear_at_meas",
                 of_visit=visit,
-                age=("nsrr_age", "ageyear_at_meas"),
-                sex=("nsrr_sex", "male"),
-                bmi=("nsrr_bmi", "bmi"),
-                sexes={"1": "M", "0": "F"},
             )
             for visit in ("baseline", "followup")
         ),

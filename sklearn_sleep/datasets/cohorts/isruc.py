@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from sklearn_sleep.datasets.cohort import Cohort, FolderPath
-from sklearn_sleep.datasets.layout import (
-    AnnotationFile,
-    Channel,
-    Layout,
-    Site,
-    Visit,
-    derivations,
-    electrodes,
-    unread,
-)
+from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import LoadParameters, document_loader
 from sklearn_sleep.datasets.nsrr import MASTOID_DERIVATIONS
+from sklearn_sleep.datasets.recorder import Channel, Site, derivations, electrodes, unread
 
 __all__ = ["ISRUC", "load_isruc"]
 

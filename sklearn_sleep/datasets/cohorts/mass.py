@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from sklearn_sleep.datasets.cohort import Cohort
-from sklearn_sleep.datasets.layout import (
-    AnnotationFile,
-    Channel,
-    Layout,
-    Site,
-    Visit,
-    belts,
-    derivations,
-    electrodes,
-    unread,
-)
+from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.recorder import Channel, Site, belts, derivations, electrodes, unread
 
 __all__ = ["MASS", "load_mass"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.demographics import Demographics
-from sklearn_sleep.datasets.layout import (
-    Layout,
+from sklearn_sleep.datasets.layout import Layout
+from sklearn_sleep.datasets.loaders import make_loader
+from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_demographics, nsrr_visit
+from sklearn_sleep.datasets.recorder import (
     Site,
     belts,
     derivations,
@@ -13,8 +14,6 @@ from sklearn_sleep.datasets.layout import (
     unread,
     voltages,
 )
-from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_visit
 
 __all__ = ["MESA", "load_mesa"]
 
@@ -53,13 +52,12 @@ of Atherosclerosis (MESA)", Sleep 38:877-888.
     # https://sleepdata.org/datasets/mesa, equipment and montage.
     channels={"EEG": ("EEG3",), "Fz-Cz": ("EEG1",), "Cz-Oz": ("EEG2",), "C4-M1": ("EEG3",)},
     demographics=(
-        Demographics(
+        nsrr_demographics(
             r"mesa-sleep-(harmonized-)?dataset-.*\.csv",
             "mesaid",
-            age=("nsrr_age", "sleepage5c"),
-            sex=("nsrr_sex", "gender1"),
-            bmi=("nsrr_bmi", "bmi5c"),
-            sexes={"1": "M", "0": "F"},
+            age="sleepage5c",
+            sex="gender1",
+            bmi="bmi5c",
         ),
     ),
     layout=Layout(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sklearn_sleep.datasets.demographics import Demographics
-from sklearn_sleep.datasets.layout import Layout, Site, belts, electrodes, unread
+from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import MASTOID_DERIVATIONS, nsrr_cohort, nsrr_visit
+from sklearn_sleep.datasets.nsrr import (
+    MASTOID_DERIVATIONS,
+    nsrr_cohort,
+    nsrr_demographics,
+    nsrr_visit,
+)
+from sklearn_sleep.datasets.recorder import Site, belts, electrodes, unread
 
 __all__ = ["MROS", "load_mros"]
 
@@ -13,7 +18,6 @@ __all__ = ["MROS", "load_mros"]
 def _recorder(
     name: str,
     breath: float,
-    *,
     mastoids: tuple[str, str],
     eyes: tuple[str, str],
     belt_labels: tuple[str, str],
@@ -36,22 +40,8 @@ def _recorder(
 
 
 _RECORDERS = {
-    "1": _recorder(
-        "mros1",
-        16.0,
-        mastoids=("A1", "A2"),
-        eyes=("LOC", "ROC"),
-        belt_labels=("Thoracic", "Abdominal"),
-        spo2="SAO2",
-    ),
-    "2": _recorder(
-        "mros2",
-        32.0,
-        mastoids=("M1", "M2"),
-        eyes=("E1", "E2"),
-        belt_labels=("Chest", "ABD"),
-        spo2="SpO2",
-    ),
+    "1": _recorder("mros1", 16.0, ("A1", "A2"), ("LOC", "ROC"), ("Thoracic", "Abdominal"), "SAO2"),
+    "2": _recorder("mros2", 32.0, ("M1", "M2"), ("E1", "E2"), ("Chest", "ABD"), "SpO2"),
 }
 _VISITS = tuple(
     nsrr_visit(visit, recorder, f"mros-visit{visit}-aa{{number:04d}}", f"visit{visit}")
@@ -76,16 +66,15 @@ Study", J Am Geriatr Soc 59:2217-2225.
     wrong_stages=r"/mros-visit1-(aa2033|aa3905|aa4225|aa4398|aa4928|aa5622|aa5660|aa5781)\.edf",
     channels={**MASTOID_DERIVATIONS, "EMG": ("L Chin-R Chin",)},
     demographics=tuple(
-        Demographics(
+        nsrr_demographics(
             rf"mros-visit{visit}-(harmonized|dataset)-.*\.csv",
-            "nsrrid",
-            of_visit=visit,
-            age=("nsrr_age", f"vs{'2' if visit == '2' else ''}age1"),
-            sex=("nsrr_sex", "gender"),
-            bmi=("nsrr_bmi", "hwbmi"),
+            age=age,
+            sex="gender",
+            bmi="hwbmi",
             sexes={"1": "F", "2": "M"},
+            of_visit=visit,
         )
-        for visit in ("1", "2")
+        for visit, age in (("1", "vsage1"), ("2", "vs2age1"))
     ),
     layout=Layout((("mros-aa{number:04d}", _VISITS),), 1),
 )

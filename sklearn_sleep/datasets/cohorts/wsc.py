@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sklearn_sleep.datasets.cohort import Cohort
-from sklearn_sleep.datasets.demographics import Demographics
-from sklearn_sleep.datasets.layout import (
-    AnnotationFile,
-    Layout,
-    Site,
-    Visit,
-    belts,
-    derivations,
-    unread,
-    voltages,
-)
+from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import describe_nsrr
+from sklearn_sleep.datasets.nsrr import describe_nsrr, nsrr_demographics
+from sklearn_sleep.datasets.recorder import Site, belts, derivations, unread, voltages
 
 __all__ = ["WSC", "load_wsc"]
 
@@ -78,13 +69,8 @@ WSC = Cohort(
     # montage.
     channels={"EEG": ("C3-M2",), "EMG": ("chin", "cchin_l")},
     demographics=(
-        Demographics(
-            r"wsc-(harmonized-)?dataset-.*\.csv",
-            "wsc_id",
-            visit="wsc_vst",
-            age=("nsrr_age", "age"),
-            sex=("nsrr_sex", "sex"),
-            bmi=("nsrr_bmi", "bmi"),
+        nsrr_demographics(
+            r"wsc-(harmonized-)?dataset-.*\.csv", "wsc_id", sex="sex", sexes={}, visit="wsc_vst"
         ),
     ),
     description=describe_nsrr(

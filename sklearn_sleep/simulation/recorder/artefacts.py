@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal as scipy_signal
 
-from sklearn_sleep.datasets.layout import Channel, Site
+from sklearn_sleep.datasets.recorder import Channel, Site
 from sklearn_sleep.simulation.body.processes import FloatArray, smooth_noise
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import Timeline

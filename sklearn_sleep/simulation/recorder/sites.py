@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sklearn_sleep.datasets.layout import (
-    AnnotationFile,
-    Channel,
-    Layout,
-    Site,
-    Visit,
-    voltages,
-)
+from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
+from sklearn_sleep.datasets.recorder import Channel, Site, voltages
 
 __all__ = ["SITES", "files_of_site", "layout_of_sites"]
 
