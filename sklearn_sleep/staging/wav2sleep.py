@@ -305,9 +305,9 @@ class Wav2SleepClassifier(SleepNet):
         if self.size == "published":
             return {}
         recipe = recipe_for(n_nights, self.signals_)
-        return {name: value for name, value in recipe.items() if not self._is_set(name)}
+        return {name: value for name, value in recipe.items() if not self.is_set(name)}
 
-    def _is_set(self, name: str) -> bool:
+    def is_set(self, name: str) -> bool:
         """Whether the user has set a parameter: to another value than its default."""
         default = inspect.signature(Wav2SleepClassifier.__init__).parameters.get(name)
         if default is None:  # of a part; it is there if it was given

@@ -92,6 +92,10 @@ class SleepNet(ClassifierMixin, NeuralNet):
         """Return parameters for a number of training nights that stand before the net's own."""
         return {}
 
+    def is_set(self, name: str) -> bool:
+        """Whether the user has set a parameter, which a recipe then leaves as it is."""
+        return True
+
     def sampling(self, dataset: Any) -> dict[str, Any]:
         """Return arguments of the training's DataLoader that depend on the dataset."""
         return {}
@@ -249,7 +253,8 @@ class SleepNet(ClassifierMixin, NeuralNet):
         devices = [self.compute_device] if self.compute_device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(int(self.random_generator_.integers(2**63)))
-            self._plan = getattr(self, "recipe_", {})
+            recipe = getattr(self, "recipe_", {})
+            self._plan = {name: recipe[name] for name in recipe if not self.is_set(name)}
             try:
                 if starts_anew:
                     self.initialize()

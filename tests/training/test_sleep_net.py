@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+import torch
 from sklearn import set_config
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -149,6 +150,16 @@ def test_what_equals_its_default_is_left_to_the_recipe():
         assert fitted.module_.classifier.in_features == 128
     other = clone(net).set_params(train_split=ValidationNights(minimum_subjects=4)).fit(X, y)
     assert "train_split" not in other.recipe_
+
+
+def test_what_is_set_later_wins_too():
+    X, y = make_nights()
+    net = Wav2SleepClassifier(size="auto", max_epochs=1, random_state=0).partial_fit(X, y)
+    before = {name: value.clone() for name, value in net.module_.state_dict().items()}
+    net.set_params(lr=0.0, optimizer__weight_decay=0.0).partial_fit(X, y)
+    assert net.planned("lr") == 0.0
+    for name, value in net.module_.state_dict().items():
+        assert torch.equal(value, before[name]), name
 
 
 def test_loaded_network_validates(make_classifier, tmp_path):
