@@ -17,24 +17,26 @@ from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unre
 __all__ = ["CCSHS", "load_ccshs"]
 
 # https://sleepdata.org/datasets/ccshs, montage, which does not tell the chin's rate.
-_RECORDER = Site(
-    "ccshs",
-    (
-        *electrodes(128.0, CLEVELAND_HEAD),
-        *electrodes(256.0, CLEVELAND_CHIN),
-        *electrodes(256.0, {"ECG1": "ECG", "ECG2": "REFERENCE"}),
-        *belts(32.0, "THOR EFFORT", "ABDO EFFORT"),
-        *unread(32.0, "SUM"),
-        *unread(1.0, "SpO2"),
-        *unread(32.0, "AIRFLOW"),
-        *unread(256.0, "SNORE"),
-        *unread(64.0, "NASAL PRES"),
-        *unread(256.0, "LEFT LEG1", "LEFT LEG2", "RIGHT LEG1", "RIGHT LEG2"),
-        *unread(1.0, "POSITION", "PULSE", "OX STATUS"),
-        pulse(128.0, "PlethWV"),
-        *unread(512.0, "Light", "HRate"),
-    ),
+_ELECTRODES = (
+    *electrodes(128.0, CLEVELAND_HEAD),
+    *electrodes(256.0, CLEVELAND_CHIN),
+    *electrodes(256.0, {"ECG1": "ECG", "ECG2": "REFERENCE"}),
 )
+_BREATH = (
+    *belts(32.0, "THOR EFFORT", "ABDO EFFORT"),
+    *unread(32.0, "SUM"),
+    *unread(1.0, "SpO2"),
+    *unread(32.0, "AIRFLOW"),
+    *unread(256.0, "SNORE"),
+    *unread(64.0, "NASAL PRES"),
+)
+_BODY = (
+    *unread(256.0, "LEFT LEG1", "LEFT LEG2", "RIGHT LEG1", "RIGHT LEG2"),
+    *unread(1.0, "POSITION", "PULSE", "OX STATUS"),
+    pulse(128.0, "PlethWV"),
+    *unread(512.0, "Light", "HRate"),
+)
+_RECORDER = Site("ccshs", (*_ELECTRODES, *_BREATH, *_BODY))
 
 CCSHS = nsrr_cohort(
     "ccshs",
