@@ -1,7 +1,5 @@
 """The command line: ``python -m sklearn_sleep demo | train | predict | ingest``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

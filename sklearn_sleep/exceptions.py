@@ -20,27 +20,6 @@
         SplitNightWarning
 """
 
-from __future__ import annotations
-
-__all__ = [
-    "BatchNormWarning",
-    "CacheWarning",
-    "CohortWarning",
-    "ConstantSignalWarning",
-    "EDFError",
-    "EDFRepairWarning",
-    "EDFWarning",
-    "HypnogramError",
-    "HypnogramWarning",
-    "MaskedSignalWarning",
-    "MissingSignalWarning",
-    "SharedSubjectWarning",
-    "SignalQualityWarning",
-    "SleepError",
-    "SleepWarning",
-    "SplitNightWarning",
-]
-
 
 class SleepError(Exception):
     """Base of the errors."""

@@ -1,7 +1,5 @@
 """``python -m sklearn_sleep demo``: the main job on a synthetic cohort."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 
@@ -19,8 +17,6 @@ from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.features.baselines import hrv_baseline
 from sklearn_sleep.simulation.make_cohort import make_cohort
-
-__all__ = ["run_demo"]
 
 N_CLASSES = 4  # W, Light, Deep, REM: the published cardio-respiratory scheme
 HELD_OUT_FOLDS = 4  # a quarter of the subjects is held out

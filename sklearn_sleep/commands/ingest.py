@@ -1,14 +1,10 @@
 """``python -m sklearn_sleep ingest``: process a cohort once, and report on every night."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from sklearn_sleep.storage.ingesting import ingest
-
-__all__ = ["run_ingest"]
 
 
 def run_ingest(

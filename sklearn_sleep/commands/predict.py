@@ -1,7 +1,5 @@
 """``python -m sklearn_sleep predict``: nights staged, as a CSV of stages and a figure of each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +14,6 @@ from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 from sklearn_sleep.io.epoch_tables import epoch_table
 from sklearn_sleep.staging.pretrained import load_pretrained
-
-__all__ = ["run_predict", "write_predictions"]
 
 
 def run_predict(model: Path, nights: Sequence[Path], out: Path) -> None:

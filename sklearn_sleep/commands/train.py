@@ -1,7 +1,5 @@
 """``python -m sklearn_sleep train``: the pipeline of the commands, trained, saved and scored."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,15 +20,6 @@ from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resample
 from sklearn_sleep.staging.pretrained import save_pretrained
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 from sklearn_sleep.training.schedule import ValidationNights
-
-__all__ = [
-    "CARDIORESPIRATORY_SIGNALS",
-    "cross_validate_subjects",
-    "make_cardiorespiratory_pipeline",
-    "run_train",
-    "score_signal_subsets",
-    "signal_subsets",
-]
 
 CARDIORESPIRATORY_SIGNALS = ("ECG", "PPG", "ABD", "THX")
 """The signals of the published wav2sleep."""

@@ -1,14 +1,10 @@
 """Files that are whole or not there, whatever happens to the process that writes them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-
-__all__ = ["atomic_write"]
 
 
 @contextlib.contextmanager

@@ -1,12 +1,8 @@
 """Warnings of worker processes, which would be lost there, said where the user is."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-
-__all__ = ["CapturedWarning", "capture_warnings", "reissue_warnings"]
 
 Result = TypeVar("Result")
 CapturedWarning = tuple[type[Warning], str]

@@ -12,18 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_sleep.core.arrays import BoolArray, IntArray
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Step
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.exceptions import SplitNightWarning
 
-__all__ = ["Epochs", "Night", "as_mask", "make_epoch_table", "warn_of_split_nights"]
-
 # Nights are rarely scored to the last epoch; a fold leaves out more than this.
 _WHOLE_NIGHT_FRACTION = 0.9
-
-IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Marks of folders with results: what they hold, in which format, and who wrote them."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping
@@ -11,8 +9,6 @@ from typing import Any
 
 from sklearn_sleep._version import __version__
 from sklearn_sleep.core.atomic_write import atomic_write
-
-__all__ = ["FolderMark"]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ Names of our own classes go in without their modules, so that a class that moves
 stays the same; users' classes and functions are known by module and name.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -16,8 +14,6 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
-
-__all__ = ["PROCESSING_VERSION", "class_identity", "digest", "identity"]
 
 PROCESSING_VERSION = 1
 """What caches are told apart by. Raise it when a step gives other samples for the same parameters,

@@ -1,7 +1,5 @@
 """Masking: signals that the network does not see in training, and epochs that are not used."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -9,8 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
-
-__all__ = ["check_mask_probability", "draw_kept_signals", "mask_epochs"]
 
 Float = TypeVar("Float", bound=np.floating[Any])
 

@@ -1,10 +1,6 @@
 """Parts of messages."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-
-__all__ = ["list_names"]
 
 
 def list_names(names: Sequence[object], most: int = 3) -> str:

@@ -1,11 +1,7 @@
 """Modules that only an extra of the package installs."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
-
-__all__ = ["import_optional"]
 
 
 def import_optional(module: str, *, extra: str, purpose: str) -> Any:

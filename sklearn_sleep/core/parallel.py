@@ -1,14 +1,10 @@
 """Work over many nights: several at a time, in order, with a progress bar."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
-
-__all__ = ["run_parallel"]
 
 Result = TypeVar("Result")
 

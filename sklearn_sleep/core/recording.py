@@ -9,14 +9,10 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.identity import class_identity, digest
 from sklearn_sleep.core.signals import SignalDefinition
-
-__all__ = ["ArraySource", "DerivedSource", "Recording", "RecordingSource", "Signal", "Step"]
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class Signal:
@@ -54,7 +50,7 @@ class Signal:
     def __init__(
         self,
         definition: SignalDefinition,
-        read: Callable[[], FloatArray],
+        read: Callable[[], SampleArray],
         sampling_frequency: float,
         unit: str,
         *,
@@ -74,13 +70,13 @@ class Signal:
         return self.definition.name
 
     @property
-    def data(self) -> FloatArray:
+    def data(self) -> SampleArray:
         """The samples, read and processed now."""
         return self._read()
 
     def map(
         self,
-        function: Callable[[FloatArray], FloatArray],
+        function: Callable[[SampleArray], SampleArray],
         *,
         sampling_frequency: float | None = None,
         unit: str | None = None,
@@ -168,7 +164,7 @@ class ArraySource:
     def __init__(
         self,
         path: str,
-        arrays: Mapping[str, FloatArray],
+        arrays: Mapping[str, SampleArray],
         definitions: Mapping[str, SignalDefinition],
         *,
         n_epochs: int,

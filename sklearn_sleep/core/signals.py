@@ -8,22 +8,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-__all__ = [
-    "EPOCH_DURATION",
-    "INSTANTANEOUS_HEART_RATE",
-    "SIGNALS",
-    "UNITS",
-    "Drawing",
-    "QualityRules",
-    "SignalDefinition",
-    "contralateral_derivation",
-    "conversion_factor",
-    "count_epochs",
-    "find_channel",
-    "former_names",
-    "signal_definition",
-]
-
 EPOCH_DURATION = 30.0
 """Duration of an epoch in s (AASM Manual for the Scoring of Sleep and Associated Events)."""
 

@@ -5,8 +5,6 @@ of Sleep and Associated Events*, version 2). Stages scored by the older rules of
 Kales (1968, "R&K") are mapped to them: S3 and S4 are both N3, movement time is not a stage.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from enum import IntEnum
@@ -17,15 +15,6 @@ import numpy as np
 import pandas as pd
 
 from sklearn_sleep.exceptions import HypnogramError
-
-__all__ = [
-    "RECHTSCHAFFEN_KALES",
-    "Stage",
-    "merge_stages",
-    "names_stage",
-    "parse_stage",
-    "stage_names",
-]
 
 
 class Stage(IntEnum):

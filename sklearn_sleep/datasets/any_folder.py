@@ -1,7 +1,5 @@
 """load_cohort: any folder of recordings and hypnograms, whose files share a name."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -11,8 +9,6 @@ from typing import Any
 from sklearn_sleep.datasets.cohort import Cohort, FolderPath, night_key
 from sklearn_sleep.datasets.nights import NightFiles, Problem
 from sklearn_sleep.datasets.registry import NAMING_COHORTS, channel_labels, dataset_from_path
-
-__all__ = ["ANY_FOLDER", "load_cohort", "subject_from_name"]
 
 # What follows a recording's name in that of its annotation, the most detailed first.
 _ANNOTATION_ENDINGS = (

@@ -19,8 +19,6 @@ from sklearn_sleep.datasets.nights import NightFiles, Problem, as_table, load_ni
 from sklearn_sleep.exceptions import CohortWarning
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
-__all__ = ["Cohort", "FolderPath", "night_key"]
-
 FolderPath = str | os.PathLike[str]
 # Files that come with any download and hold no night.
 _NEVER_NIGHTS = (

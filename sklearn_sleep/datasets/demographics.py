@@ -1,7 +1,5 @@
 """Age, sex and body mass index of the people of a cohort, from the provider's tables."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-__all__ = ["Demographics", "add_demographics"]
 
 _SEXES = {"male": "M", "m": "M", "female": "F", "f": "F"}
 # EDF+ 2.1.3.3: code, sex, birthdate and name; Sleep-EDF has sex and age in place of the name.

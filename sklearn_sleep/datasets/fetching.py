@@ -1,7 +1,5 @@
 """fetch_sleep_edf: download Sleep-EDF, check it, and go on where it was interrupted."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence
@@ -13,8 +11,6 @@ from sklearn_sleep.core.optional_dependencies import import_optional
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.datasets.cohort import FolderPath
 from sklearn_sleep.datasets.cohorts.sleep_edf import load_sleep_edf
-
-__all__ = ["fetch_sleep_edf"]
 
 BASE_URL = "https://physionet.org/files/sleep-edfx/1.0.0/"
 _STUDIES = {"cassette": "sleep-cassette", "telemetry": "sleep-telemetry"}

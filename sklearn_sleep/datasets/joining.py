@@ -1,7 +1,5 @@
 """load_cohorts: several cohorts as one, for joint training."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +11,6 @@ from sklearn.utils import Bunch
 
 from sklearn_sleep.datasets.cohort import FolderPath
 from sklearn_sleep.datasets.registry import COHORTS
-
-__all__ = ["load_cohorts"]
 
 
 def load_cohorts(

@@ -1,12 +1,8 @@
 """How a cohort lies on disk, as plain data: folders, names, formats and defects."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sklearn_sleep.datasets.recorder import Site
-
-__all__ = ["AnnotationFile", "Layout", "Visit"]
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,11 @@
 """The ``load_`` functions of the public cohorts, made and documented from one text."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 
 from sklearn_sleep.datasets.cohort import Cohort, FolderPath
-
-__all__ = ["LoadParameters", "Loader", "document_loader", "make_loader"]
 
 _EXAMPLE = """
 

@@ -1,7 +1,5 @@
 """Nights and their hypnograms as (X, y, groups), whichever cohort they belong to."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +21,6 @@ from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
 from sklearn_sleep.io.edf.source import find_channels
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
-
-__all__ = ["NightFiles", "Problem", "as_table", "load_nights"]
 
 StageArray = npt.NDArray[np.int64]
 

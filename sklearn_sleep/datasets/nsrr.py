@@ -1,7 +1,5 @@
 """What the cohorts of the National Sleep Research Resource have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,16 +7,6 @@ from sklearn_sleep.datasets.cohort import Cohort
 from sklearn_sleep.datasets.demographics import Demographics
 from sklearn_sleep.datasets.layout import AnnotationFile, Visit
 from sklearn_sleep.datasets.recorder import Site
-
-__all__ = [
-    "CLEVELAND_CHIN",
-    "CLEVELAND_HEAD",
-    "MASTOID_DERIVATIONS",
-    "describe_nsrr",
-    "nsrr_cohort",
-    "nsrr_demographics",
-    "nsrr_visit",
-]
 
 _ACCESS = """\
 How to get it: ask for access at https://sleepdata.org/datasets/{name}, sign the data access and use

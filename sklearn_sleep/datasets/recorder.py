@@ -1,21 +1,8 @@
 """What a recorder stores, as plain data: its channels, rates, units and labels."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-__all__ = [
-    "Channel",
-    "Site",
-    "belts",
-    "derivations",
-    "electrodes",
-    "pulse",
-    "unread",
-    "voltages",
-]
 
 _SCALED_SIGNALS = ("ECG", "EOG-L", "EOG-R", "EMG")
 _ARBITRARY_SIGNALS = ("PPG", "THX", "ABD", "OTHER")

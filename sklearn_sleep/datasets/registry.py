@@ -1,7 +1,5 @@
 """The public cohorts by name: whatever module lies in `sklearn_sleep.datasets.cohorts`."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,8 +10,6 @@ from types import MappingProxyType
 
 from sklearn_sleep.datasets import cohorts
 from sklearn_sleep.datasets.cohort import Cohort
-
-__all__ = ["COHORTS", "NAMING_COHORTS", "channel_labels", "dataset_from_path", "find_cohort"]
 
 
 def _cohorts() -> Iterator[Cohort]:

@@ -1,7 +1,5 @@
 """Splits of cohorts: by cohort, by published lists of ids, and by chance."""
 
-from __future__ import annotations
-
 import os
 import warnings
 import zlib
@@ -17,8 +15,6 @@ from sklearn.utils import Bunch
 
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.exceptions import CohortWarning, SharedSubjectWarning
-
-__all__ = ["LeaveOneCohortOut", "split_subjects"]
 
 PARTS = ("train", "validation", "test")
 _NAMED_AT_ONCE = 5

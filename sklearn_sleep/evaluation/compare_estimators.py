@@ -21,6 +21,7 @@ from sklearn.metrics import cohen_kappa_score, get_scorer, make_scorer
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_sleep.core.arrays import IntArray
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
@@ -29,10 +30,7 @@ from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.evaluation.comparison import Comparison
 from sklearn_sleep.evaluation.metrics import recording_column
 
-__all__ = ["compare"]
-
 Scorer = Callable[[Any, Any, Any], float]
-IntArray = npt.NDArray[np.intp]
 Fold = tuple[IntArray, IntArray]
 
 _MARK = FolderMark("comparison.json", "comparison", version=2, unmarked="*-fold*-*.npz")

@@ -1,7 +1,5 @@
 """Comparison: scores of estimators on the same folds, and their paired differences."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +8,6 @@ from sklearn.utils import check_random_state
 
 from sklearn_sleep.evaluation.displays.comparison import ComparisonDisplay
 from sklearn_sleep.evaluation.statistics import corrected_resampled_t_test, mean_difference
-
-__all__ = ["Comparison"]
 
 
 @dataclass(frozen=True, repr=False)

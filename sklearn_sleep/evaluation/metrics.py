@@ -1,7 +1,5 @@
 """What sleep staging reports: scores of each recording, and the sleep statistics of a night."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +12,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.exceptions import UndefinedMetricWarning
 
 from sklearn_sleep.core.stages import Stage
-
-__all__ = ["recording_scorer", "recording_scores", "sleep_statistics"]
 
 # Names of the AASM stages in sleep statistics, as YASA spells them.
 STAGE_NAMES = {stage: stage.name for stage in Stage} | {

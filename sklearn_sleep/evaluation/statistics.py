@@ -1,15 +1,11 @@
 """Paired statistics of two estimators that were scored on the same folds."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from sklearn.utils import check_random_state
-
-__all__ = ["MeanDifference", "TTest", "corrected_resampled_t_test", "mean_difference"]
 
 # Of thousands of subjects, as many take tens of megabytes.
 _RESAMPLES_AT_A_TIME = 1000

@@ -1,7 +1,5 @@
 """What all steps from recordings to features share."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -12,13 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.preprocessing.base import TakesEpochsMixin
 
-__all__ = ["Feature", "FeatureSource", "FeatureTransformer", "compute_columns", "select_features"]
-
-FloatArray = npt.NDArray[np.float64]
 # What a feature's name stands for: a function of the windows or epochs that it is computed from.
 Feature = Callable[..., FloatArray]
 

@@ -1,7 +1,5 @@
 """Classical pipelines that a network should beat, ready to be fitted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +16,6 @@ from sklearn_sleep.features.breathing.respiration import RespirationFeatures
 from sklearn_sleep.features.cardiorespiratory import CardiorespiratoryFeatures
 from sklearn_sleep.features.temporal_context import TemporalContext
 from sklearn_sleep.preprocessing import EDFReader
-
-__all__ = ["cardiorespiratory_baseline", "eeg_baseline", "hrv_baseline"]
 
 # Seconds before and after an epoch's beginning: what sleepecg takes, one around the epoch, and
 # the epoch itself with a little more.

@@ -1,7 +1,5 @@
 """CardiorespiratoryFeatures: heart rate variability and breathing, with the beats found once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -9,16 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.features.base import FeatureTransformer
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.beats.hrv import HRVFeatures
 from sklearn_sleep.features.breathing.respiration import RespirationFeatures
-
-__all__ = ["CardiorespiratoryFeatures"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class CardiorespiratoryFeatures(FeatureTransformer):

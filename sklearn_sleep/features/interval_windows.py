@@ -1,7 +1,5 @@
 """Intervals between beats or breaths, at 4 Hz and in the windows that summarise them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,21 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import BoolArray, FloatArray, IntArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.base import Feature, FeatureSource, compute_columns
-
-__all__ = [
-    "RESAMPLED_FREQUENCY",
-    "IntervalWindows",
-    "check_windows",
-    "compute_in_windows",
-    "name_windows",
-    "resample_intervals",
-]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 
 # Hz at which intervals are resampled (Task Force 1996, Circulation 93:1043-1065).
 RESAMPLED_FREQUENCY = 4

@@ -1,18 +1,12 @@
 """Samples of a night, as features are computed of them: usable, filtered, peaks refined."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import firwin, oaconvolve
 
+from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.masking import mask_epochs
 from sklearn_sleep.core.recording import Signal
-
-__all__ = ["band_pass", "bridge_gaps", "refine_peaks", "usable_samples"]
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 # Length of a Hamming-windowed low-pass filter, times the width of its transition over the
 # sampling frequency (Ifeachor & Jervis 2002, Digital Signal Processing, table 7.3).

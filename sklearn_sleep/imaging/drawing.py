@@ -1,7 +1,5 @@
 """draw_epochs: samples of epochs to images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,14 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from sklearn_sleep.core.arrays import FloatArray, SampleArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.imaging.montage import Grid, Montage, find_montage, rgb
 from sklearn_sleep.imaging.strokes import fill_spans, stroke_spans
 
-__all__ = ["Page", "draw_epochs", "draw_pages", "page_of"]
-
-FloatArray = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 ImageArray = npt.NDArray[np.uint8]
 PixelArray = npt.NDArray[np.uint32]
 
@@ -73,7 +68,7 @@ def draw_epochs(
 
 
 def draw_pages(
-    samples: Mapping[str, FloatArray],
+    samples: Mapping[str, SampleArray],
     amplitudes: Mapping[str, tuple[float, float]],
     montage: Montage,
     n_epochs: int,
@@ -89,7 +84,7 @@ def draw_pages(
 
 def _check(
     samples: Mapping[str, npt.ArrayLike], montage: Montage
-) -> tuple[dict[str, FloatArray], int]:
+) -> tuple[dict[str, SampleArray], int]:
     names = [trace.name for trace in montage.traces]
     arrays = {}
     for name, values in samples.items():
@@ -109,7 +104,7 @@ def _check(
 
 def _draw(
     images: ImageArray,
-    samples: Mapping[str, FloatArray],
+    samples: Mapping[str, SampleArray],
     amplitudes: Mapping[str, tuple[float, float]],
     montage: Montage,
 ) -> None:
@@ -147,8 +142,8 @@ def _draw(
 
 
 def _heights(
-    values: FloatArray, amplitude: tuple[float, float], montage: Montage, position: int
-) -> FloatArray:
+    values: SampleArray, amplitude: tuple[float, float], montage: Montage, position: int
+) -> SampleArray:
     """Return pixels below the upper edge, of shape (samples_per_epoch, n_epochs)."""
     low, high = amplitude
     pixels_per_unit = montage.band_height / (high - low)
@@ -175,7 +170,7 @@ class Page:
             grid_color = rgb(montage.grid.color)
             over_traces = montage.grid.over_traces
 
-        def under_grid(color: Float64Array, opacity: Float64Array) -> ImageArray:
+        def under_grid(color: FloatArray, opacity: FloatArray) -> ImageArray:
             alpha = opacity[..., None]
             return np.round(color * (1 - alpha) + grid_color * alpha).astype(np.uint8)
 
@@ -211,7 +206,7 @@ def _pack(image: ImageArray) -> PixelArray:
     return packed.view(np.uint32)[..., 0]
 
 
-def _grid_opacity(montage: Montage, grid: Grid) -> Float64Array:
+def _grid_opacity(montage: Montage, grid: Grid) -> FloatArray:
     """Return how much of each pixel the grid hides."""
     seen = np.ones((montage.height, montage.width))
     steps = np.arange(1, int(EPOCH_DURATION / grid.minor_seconds) + 1) * grid.minor_seconds
@@ -232,7 +227,7 @@ def _grid_opacity(montage: Montage, grid: Grid) -> Float64Array:
     return 1 - seen
 
 
-def _line(n_pixels: int, place: float, width: float) -> Float64Array:
+def _line(n_pixels: int, place: float, width: float) -> FloatArray:
     """Return how much of each pixel a straight line covers, as matplotlib places it."""
     # Its middle lies in the middle of a pixel.
     middle = np.floor(place + 0.5) + 0.5
@@ -260,7 +255,7 @@ def _annotate(page: ImageArray, montage: Montage) -> ImageArray:
 
 
 @lru_cache(maxsize=64)
-def _text_opacity(text: str) -> Float64Array:
+def _text_opacity(text: str) -> FloatArray:
     font = ImageFont.load_default(_TEXT_HEIGHT)
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
     image = Image.new("L", (right - left + 1, bottom - top + 1))
@@ -269,7 +264,7 @@ def _text_opacity(text: str) -> Float64Array:
 
 
 def _blend_text(
-    image: ImageArray, opacity: Float64Array, montage: Montage, top: int, left: int
+    image: ImageArray, opacity: FloatArray, montage: Montage, top: int, left: int
 ) -> None:
     """Write into an image; what lies beyond its edges is left out."""
     opacity = opacity[max(-top, 0) :]

@@ -1,16 +1,11 @@
 """read_envelope: the lowest and highest value of each column, read from an image."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.imaging.drawing import page_of
 from sklearn_sleep.imaging.montage import Montage, find_montage
-
-__all__ = ["read_envelope"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # How far a pixel's colour may lie from every mixture of page and trace: by rounding (of 255 steps),
 # and, in parts of its way from the page, by the edge of another trace.

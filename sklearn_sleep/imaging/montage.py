@@ -1,7 +1,5 @@
 """Montage: which signals are drawn, how large, in which colours, on what kind of page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +15,6 @@ from sklearn_sleep.core.signals import (
     former_names,
     signal_definition,
 )
-
-__all__ = ["MONTAGES", "Grid", "Montage", "Trace", "find_montage", "rgb"]
 
 # The default, which `Trace` replaces by what its signal is drawn with.
 _OF_SIGNAL: Any = "signal"

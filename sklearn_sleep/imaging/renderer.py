@@ -1,7 +1,5 @@
 """WaveformImageRenderer: epochs to images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal
@@ -14,8 +12,6 @@ from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.imaging.montage import Montage, find_montage
 from sklearn_sleep.imaging.waveform_images import WaveformImages, check_unit
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-
-__all__ = ["WaveformImageRenderer"]
 
 
 class WaveformImageRenderer(TakesEpochsMixin, EpochsTransformer):

@@ -6,18 +6,14 @@
 # begins and ends are mixed with what is there already; what lies between them is filled. Pixels
 # that no trace touches are not visited.
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["fill_spans", "stroke_spans"]
+from sklearn_sleep.core.arrays import IntArray, SampleArray
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.intp]
 PixelArray = npt.NDArray[np.uint32]
 
 # Opacity that is computed with in whole numbers.
@@ -29,7 +25,7 @@ class _TimeBase(NamedTuple):
     """Where samples lie among columns."""
 
     before: IntArray  # the sample before each border
-    fraction: FloatArray  # how far the border lies on the way to the next sample
+    fraction: SampleArray  # how far the border lies on the way to the next sample
     # The first samples of columns, the second ones, ...: columns that have one, and it.
     picks: tuple[tuple[IntArray, IntArray], ...]
 
@@ -50,7 +46,7 @@ def _time_base(n_samples: int, columns: int) -> _TimeBase:
     return _TimeBase(before, fraction.astype(np.float32)[:, None], tuple(picks))
 
 
-def stroke_spans(y: FloatArray, columns: int, width: float) -> tuple[FloatArray, FloatArray]:
+def stroke_spans(y: SampleArray, columns: int, width: float) -> tuple[SampleArray, SampleArray]:
     """Return the top and bottom, (columns, n_epochs), of what a line covers of each column.
 
     `y` is the height of each sample in pixels, downwards, of shape (n_samples, n_epochs); NaN where
@@ -89,8 +85,8 @@ def stroke_spans(y: FloatArray, columns: int, width: float) -> tuple[FloatArray,
 
 def fill_spans(
     canvas: PixelArray,
-    top: FloatArray,
-    bottom: FloatArray,
+    top: SampleArray,
+    bottom: SampleArray,
     colors: PixelArray,
     *,
     first_column: int,
@@ -124,7 +120,7 @@ def fill_spans(
     _fill(pixels, palette, first + 1, last, column, image, width)
 
 
-def _blend(pixels: PixelArray, place: IntArray, color: PixelArray, covered: FloatArray) -> None:
+def _blend(pixels: PixelArray, place: IntArray, color: PixelArray, covered: SampleArray) -> None:
     """Mix a colour into pixels that are covered in part."""
     opacity = (covered * np.float32(_OPAQUE)).astype(np.uint32)
     pixels[place] = _mix(pixels.take(place), color, opacity)

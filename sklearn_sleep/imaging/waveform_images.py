@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sklearn_sleep.core.arrays import IntArray, SampleArray
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.parallel import run_parallel
@@ -24,11 +25,7 @@ from sklearn_sleep.imaging.drawing import draw_pages
 from sklearn_sleep.imaging.montage import Montage, Trace
 from sklearn_sleep.preprocessing import Epocher, Resampler
 
-__all__ = ["NightSamples", "NightSamplesCache", "WaveformImages", "check_unit"]
-
 ImageArray = npt.NDArray[np.uint8]
-IntArray = npt.NDArray[np.intp]
-SampleArray = npt.NDArray[np.float32]
 
 # Rows that are drawn together when all are gone through; context is shared among them.
 _ROWS_AT_A_TIME = 64

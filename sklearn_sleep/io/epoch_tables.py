@@ -1,7 +1,5 @@
 """Epoch tables: a row per 30-second epoch, which it names."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections import Counter
@@ -16,8 +14,6 @@ from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.signals import count_epochs
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.header import read_edf_header
-
-__all__ = ["as_epoch_table", "epoch_table"]
 
 PathLike = str | os.PathLike[str]
 

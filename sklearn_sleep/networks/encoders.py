@@ -1,7 +1,5 @@
 """From the waveforms of a night to a feature vector for each signal and epoch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -16,8 +14,6 @@ from sklearn_sleep.networks.cpu.streaming import stream_nights
 from sklearn_sleep.networks.layers import ACTIVATIONS, ConvLayer, Convolution
 from sklearn_sleep.networks.norms import InstanceNorm
 from sklearn_sleep.networks.parts import EncoderOptions, Part
-
-__all__ = ["ConvBlock", "SignalEncoder", "SignalEncoders"]
 
 # Each encoder halves the length until four feature vectors an epoch are left (the paper's design).
 _VECTORS_PER_EPOCH = 4

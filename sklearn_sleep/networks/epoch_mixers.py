@@ -1,7 +1,5 @@
 """The epoch mixers: one feature vector an epoch from whichever signals are there."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch
@@ -10,8 +8,6 @@ from torch import Tensor, nn
 from sklearn_sleep.networks.layers import ACTIVATIONS, Dropout
 from sklearn_sleep.networks.parts import EpochMixerOptions, Registry
 from sklearn_sleep.networks.transformer import TransformerEncoder
-
-__all__ = ["EPOCH_MIXERS", "AttentionMixer", "ConcatenationMixer", "MeanMixer"]
 
 # Each takes features (batch, epochs, feature_dim) and where they are there (batch, epochs), both by
 # signal name, and returns (batch, epochs, feature_dim).

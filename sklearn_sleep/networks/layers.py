@@ -1,7 +1,5 @@
 """Layers of which encoders and mixers are made: activations, dropout and convolutions."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import threading
@@ -14,15 +12,6 @@ from torch.nn import functional
 
 from sklearn_sleep.networks.norms import NORMS
 from sklearn_sleep.networks.parts import Part, Registry
-
-__all__ = [
-    "ACTIVATIONS",
-    "ConvLayer",
-    "Convolution",
-    "Dropout",
-    "WeightNorm",
-    "dropout_seed",
-]
 
 # Under the published names; "leaky" has torch's slope of 0.01 below zero.
 ACTIVATIONS = Registry(

@@ -1,7 +1,5 @@
 """Norms of (batch, channels, 1, time), under the published names."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,8 +7,6 @@ from torch.nn import functional
 from sklearn_sleep.networks.cpu.choice import normalizes_nights
 from sklearn_sleep.networks.cpu.night_norm import normalize_night
 from sklearn_sleep.networks.parts import Registry
-
-__all__ = ["NORMS", "ChannelNorm", "GroupNorm", "InstanceNorm", "RMSNorm"]
 
 _EPSILON = 1e-5  # torch's default
 

@@ -1,21 +1,10 @@
 """Registries of the network's parts by name, and the options that parts are made with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from torch import nn
-
-__all__ = [
-    "EncoderOptions",
-    "EpochMixerOptions",
-    "MixerOptions",
-    "Part",
-    "Registry",
-    "SequenceMixerOptions",
-]
 
 Part: TypeAlias = str | Callable[..., nn.Module] | None
 """A name in a registry, or a user's own function or class that makes a module."""

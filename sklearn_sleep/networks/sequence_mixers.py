@@ -1,7 +1,5 @@
 """The sequence mixers: each epoch in the light of its night, (batch, epochs, feature_dim)."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -10,8 +8,6 @@ from torch import Tensor, nn
 from sklearn_sleep.networks.layers import ACTIVATIONS, ConvLayer, Dropout
 from sklearn_sleep.networks.parts import Registry, SequenceMixerOptions
 from sklearn_sleep.networks.transformer import TransformerEncoder
-
-__all__ = ["SEQUENCE_MIXERS", "DilatedCNN", "RecurrentMixer", "SequenceTransformer"]
 
 SEQUENCE_MIXERS = Registry("sequence_mixer")
 

@@ -1,7 +1,5 @@
 """Transformer encoder over tokens of which some may be missing."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -10,8 +8,6 @@ from torch.nn import functional
 
 from sklearn_sleep.networks.layers import ACTIVATIONS, Dropout
 from sklearn_sleep.networks.parts import MixerOptions
-
-__all__ = ["SelfAttention", "TransformerEncoder", "TransformerLayer"]
 
 
 class SelfAttention(nn.Module):

@@ -1,7 +1,5 @@
 """The wav2sleep network (Carter & Tarassenko, ML4H 2024, arXiv 2411.04644)."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any, cast
@@ -18,8 +16,6 @@ from sklearn_sleep.networks.parts import (
     SequenceMixerOptions,
 )
 from sklearn_sleep.networks.sequence_mixers import SEQUENCE_MIXERS
-
-__all__ = ["FOLLOWED", "Wav2Sleep", "make_wav2sleep"]
 
 
 class Wav2Sleep(nn.Module):

@@ -1,7 +1,5 @@
 """What all steps from recordings to recordings share."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -9,16 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs
-from sklearn_sleep.core.recording import FloatArray, Signal
-
-__all__ = [
-    "EpochsTransformer",
-    "RecordingTransformer",
-    "StatelessMixin",
-    "TakesEpochsMixin",
-    "as_one_signal",
-]
+from sklearn_sleep.core.recording import Signal
 
 
 class StatelessMixin:
@@ -111,7 +102,7 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
         signal.require_continuous(type(self).__name__)
 
 
-def as_one_signal(samples: npt.ArrayLike, verb: str) -> FloatArray:
+def as_one_signal(samples: npt.ArrayLike, verb: str) -> SampleArray:
     """Return samples, (n_samples,), as float32; ValueError if they are not of one signal."""
     array = np.asarray(samples, dtype=np.float32, order="C")
     if array.ndim != 1:

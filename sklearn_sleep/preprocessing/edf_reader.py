@@ -1,7 +1,5 @@
 """EDFReader: from an epoch table to recordings that read themselves."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -21,8 +19,6 @@ from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.source import EmptySource, open_edf
 from sklearn_sleep.io.epoch_tables import as_epoch_table
 from sklearn_sleep.preprocessing.base import EpochsTransformer
-
-__all__ = ["EDFReader"]
 
 
 class EDFReader(EpochsTransformer):

@@ -1,14 +1,11 @@
 """Epocher: whole nights cut into 30-second epochs."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.arrays import SampleArray
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-
-__all__ = ["Epocher"]
 
 
 class Epocher(RecordingTransformer):
@@ -37,7 +34,7 @@ class Epocher(RecordingTransformer):
             )
         wanted = signal.n_epochs * per_epoch
 
-        def cut(samples: FloatArray) -> FloatArray:
+        def cut(samples: SampleArray) -> SampleArray:
             missing = max(wanted - len(samples), 0)
             if missing:
                 samples = np.append(samples, np.full(missing, np.nan, samples.dtype))

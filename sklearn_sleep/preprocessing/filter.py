@@ -1,7 +1,5 @@
 """Filter: zero-phase band-pass and notch filters."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from math import isfinite
@@ -12,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval
-from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal
-
-__all__ = ["Filter", "filter_samples"]
 
 # Notch frequency over its -3 dB width: 1.7 Hz at 50 Hz, as in SciPy's ``iirnotch`` example.
 _NOTCH_QUALITY = 30.0
@@ -100,7 +97,7 @@ def filter_samples(
     *,
     order: int = 4,
     notch_frequency: float | None = None,
-) -> FloatArray:
+) -> SampleArray:
     """Filter a signal forwards and backwards, so that nothing is shifted in time; NaN stays NaN."""
     # Each run of samples between two gaps is filtered on its own, mirrored about its end points:
     # filling the gap instead would make the filter ring at the artificial corners.
@@ -168,7 +165,7 @@ def _check_frequency(name: str, frequency: float | None, sampling_frequency: flo
         )
 
 
-def _present_runs(samples: FloatArray) -> list[tuple[int, int]]:
+def _present_runs(samples: SampleArray) -> list[tuple[int, int]]:
     """Give (start, stop) of each run without NaN."""
     present = np.concatenate([[False], ~np.isnan(samples), [False]])
     edges = np.flatnonzero(present[1:] != present[:-1])

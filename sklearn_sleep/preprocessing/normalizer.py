@@ -1,7 +1,5 @@
 """Normalizer: each signal to zero mean and unit variance, by the night or causally."""
 
-from __future__ import annotations
-
 from functools import partial
 from math import isfinite
 from numbers import Real
@@ -11,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
-from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal
-
-__all__ = ["Normalizer", "causal_normalize", "zscore"]
 
 _SECONDS_PER_HOUR = 3600.0
 # Floor of the divisor, as in the published wav2sleep pipeline: a flat signal gives zeros.
@@ -87,7 +84,7 @@ class Normalizer(RecordingTransformer):
         )
 
 
-def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> FloatArray:
+def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> SampleArray:
     """Take a signal's mean off, and divide by its standard deviation, as if zeros were to follow.
 
     The deviation is the unbiased one, as ``torch.std``, and at least 1e-6; NaN stays NaN.
@@ -125,7 +122,7 @@ def causal_normalize(
     outlier_threshold: float = 4.0,
     minimum_standard_deviation: float = 0.1,
     padded_length: int | None = None,
-) -> FloatArray:
+) -> SampleArray:
     """Normalise each sample by what came before it; time constants are in s, and NaN stays NaN."""
     # The baseline m and the variance v follow the signal x sample by sample:
     #     m[t] = a * x[t] + (1 - a) * m[t - 1]        a = 1 / (baseline_time_constant * fs)
@@ -181,7 +178,7 @@ def _step(name: str, time_constant: float, sampling_frequency: float) -> float:
     return step
 
 
-def _without_missing(samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
+def _without_missing(samples: SampleArray) -> tuple[SampleArray, npt.NDArray[np.bool_] | None]:
     """Give the samples that are not NaN, and where they stand (None: everywhere)."""
     # min() is NaN if any sample is, and needs no array of flags.
     if samples.size == 0 or not np.isnan(samples.min()):
@@ -192,7 +189,7 @@ def _without_missing(samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bo
 
 def _with_missing(
     values: npt.NDArray[np.float64], is_present: npt.NDArray[np.bool_] | None
-) -> FloatArray:
+) -> SampleArray:
     """Put values back in their places among NaN."""
     if is_present is None:
         return values.astype(np.float32)

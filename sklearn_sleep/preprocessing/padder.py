@@ -1,17 +1,14 @@
 """Padder: silence after the end of a recording."""
 
-from __future__ import annotations
-
 import math
 from numbers import Real
 from typing import Any, ClassVar
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval
-from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer
-
-__all__ = ["Padder"]
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -56,5 +53,5 @@ class Padder(RecordingTransformer):
         return signal.map(_unchanged, n_epochs=max(signal.n_epochs, shortest))
 
 
-def _unchanged(samples: FloatArray) -> FloatArray:
+def _unchanged(samples: SampleArray) -> SampleArray:
     return samples

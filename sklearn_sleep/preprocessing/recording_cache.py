@@ -19,17 +19,16 @@ from urllib.parse import quote
 import numpy as np
 from filelock import FileLock
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings, reissue_warnings
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval
-from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
 from sklearn_sleep.exceptions import CacheWarning
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-
-__all__ = ["CacheStore", "CachedSource", "RecordingCache"]
 
 _MARK = FolderMark(
     "recording-cache.json",
@@ -178,7 +177,7 @@ class CachedSource(DerivedSource):
         """Return whether all signals are in the cache."""
         return all(self._store.has(self.key, name) for name in self.names)
 
-    def _read(self, name: str) -> FloatArray:
+    def _read(self, name: str) -> SampleArray:
         return self._store.get(self.key, name, lambda: self.recording.signals[name].data)
 
 
@@ -205,7 +204,7 @@ class CacheStore:
         """Make the folder, or make sure that it is a cache that this version can use."""
         _MARK.claim(self.folder)
 
-    def get(self, key: str, signal: str, compute: Callable[[], FloatArray]) -> FloatArray:
+    def get(self, key: str, signal: str, compute: Callable[[], SampleArray]) -> SampleArray:
         """Return an array of float32, memory-mapped; one process computes it if it is not there."""
         found = self._open(key, signal)
         if found is not None:
@@ -257,7 +256,7 @@ class CacheStore:
             pass
         return None
 
-    def _open(self, key: str, signal: str) -> FloatArray | None:
+    def _open(self, key: str, signal: str) -> SampleArray | None:
         path = self._find(key, signal)
         if path is None:
             return None
@@ -292,7 +291,7 @@ class CacheStore:
             stacklevel=5,
         )
 
-    def _write(self, key: str, signal: str, samples: FloatArray) -> None:
+    def _write(self, key: str, signal: str, samples: SampleArray) -> None:
         name = quote(signal, safe="")
         # Only the holder of the lock writes it, also over what a killed process has left.
         partial = self._entry(key) / f".{name}.partial"
@@ -336,7 +335,7 @@ class CacheStore:
         _written_since[self.folder] = 0
 
 
-def _map(path: Path, n_bytes: int) -> FloatArray:
+def _map(path: Path, n_bytes: int) -> SampleArray:
     # The smallest header has 128 bytes; an array without a sample cannot be mapped.
     mode: Any = "c" if n_bytes > 128 else None
     return np.load(path, mmap_mode=mode, allow_pickle=False)

@@ -1,7 +1,5 @@
 """Resampler: every signal to the rate that its definition names."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -13,12 +11,11 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import firwin
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import StrOptions
-from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal
-
-__all__ = ["Resampler", "resample_linear", "resample_polyphase"]
 
 # Zero crossings of the anti-aliasing filter on each side (the choice of ``resample_poly``).
 _HALF_LENGTH = 10
@@ -94,7 +91,7 @@ class Resampler(RecordingTransformer):
         rate = signal.sampling_frequency
         n_epochs = signal.n_epochs
 
-        def resample(samples: FloatArray) -> FloatArray:
+        def resample(samples: SampleArray) -> SampleArray:
             if self.method == "linear":
                 return resample_linear(samples, rate, per_epoch, n_epochs, bridge_gaps=True)
             return resample_polyphase(samples, rate, per_epoch, n_epochs)
@@ -109,7 +106,7 @@ class _BandMatrices(NamedTuple):
     block_outputs: int
     reach: int
     starts: tuple[int, ...]
-    matrices: tuple[FloatArray, ...]
+    matrices: tuple[SampleArray, ...]
 
 
 def resample_linear(
@@ -119,7 +116,7 @@ def resample_linear(
     n_epochs: int,
     *,
     bridge_gaps: bool = False,
-) -> FloatArray:
+) -> SampleArray:
     """Resample by straight lines, unfiltered, on the time grid of the published wav2sleep.
 
     Output sample ``i`` lies at ``(i + 1) * 30 / samples_per_epoch`` s; 0 where there is no input on
@@ -153,7 +150,7 @@ def resample_polyphase(
     sampling_frequency: float,
     samples_per_epoch: int,
     n_epochs: int,
-) -> FloatArray:
+) -> SampleArray:
     """Resample with an anti-aliasing filter; NaN where the input is missing or has ended.
 
     Output sample ``i`` lies at ``i * 30 / samples_per_epoch`` s. The result is that of
@@ -185,7 +182,7 @@ def resample_polyphase(
 
 def _checked(
     samples: npt.ArrayLike, sampling_frequency: float, samples_per_epoch: int, n_epochs: int
-) -> tuple[FloatArray, float]:
+) -> tuple[SampleArray, float]:
     """Give the samples as float32 and the ratio of the new rate to the old one."""
     samples = as_one_signal(samples, "resample")
     if not (isfinite(sampling_frequency) and sampling_frequency > 0):
@@ -197,7 +194,7 @@ def _checked(
     return samples, samples_per_epoch / EPOCH_DURATION / sampling_frequency
 
 
-def _fill_gaps(samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
+def _fill_gaps(samples: SampleArray) -> tuple[SampleArray, npt.NDArray[np.bool_] | None]:
     """Join NaN runs by straight lines, hold the ends, and give the mask of NaN (None: no NaN)."""
     # min() is NaN if any sample is, and needs no array of flags.
     if samples.size == 0 or not np.isnan(samples.min()):
@@ -211,7 +208,7 @@ def _fill_gaps(samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_] |
 
 
 def _put_gaps_back(
-    resampled: FloatArray,
+    resampled: SampleArray,
     gap: npt.NDArray[np.bool_] | None,
     inputs: npt.NDArray[np.intp],
     n_samples: int,
@@ -268,7 +265,7 @@ def _band_matrices(up: int, down: int) -> _BandMatrices:
     return _BandMatrices(block_inputs, block_outputs, reach, tuple(starts), tuple(matrices))
 
 
-def _pad_ends(samples: FloatArray, before: int, length: int) -> FloatArray:
+def _pad_ends(samples: SampleArray, before: int, length: int) -> SampleArray:
     """Repeat the first sample `before` times, and the last one up to `length` in all."""
     padded = np.empty(length, dtype=np.float32)
     kept = samples[: length - before]
@@ -278,7 +275,7 @@ def _pad_ends(samples: FloatArray, before: int, length: int) -> FloatArray:
     return padded
 
 
-def _filter_by_blocks(samples: FloatArray, up: int, down: int, n_outputs: int) -> FloatArray:
+def _filter_by_blocks(samples: SampleArray, up: int, down: int, n_outputs: int) -> SampleArray:
     """Filter and resample by ``up / down``: one matrix product for each 16 outputs of a block."""
     bands = _band_matrices(up, down)
     n_blocks = -(-n_outputs // bands.block_outputs)
@@ -295,7 +292,7 @@ def _filter_by_blocks(samples: FloatArray, up: int, down: int, n_outputs: int) -
     return resampled.ravel()[:n_outputs]
 
 
-def _filter_by_phase(samples: FloatArray, ratio: float, n_outputs: int) -> FloatArray:
+def _filter_by_phase(samples: SampleArray, ratio: float, n_outputs: int) -> SampleArray:
     """Filter and resample by any ratio: each output takes the weights of its nearest phase."""
     phases = ceil(_PHASES_PER_SAMPLE * min(1.0, ratio))
     taps, half_length = _lowpass(phases, phases * max(1.0, 1.0 / ratio))

@@ -1,7 +1,5 @@
 """``make_cohort``: a folder of synthetic nights in the layout of the NSRR."""
 
-from __future__ import annotations
-
 import datetime
 import numbers
 import os
@@ -31,8 +29,6 @@ from sklearn_sleep.simulation.night import record_channel, simulate_body, truth_
 from sklearn_sleep.simulation.recorder.artefacts import Artefact
 from sklearn_sleep.simulation.recorder.files import SyntheticNight, claim_folder, write_night
 from sklearn_sleep.simulation.recorder.sites import SITES, layout_of_sites
-
-__all__ = ["make_cohort"]
 
 GENERATOR_VERSION = 2  # raise it whenever the same parameters begin to give other files
 HOURS_RANGE = (0.5, 24.0)

@@ -1,12 +1,11 @@
 """One synthetic night: the events behind it, and each channel made from them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.datasets.recorder import Channel, Site
 from sklearn_sleep.simulation.body.brain import BrainActivity, simulate_brain
@@ -18,7 +17,6 @@ from sklearn_sleep.simulation.body.hypnogram import (
     simulate_stages,
 )
 from sklearn_sleep.simulation.body.plethysmogram import Pulses, plethysmogram, simulate_pulses
-from sklearn_sleep.simulation.body.processes import FloatArray
 from sklearn_sleep.simulation.body.respiration import (
     Breathing,
     respiratory_effort,
@@ -33,8 +31,6 @@ from sklearn_sleep.simulation.recorder.electrodes import (
     electromyogram,
     electrooculogram,
 )
-
-__all__ = ["Body", "record_channel", "simulate_body", "truth_arrays"]
 
 LENGTH_SPREAD = 0.15  # nights last 85% to 115% of the nominal hours
 # The share of the upper half of a channel's physical range that a breath or a pulse takes.

@@ -1,7 +1,5 @@
 """AcceleratedWav2SleepClassifier: one training by several processes or GPUs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +14,6 @@ from sklearn_sleep.training.distributed import (
     broadcast,
     sum_over_processes,
 )
-
-__all__ = ["AcceleratedWav2SleepClassifier"]
 
 
 class AcceleratedWav2SleepClassifier(Wav2SleepClassifier, AcceleratedNet):

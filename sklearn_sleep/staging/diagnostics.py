@@ -1,7 +1,5 @@
 """Looking into a training and a network: history, and attention to the signals."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,6 @@ from torch.nn import functional
 from sklearn_sleep.networks.transformer import SelfAttention
 from sklearn_sleep.training.inputs import as_epochs
 from sklearn_sleep.training.night_dataset import NightBatch, NightDataset, NightSample
-
-__all__ = ["attention_table", "epoch_attention", "history_frame"]
 
 
 def history_frame(classifier: Any) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """Trained pipelines: from EDF files to stages, out of a folder or from the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -34,8 +32,6 @@ from sklearn_sleep.training.checkpoints.published_format import (
     is_published,
     read_published_checkpoint,
 )
-
-__all__ = ["load_pretrained", "pretrained_pipeline", "save_pretrained"]
 
 # Only these are ever made from a file.
 _STEPS = {

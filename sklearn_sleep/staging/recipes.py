@@ -1,15 +1,11 @@
 """Sizes of network and training for cohorts of tens of nights."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 
 from sklearn_sleep.core.signals import INSTANTANEOUS_HEART_RATE
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.schedule import ValidationNights
-
-__all__ = ["recipe_for"]
 
 # What docs/small-cohorts.md was measured on, and some way beyond.
 _MOST_NIGHTS = 200

@@ -1,7 +1,5 @@
 """SequenceSmoother: any classifier's stages in the light of those before and after."""
 
-from __future__ import annotations
-
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -12,13 +10,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.io.epoch_tables import as_epoch_table
 
-__all__ = ["SequenceSmoother", "forward_backward", "viterbi"]
-
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 

@@ -1,7 +1,5 @@
 """Wav2SleepClassifier: the wav2sleep network as a scikit-learn classifier."""
 
-from __future__ import annotations
-
 import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -56,8 +54,6 @@ from sklearn_sleep.training.night_learning import (
 from sklearn_sleep.training.sampling import BalancedSampler, cohorts_of
 from sklearn_sleep.training.schedule import ValidationNights
 from sklearn_sleep.training.sleep_net import SleepNet
-
-__all__ = ["PUBLISHED_MASK_PROBABILITY", "Wav2SleepClassifier"]
 
 PUBLISHED_MASK_PROBABILITY = {"ECG": 0.5, "PPG": 0.1, "ABD": 0.7, "THX": 0.7}
 """Masking probabilities of Carter & Tarassenko 2024."""

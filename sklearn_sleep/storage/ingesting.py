@@ -1,7 +1,5 @@
 """ingest: process every night of a cohort once, and report on each."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -20,13 +18,14 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
 from sklearn_sleep.core.parallel import run_parallel
-from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
 from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.datasets import Cohort, load_cohort
 from sklearn_sleep.datasets.registry import find_cohort
@@ -36,8 +35,6 @@ from sklearn_sleep.features.quality.signal_quality import SignalQuality, summari
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, RecordingCache, Resampler
 from sklearn_sleep.storage.parquet import write_parquet_night
 from sklearn_sleep.storage.report import make_report, write_report
-
-__all__ = ["ingest"]
 
 _SIGNALS = ("ECG", "PPG", "ABD", "THX")
 _STALE_SECONDS = 24 * 3600.0
@@ -282,7 +279,7 @@ class _Job:
     ) -> dict[str, Any]:
         (raw,), (recording,) = epochs.recordings, processed.recordings
         row: dict[str, Any] = {}
-        samples: dict[str, FloatArray] = {}
+        samples: dict[str, SampleArray] = {}
         for name, signal in recording.signals.items():
             if name in raw.signals:
                 row.update(_quality_of(raw.signals[name]))
@@ -335,7 +332,7 @@ class _ReadOnce(DerivedSource):
 
     def __init__(self, recording: Recording) -> None:
         super().__init__(recording)
-        self._held: tuple[str, FloatArray] | None = None
+        self._held: tuple[str, SampleArray] | None = None
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -345,7 +342,7 @@ class _ReadOnce(DerivedSource):
     def signal(self, name: str) -> Signal:
         signal = self.recording.signals[name]
 
-        def read() -> FloatArray:
+        def read() -> SampleArray:
             if self._held is None or self._held[0] != name:
                 self._held = None  # not two at a time
                 self._held = (name, signal.data)

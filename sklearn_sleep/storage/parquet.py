@@ -1,7 +1,5 @@
 """Nights as Parquet files, for tools other than this package."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.optional_dependencies import import_optional
-from sklearn_sleep.core.recording import FloatArray
 from sklearn_sleep.core.stages import Stage
-
-__all__ = ["read_parquet_night", "write_parquet_night"]
 
 
 def write_parquet_night(
     path: Path,
-    signals: Mapping[str, FloatArray],
+    signals: Mapping[str, SampleArray],
     stages: npt.NDArray[np.integer],
     *,
     attributes: Mapping[str, str],
@@ -47,7 +43,7 @@ def write_parquet_night(
 
 def read_parquet_night(
     path: str | os.PathLike[str],
-) -> tuple[dict[str, FloatArray], npt.NDArray[np.int64]]:
+) -> tuple[dict[str, SampleArray], npt.NDArray[np.int64]]:
     """Read a night that `ingest` wrote as Parquet.
 
     Parameters

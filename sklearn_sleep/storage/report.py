@@ -1,7 +1,5 @@
 """The report of an ingestion: a row for every night, as CSV and as HTML."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +9,6 @@ import pandas as pd
 
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.stages import stage_names
-
-__all__ = ["make_report", "write_report"]
 
 _FIRST_COLUMNS = (
     *("path", "status", "dataset", "subject", "visit", "start", "hours", "epochs"),

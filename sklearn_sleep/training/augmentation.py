@@ -1,7 +1,5 @@
 """Augmentation: changes of training nights that leave their stages as they are."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,8 +7,6 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
-
-__all__ = ["Augmentation"]
 
 # Knots of the slowly varying gain, as a contact that dries or a finger that cools.
 _EPOCHS_PER_KNOT = 20

@@ -1,7 +1,5 @@
 """One training by several processes or GPUs: what skorch, batches and sums need for it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,8 +13,6 @@ from torch.utils.data import DataLoader, Sampler
 
 from sklearn_sleep.training.night_dataset import NightBatch, Part
 from sklearn_sleep.training.night_learning import names_of_batch_norms
-
-__all__ = ["AcceleratedNet", "SharedBatches", "broadcast", "sum_over_processes"]
 
 
 class AcceleratedNet(AccelerateMixin, NeuralNet):

@@ -1,7 +1,5 @@
 """What the classifiers accept as X, epochs of a pipeline or arrays in memory, and as y."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,8 +13,6 @@ from sklearn_sleep.core.epochs import Epochs, make_epoch_table
 from sklearn_sleep.core.recording import ArraySource, Recording
 from sklearn_sleep.core.signals import signal_definition
 from sklearn_sleep.core.stages import Stage
-
-__all__ = ["as_epochs", "check_targets", "encode"]
 
 _NOT_SIGNALS = ("recording", "mask", "subject")
 

@@ -1,7 +1,5 @@
 """Whole nights as tensors: what the deep classifiers train on and predict."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
@@ -14,8 +12,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_sleep.core.epochs import Epochs, Night
-
-__all__ = ["NightBatch", "NightDataset", "NightSample", "collate_nights"]
 
 Part = TypeVar("Part")
 

@@ -1,7 +1,5 @@
 """Losses and gradients of whole nights, side by side in threads that each compute alone."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +14,6 @@ from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.networks.cpu.pieces import keeping_buffers, share_pieces
 from sklearn_sleep.networks.layers import dropout_seed
 from sklearn_sleep.training.night_dataset import NightBatch, NightSample
-
-__all__ = [
-    "NightGradients",
-    "accumulate_gradients",
-    "differentiate_nights",
-    "map_nights",
-    "names_of_batch_norms",
-    "network_input",
-    "nights_with_signals",
-]
-
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -1,7 +1,5 @@
 """Which nights a pass of training takes: all of them, or as many from each cohort."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,8 +8,6 @@ import torch
 from torch.utils.data import Sampler, Subset
 
 from sklearn_sleep.training.night_dataset import NightDataset, NightSample
-
-__all__ = ["BalancedSampler", "cohorts_of"]
 
 
 class BalancedSampler(Sampler[int]):

@@ -13,8 +13,6 @@ from torch.utils.data import Subset
 
 from sklearn_sleep.training.night_dataset import NightDataset
 
-__all__ = ["RecordSteps", "StopEarly", "ValidationNights", "WarmUpDecay", "in_steps"]
-
 
 class ValidationNights:
     """Set the nights of some subjects aside to validate on.

@@ -1,7 +1,5 @@
 """SleepNet: what the deep classifiers share, from the seeds of a training to the hub."""
 
-from __future__ import annotations
-
 import math
 import os
 import tempfile
@@ -27,8 +25,6 @@ from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
 from sklearn_sleep.training.inputs import check_targets, encode
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
-
-__all__ = ["Accumulation", "SleepNet"]
 
 
 @dataclass

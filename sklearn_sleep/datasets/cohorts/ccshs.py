@@ -1,7 +1,5 @@
 """Cleveland Children's Sleep and Health Study (CCSHS): polysomnography/edfs."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
@@ -13,8 +11,6 @@ from sklearn_sleep.datasets.nsrr import (
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
-
-__all__ = ["CCSHS", "load_ccshs"]
 
 # https://sleepdata.org/datasets/ccshs, montage, which does not tell the chin's rate.
 _ELECTRODES = (

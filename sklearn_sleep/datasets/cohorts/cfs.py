@@ -1,7 +1,5 @@
 """Cleveland Family Study (CFS): polysomnography/edfs."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
@@ -13,8 +11,6 @@ from sklearn_sleep.datasets.nsrr import (
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
-
-__all__ = ["CFS", "load_cfs"]
 
 
 def _recorder(

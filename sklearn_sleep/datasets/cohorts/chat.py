@@ -1,7 +1,5 @@
 """Childhood Adenotonsillectomy Trial (CHAT): children before and after surgery."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.demographics import Demographics
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
@@ -12,8 +10,6 @@ from sklearn_sleep.datasets.nsrr import (
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
-
-__all__ = ["CHAT", "load_chat"]
 
 
 def _recorder(name: str, plethysmogram: str) -> Site:

@@ -1,7 +1,5 @@
 """ISRUC-Sleep: numbered folders of .rec files and two scorers."""
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 from sklearn_sleep.datasets.cohort import Cohort, FolderPath
@@ -9,8 +7,6 @@ from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import LoadParameters, document_loader
 from sklearn_sleep.datasets.nsrr import MASTOID_DERIVATIONS
 from sklearn_sleep.datasets.recorder import Channel, Site, derivations, electrodes, unread
-
-__all__ = ["ISRUC", "load_isruc"]
 
 _NIGHT = (
     r"(?:subgroup[ _]?(?P<subgroup>III|II|I|[123])/(?:[^/]+/)*?)?"

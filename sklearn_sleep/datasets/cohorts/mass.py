@@ -1,13 +1,9 @@
 """Montreal Archive of Sleep Studies (MASS): PSG and Base files of five subsets."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.cohort import Cohort
 from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.recorder import Channel, Site, belts, derivations, electrodes, unread
-
-__all__ = ["MASS", "load_mass"]
 
 # O'Reilly et al. 2014, J Sleep Res 23:628-635: 256 Hz; labels as public code lists them. Those of
 # SS1 are against computed linked ears (CLE) in most nights and against a linked-ear electrode (LER)

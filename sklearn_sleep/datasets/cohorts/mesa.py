@@ -1,7 +1,5 @@
 """Multi-Ethnic Study of Atherosclerosis (MESA) Sleep: polysomnography/edfs."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_demographics, nsrr_visit
@@ -14,8 +12,6 @@ from sklearn_sleep.datasets.recorder import (
     unread,
     voltages,
 )
-
-__all__ = ["MESA", "load_mesa"]
 
 # https://sleepdata.org/datasets/mesa, montage; labels and rates of the files as public code lists
 # them, where E1, E2 and Chin are EOG-L, EOG-R and EMG.

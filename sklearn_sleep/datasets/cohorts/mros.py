@@ -1,7 +1,5 @@
 """Osteoporotic Fractures in Men Study (MrOS) Sleep: polysomnography/edfs/visit1 and visit2."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
@@ -11,8 +9,6 @@ from sklearn_sleep.datasets.nsrr import (
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, unread
-
-__all__ = ["MROS", "load_mros"]
 
 
 def _recorder(

@@ -1,14 +1,10 @@
 """Sleep Heart Health Study (SHHS): polysomnography/edfs/shhs1 and shhs2."""
 
-from __future__ import annotations
-
 from sklearn_sleep.datasets.demographics import Demographics
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_visit
 from sklearn_sleep.datasets.recorder import Channel, Site, unread, voltages
-
-__all__ = ["SHHS", "load_shhs"]
 
 
 def _recorder(

@@ -1,15 +1,11 @@
 """Sleep-EDF Expanded: days and nights of two studies."""
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 from sklearn_sleep.datasets.cohort import Cohort, FolderPath
 from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import LoadParameters, document_loader
 from sklearn_sleep.datasets.recorder import Channel, Site, derivations, unread
-
-__all__ = ["SLEEP_EDF", "load_sleep_edf"]
 
 
 def _recorder(name: str, *others: Channel) -> Site:

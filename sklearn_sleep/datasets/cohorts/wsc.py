@@ -1,7 +1,5 @@
 """Wisconsin Sleep Cohort (WSC): recordings with their scoring beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from sklearn_sleep.datasets.cohort import Cohort
@@ -9,8 +7,6 @@ from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import describe_nsrr, nsrr_demographics
 from sklearn_sleep.datasets.recorder import Site, belts, derivations, unread, voltages
-
-__all__ = ["WSC", "load_wsc"]
 
 # https://sleepdata.org/datasets/wsc, montage: the Heritage system (Gamma studies, until 2009) and
 # the Comet system (Twin studies, from 2009 on).

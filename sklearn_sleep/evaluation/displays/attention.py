@@ -20,8 +20,6 @@ from sklearn_sleep.evaluation.displays.base import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AttentionDisplay"]
-
 
 class AttentionDisplay(Display):
     """Draw the attention to each signal over a night, below the night's hypnogram.

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "DISPLAYS",
-    "TIME_LABEL",
-    "Display",
-    "draw_shares",
-    "draw_stages",
-    "last_step",
-    "stage_color",
-]
-
 TIME_LABEL = "Time from the recording's start (h)"
 
 _SECONDS_PER_HOUR = 3600.0

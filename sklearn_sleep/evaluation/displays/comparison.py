@@ -11,8 +11,6 @@ from sklearn_sleep.evaluation.displays.base import Display
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ComparisonDisplay"]
-
 # Of the distance between estimators, by which points are spread so that they can be told apart.
 _SPREAD = 0.25
 

@@ -1,7 +1,5 @@
 """HypnogramDisplay: a night's stages over time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +12,6 @@ from sklearn_sleep.evaluation.displays.base import (
     draw_stages,
     stage_color,
 )
-
-__all__ = ["HypnogramDisplay"]
 
 
 class HypnogramDisplay(Display):

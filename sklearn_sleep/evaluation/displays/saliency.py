@@ -1,15 +1,11 @@
 """SaliencyDisplay: where a model looks, over the images that it is shown."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.evaluation.displays.base import Display, last_step
-
-__all__ = ["SaliencyDisplay"]
 
 # Of the image, so that waveforms show through.
 _OPACITY = 0.6

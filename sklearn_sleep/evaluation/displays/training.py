@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["TrainingDisplay"]
-
 
 class TrainingDisplay(Display):
     """Draw losses, learning rate and gradient norm over the passes of a training.

@@ -1,17 +1,12 @@
 """Correction of beats that were missed, found twice, misplaced or ectopic."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["LONGEST_INTERVAL", "BeatArtefacts", "correct_beats", "find_artefacts"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
+from sklearn_sleep.core.arrays import FloatArray, IntArray
 
 # Lipponen & Tarvainen 2019, J Med Eng Technol 43:173-181: the factor and the number of intervals
 # of the thresholds, those of the local median, and the lines that part ectopic beats from others.

@@ -1,15 +1,10 @@
 """R peaks in an electrocardiogram."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import refine_peaks
-
-__all__ = ["detect_r_peaks"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # sleepecg recommends 100 Hz or more and passes 5 to 30 Hz, for which 62 Hz suffice: detection at a
 # higher rate takes longer. Where the peak lies is then found at the full rate.

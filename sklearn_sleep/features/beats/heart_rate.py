@@ -1,20 +1,17 @@
 """InstantaneousHeartRate: the heart rate as a signal of its own, for networks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs, Night, as_mask
-from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, INSTANTANEOUS_HEART_RATE
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-
-__all__ = ["InstantaneousHeartRate"]
 
 _SECONDS_PER_MINUTE = 60.0
 # s without a measured R-R interval from which the rate counts as missing. Our choice: some ten
@@ -161,7 +158,7 @@ def _choose(night: Night, detector: HeartbeatDetector) -> str | None:
     return name
 
 
-def _heart_rate(heartbeats: Heartbeats, n_epochs: int) -> FloatArray:
+def _heart_rate(heartbeats: Heartbeats, n_epochs: int) -> SampleArray:
     """Return the rate in 1/min, (n_epochs * 128,), NaN far from measured intervals."""
     per_epoch = INSTANTANEOUS_HEART_RATE.samples_per_epoch
     time = np.arange(n_epochs * per_epoch) * EPOCH_DURATION / per_epoch

@@ -1,14 +1,12 @@
 """Heartbeats of a night, from its ECG or its PPG."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
@@ -18,11 +16,6 @@ from sklearn_sleep.features.beats.ecg_beats import detect_r_peaks
 from sklearn_sleep.features.beats.pulse_onsets import detect_pulse_onsets
 from sklearn_sleep.features.beats.signal_quality import signal_quality
 from sklearn_sleep.features.samples import bridge_gaps, usable_samples
-
-__all__ = ["HeartbeatDetector", "Heartbeats"]
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _DETECTORS = {"ECG": detect_r_peaks, "PPG": detect_pulse_onsets}
 

@@ -1,7 +1,5 @@
 """HRVFeatures: heart rate variability around each epoch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from scipy.fft import rfftfreq
 from scipy.integrate import trapezoid
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.signals import EPOCH_DURATION
@@ -27,10 +26,6 @@ from sklearn_sleep.features.interval_windows import (
     name_windows,
     resample_intervals,
 )
-
-__all__ = ["HRV_FEATURES", "HRVFeatures", "HeartbeatWindows", "sample_entropy"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Hz; those of the Task Force 1996, Circulation 93:1043-1065; as in sleepecg, very low frequencies
 # begin above 0.0033.

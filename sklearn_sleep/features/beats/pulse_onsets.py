@@ -1,17 +1,12 @@
 """Onsets of the pulses in a photoplethysmogram."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import refine_peaks
-
-__all__ = ["detect_pulse_onsets"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Elgendi et al. 2013, PLoS ONE 8:e76585: the band in Hz, the two moving averages in s (a systolic
 # wave and a beat), and the part of the mean by which the first must exceed the second.

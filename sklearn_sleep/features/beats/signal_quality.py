@@ -1,18 +1,13 @@
 """How well the beats of an epoch can be trusted."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL
-
-__all__ = ["signal_quality"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Orphanidou et al. 2015, IEEE J Biomed Health Inform 19:832-838: beats a minute, and the ratio of
 # the longest to the shortest interval, that a heart at rest does not exceed.

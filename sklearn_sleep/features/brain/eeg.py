@@ -1,7 +1,5 @@
 """EEGFeatures: brain waves, eye movements and muscle tone of each epoch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from scipy.integrate import simpson, trapezoid
 from scipy.signal import welch
 from scipy.stats import iqr
 
+from sklearn_sleep.core.arrays import FloatArray, IntArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS
@@ -28,11 +27,6 @@ from sklearn_sleep.features.brain.slow_waves import SlowWaves, detect_slow_waves
 from sklearn_sleep.features.brain.spindles import detect_spindles
 from sklearn_sleep.features.samples import band_pass, bridge_gaps, usable_samples
 from sklearn_sleep.preprocessing.resampler import resample_polyphase
-
-__all__ = ["EEG_FEATURES", "EEGEpochs", "EEGFeatures", "SleepEvents"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 # Hz: the rate, the band and its edges of YASA (Vallat & Walker 2021, eLife 10:e70092), so that
 # what depends on them, as crossings and entropies do, means the same.

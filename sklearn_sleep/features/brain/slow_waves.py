@@ -1,17 +1,12 @@
 """Slow waves in an EEG."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import band_pass
-
-__all__ = ["SlowWaves", "detect_slow_waves"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Hz, and the widths over which the filter falls (Carrier et al. 2011, Eur J Neurosci 33:758-766).
 _BAND, _TRANSITIONS = (0.3, 1.5), (0.2, 0.2)

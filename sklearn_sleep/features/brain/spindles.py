@@ -1,7 +1,5 @@
 """Sleep spindles in an EEG."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
@@ -9,11 +7,8 @@ from scipy.signal import oaconvolve
 from scipy.signal.windows import hann
 from scipy.stats import trimboth
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import band_pass
-
-__all__ = ["detect_spindles"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Hz: the EEG, and sigma waves; and the widths over which the filters fall.
 _BROAD, _BROAD_TRANSITIONS = (1.0, 30.0), (1.0, 7.5)

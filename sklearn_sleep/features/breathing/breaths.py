@@ -10,11 +10,8 @@ import numpy.typing as npt
 from scipy.ndimage import median_filter
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import bridge_gaps, refine_peaks
-
-__all__ = ["Breaths", "detect_breaths"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Hz: 3 to 60 breaths a minute.
 _BAND = (0.05, 1.0)

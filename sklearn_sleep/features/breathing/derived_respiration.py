@@ -1,18 +1,13 @@
 """Respiration told by an ECG or a PPG, where no belt was worn."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL
 from sklearn_sleep.features.beats.heartbeats import Heartbeats
 from sklearn_sleep.features.samples import bridge_gaps
-
-__all__ = ["DERIVED_FREQUENCY", "respiration_from_ecg", "respiration_from_ppg"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Samples a second; as many as breaths are looked for in.
 DERIVED_FREQUENCY = 10.0

@@ -1,7 +1,5 @@
 """RespirationFeatures: breathing around each epoch, and how the heart goes with it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
+from sklearn_sleep.core.arrays import FloatArray, IntArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.base import (
@@ -37,18 +36,6 @@ from sklearn_sleep.features.interval_windows import (
     resample_intervals,
 )
 from sklearn_sleep.features.samples import bridge_gaps, usable_samples
-
-__all__ = [
-    "RESPIRATION_FEATURES",
-    "BreathWindows",
-    "Coupling",
-    "RespirationFeatures",
-    "couple",
-    "peak_to_trough",
-]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 _BELTS = ("THX", "ABD")
 _DERIVED = ("ECG", "PPG")

@@ -1,7 +1,5 @@
 """SignalAssessment: what is wrong with one signal of one night, measured epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from sklearn_sleep.core.arrays import BoolArray
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import (
     EPOCH_DURATION,
@@ -23,16 +22,6 @@ from sklearn_sleep.features.beats.signal_quality import signal_quality
 from sklearn_sleep.features.samples import bridge_gaps
 from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
-__all__ = [
-    "EPOCH_FAULTS",
-    "NIGHT_FAULTS",
-    "SignalAssessment",
-    "assess_signal",
-    "cutting_limits",
-    "share_at",
-]
-
-BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 
 EPOCH_FAULTS = ("flat", "clipped", "noisy")

@@ -1,7 +1,5 @@
 """SignalQuality: signals that are unfit are left out of a night, or told of."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -10,11 +8,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.masking import mask_epochs
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
-from sklearn_sleep.core.recording import DerivedSource, FloatArray, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
 from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.features.quality.assessment import (
     EPOCH_FAULTS,
@@ -23,8 +22,6 @@ from sklearn_sleep.features.quality.assessment import (
     assess_signal,
 )
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-
-__all__ = ["SignalQuality"]
 
 
 class SignalQuality(TakesEpochsMixin, EpochsTransformer):
@@ -195,12 +192,12 @@ class _CheckedSource(DerivedSource):
     def signal(self, name: str) -> Signal:
         signal = self.recording.signals[name]
 
-        def check(samples: FloatArray) -> FloatArray:
+        def check(samples: SampleArray) -> SampleArray:
             return self._check(signal, samples)
 
         return signal.map(check)
 
-    def _check(self, signal: Signal, samples: FloatArray) -> FloatArray:
+    def _check(self, signal: Signal, samples: SampleArray) -> SampleArray:
         assessment = assess_signal(signal, samples)
         faults = self._rules["faults"]
         drops = self._rules["action"] == "drop"

@@ -5,8 +5,6 @@ has an empty text and says when the record starts (EDF+ specification, Kemp and 
 Clin. Neurophysiol. 114, 1755-1761, section 2.2).
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re
@@ -24,8 +22,6 @@ from sklearn_sleep.io.edf.header import (
     parse_record_onset,
     read_edf_header,
 )
-
-__all__ = ["EDFAnnotations", "read_edf_annotations"]
 
 _TAL: Final = re.compile(rb"[^\0]+")
 

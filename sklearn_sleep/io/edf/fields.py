@@ -4,8 +4,6 @@ Positions and widths are those of Kemp et al. (1992), *A simple format for excha
 polygraphic recordings*, Electroenceph. clin. Neurophysiol. 82, 391-393, which EDF+ and BDF share.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import warnings

@@ -1,7 +1,5 @@
 """Headers of EDF, EDF+, BDF and BDF+ files, read without reading their samples."""
 
-from __future__ import annotations
-
 import math
 import os
 from dataclasses import dataclass, field, replace
@@ -27,8 +25,6 @@ from sklearn_sleep.io.edf.fields import (
     split_signal_field,
     warn_repair,
 )
-
-__all__ = ["EDFChannel", "EDFHeader", "parse_record_onset", "read_edf_header"]
 
 ONSET_BYTES: Final = 64
 """Bytes that surely hold the onset of a data record and the end of the empty text after it."""

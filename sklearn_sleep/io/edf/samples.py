@@ -1,7 +1,5 @@
 """Samples of one signal of an EDF or BDF file, in physical units."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +19,6 @@ from sklearn_sleep.io.edf.fields import (
     warn_repair,
 )
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader
-
-__all__ = ["check_scale", "read_edf_samples"]
 
 _BLOCK_SAMPLES: Final = 1 << 15  # as double precision, 256 KiB: these stay in a core's cache
 _SAME_TIME: Final = 1e-6  # seconds; above rounding errors, below half a sample of any signal

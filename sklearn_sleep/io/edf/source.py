@@ -1,7 +1,5 @@
 """EDFSource: the wanted signals of one EDF or BDF file."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sklearn_sleep.core.recording import FloatArray, Signal
+from sklearn_sleep.core.arrays import SampleArray
+from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import (
     SIGNALS,
     UNITS,
@@ -29,8 +28,6 @@ from sklearn_sleep.exceptions import (
 )
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader, read_edf_header
 from sklearn_sleep.io.edf.samples import check_scale, read_edf_samples
-
-__all__ = ["EDFSource", "EmptySource", "find_channels", "open_edf"]
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ class EDFSource:
             n_epochs=self.n_epochs,
         )
 
-    def _read(self, derivation: _Derivation) -> FloatArray:
+    def _read(self, derivation: _Derivation) -> SampleArray:
         status = Path(self.path).stat()
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
             raise EDFError(

@@ -1,7 +1,5 @@
 """What a hypnogram format is, and the annotation file that it looks at."""
 
-from __future__ import annotations
-
 import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +14,6 @@ from defusedxml.ElementTree import fromstring
 
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
-
-__all__ = ["EDF_MAGIC", "AnnotationFile", "HypnogramFormat", "ReadOptions", "StageCodes"]
 
 EDF_MAGIC: Final = (b"0       ", b"\xffBIOSEMI")
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

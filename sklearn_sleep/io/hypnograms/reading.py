@@ -1,7 +1,5 @@
 """Read the hypnogram of a night, whatever format its annotation file has."""
 
-from __future__ import annotations
-
 import math
 import operator
 import os
@@ -23,8 +21,6 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     stage_per_epoch,
 )
-
-__all__ = ["read_hypnogram"]
 
 
 def read_hypnogram(

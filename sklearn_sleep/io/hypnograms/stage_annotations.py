@@ -17,17 +17,6 @@ from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage, parse_stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 
-__all__ = [
-    "ResampleEpochs",
-    "StageAnnotations",
-    "check_start",
-    "epochs_from_numbers",
-    "parse_seconds",
-    "parse_stage_at",
-    "stage_per_epoch",
-    "time_of_day_difference",
-]
-
 # Times are written as rounded decimals; one sample at 100 Hz, the lowest EEG rate of the databases.
 TIME_TOLERANCE: Final = 0.01
 

@@ -1,11 +1,7 @@
 """Whether the code of this folder computes, or torch's own operations, which it only speeds up."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
-
-__all__ = ["normalizes_nights", "streams_nights"]
 
 # False computes with torch's own operations everywhere.
 CPU_CODE = True

@@ -1,7 +1,5 @@
 """Work on a night in pieces: threads that share them, and memory that is used again."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import mmap
@@ -12,8 +10,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-
-__all__ = ["Buffers", "current_buffers", "empty", "for_pieces", "keeping_buffers", "share_pieces"]
 
 Result = TypeVar("Result")
 

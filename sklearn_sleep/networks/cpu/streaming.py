@@ -10,8 +10,6 @@
 # third of the memory or less. Pieces are shared by threads; sums over them are taken in their
 # order, so that the result does not depend on the number of threads.
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,8 +19,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from sklearn_sleep.networks.cpu.pieces import Buffers, current_buffers, empty, for_pieces
-
-__all__ = ["stream_block", "stream_nights"]
 
 Result = TypeVar("Result")
 

@@ -1,22 +1,14 @@
 """Brain and eye activity of a night: rhythms, spindles, K-complexes, eye movements, blinks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal as scipy_signal
 
-from sklearn_sleep.simulation.body.processes import (
-    FloatArray,
-    add_gaussian_waves,
-    add_waves,
-    band_noise,
-)
+from sklearn_sleep.core.arrays import FloatArray
+from sklearn_sleep.simulation.body.processes import add_gaussian_waves, add_waves, band_noise
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import TIMELINE_FREQUENCY, Timeline
-
-__all__ = ["BRAIN_FREQUENCY", "BrainActivity", "simulate_brain"]
 
 BRAIN_FREQUENCY = 64
 """Rate in Hz at which the sources are made. They end at 16 Hz, and all channels of a night, of

@@ -1,23 +1,15 @@
 """Heart rate and its variability in each stage: the times of the beats, and the ECG of each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.simulation.body.processes import (
-    FloatArray,
-    add_gaussian_waves,
-    band_noise,
-    smooth_noise,
-)
+from sklearn_sleep.core.arrays import FloatArray
+from sklearn_sleep.simulation.body.processes import add_gaussian_waves, band_noise, smooth_noise
 from sklearn_sleep.simulation.body.respiration import Breathing
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import TIMELINE_FREQUENCY, Timeline
-
-__all__ = ["Heartbeats", "electrocardiogram", "simulate_heartbeats"]
 
 # By stage, W N1 N2 N3 R. Heart rate is lowest and vagal (HF, respiratory) modulation largest in
 # N3; sympathetic (LF, VLF) modulation falls through NREM and is back near wake in REM (Somers

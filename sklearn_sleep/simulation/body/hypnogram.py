@@ -1,13 +1,9 @@
 """Synthetic hypnograms: NREM-REM cycles, awakenings, and the scorer's disagreement."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.stages import Stage
-
-__all__ = ["StageArray", "score_stages", "simulate_stages"]
 
 StageArray = npt.NDArray[np.int8]
 

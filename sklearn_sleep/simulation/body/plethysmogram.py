@@ -1,18 +1,15 @@
 """The finger plethysmogram: pulses that follow the heartbeats, smaller when vessels constrict."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.simulation.body.cardiac import Heartbeats
-from sklearn_sleep.simulation.body.processes import FloatArray, add_waves, smooth_noise
+from sklearn_sleep.simulation.body.processes import add_waves, smooth_noise
 from sklearn_sleep.simulation.body.respiration import Breathing
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import TIMELINE_FREQUENCY, Timeline
-
-__all__ = ["Pulses", "plethysmogram", "simulate_pulses"]
 
 # By stage, W N1 N2 N3 R: size of the pulse and how much it wavers. Sympathetic tone narrows the
 # vessels of the finger in wake and REM, and N3 is the calmest (Grote 2003, Respir Physiol

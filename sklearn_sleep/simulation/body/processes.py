@@ -1,23 +1,12 @@
 """Random processes and wave trains from which the synthetic signals are made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from scipy import signal as scipy_signal
 
-__all__ = [
-    "FloatArray",
-    "add_gaussian_waves",
-    "add_waves",
-    "band_noise",
-    "pink_noise",
-    "smooth_noise",
-]
+from sklearn_sleep.core.arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _EVENTS_PER_CHUNK = 2048  # keeps the (events, samples) matrices of a night below some 10 MB
 
 

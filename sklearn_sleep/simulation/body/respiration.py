@@ -1,20 +1,17 @@
 """Breathing: its rate, depth and regularity in each stage, and the belts that record it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_sleep.simulation.body.processes import FloatArray, add_gaussian_waves, smooth_noise
+from sklearn_sleep.core.arrays import FloatArray
+from sklearn_sleep.simulation.body.processes import add_gaussian_waves, smooth_noise
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import (
     TIMELINE_FREQUENCY,
     Timeline,
     intervals_to_envelope,
 )
-
-__all__ = ["Breathing", "respiratory_effort", "simulate_breathing"]
 
 # By stage, W N1 N2 N3 R. Breathing is most regular in N3 and least in REM and wake; tidal volume
 # falls in REM (Douglas 1982, Thorax 37:840-844; Rostig 2005, Sleep 28:411-417).

@@ -1,14 +1,10 @@
 """What differs from subject to subject: the parameters of a synthetic person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_sleep.simulation.body.processes import FloatArray
-
-__all__ = ["Subject", "draw_subject"]
+from sklearn_sleep.core.arrays import FloatArray
 
 N_STAGES = 5
 

@@ -1,20 +1,17 @@
 """What happens in the course of a night: stages in continuous time, arousals, movements, pauses."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import signal as scipy_signal
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.simulation.body.hypnogram import StageArray
-from sklearn_sleep.simulation.body.processes import FloatArray, smooth_noise
+from sklearn_sleep.simulation.body.processes import smooth_noise
 from sklearn_sleep.simulation.body.subject import Subject
-
-__all__ = ["TIMELINE_FREQUENCY", "Timeline", "intervals_to_envelope", "simulate_timeline"]
 
 TIMELINE_FREQUENCY = 8.0
 """Rate in Hz of the slow quantities of the body; breathing and heart rate change far slower."""

@@ -1,7 +1,5 @@
 """Hypnograms of synthetic nights in the formats of the public cohorts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,8 +12,6 @@ from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.io.hypnograms.formats.nsrr_xml import write_nsrr_xml
 from sklearn_sleep.simulation.body.hypnogram import StageArray
-
-__all__ = ["WRITERS"]
 
 # Rechtschaffen & Kales 1968; NSRR and Sleep-EDF keep their codes.
 _CODES = {Stage.W: 0, Stage.N1: 1, Stage.N2: 2, Stage.N3: 3, Stage.R: 5, Stage.UNSCORED: 7}

@@ -1,18 +1,15 @@
 """What goes wrong in a recording: movements, electrode pops, saturation, dropouts, mains hum."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal as scipy_signal
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.datasets.recorder import Channel, Site
-from sklearn_sleep.simulation.body.processes import FloatArray, smooth_noise
+from sklearn_sleep.simulation.body.processes import smooth_noise
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import Timeline
-
-__all__ = ["Artefact", "add_artefacts", "add_mains_hum"]
 
 # Rms of movement artefacts: in uV, or in the units in which a breath or pulse is about 1.
 MOVEMENT_AMPLITUDE = {"ECG": 180.0, "PPG": 0.8, "THX": 0.8, "ABD": 0.8, "EMG": 30.0}

@@ -1,26 +1,13 @@
 """What electrodes on scalp, eyes and chin record of brain, eye and muscle activity."""
 
-from __future__ import annotations
-
 import numpy as np
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.simulation.body.brain import BrainActivity
-from sklearn_sleep.simulation.body.processes import (
-    FloatArray,
-    add_gaussian_waves,
-    band_noise,
-    pink_noise,
-)
+from sklearn_sleep.simulation.body.processes import add_gaussian_waves, band_noise, pink_noise
 from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import TIMELINE_FREQUENCY, Timeline
-
-__all__ = [
-    "common_reference",
-    "electroencephalogram",
-    "electromyogram",
-    "electrooculogram",
-]
 
 # Alpha is largest over the occiput, slow waves and K-complexes over the frontal and spindles over
 # the central lobe (AASM manual); a bipolar derivation keeps the difference of its ends.

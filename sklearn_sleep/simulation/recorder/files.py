@@ -1,7 +1,5 @@
 """The files of a synthetic cohort: where they lie, how they are written, and what made them."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import json
@@ -18,8 +16,6 @@ from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.simulation.recorder.annotations import WRITERS
 from sklearn_sleep.simulation.recorder.sites import files_of_site
-
-__all__ = ["SyntheticNight", "claim_folder", "write_night"]
 
 MANIFEST_NAME = "cohort.json"
 FORMAT = "sklearn_sleep synthetic cohort"

@@ -1,13 +1,9 @@
 """The default sites of a synthetic cohort: what each recorder stores, and how."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
 from sklearn_sleep.datasets.recorder import Channel, Site, voltages
-
-__all__ = ["SITES", "files_of_site", "layout_of_sites"]
 
 _NORTH = Site(
     "north",

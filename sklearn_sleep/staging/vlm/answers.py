@@ -1,7 +1,5 @@
 """AnswerTree: probabilities of stages from the logits of the tokens that name them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,8 +7,6 @@ import torch
 from torch import Tensor
 
 from sklearn_sleep.staging.vlm.prompts import answer_text
-
-__all__ = ["AnswerTree"]
 
 
 class _Fork(NamedTuple):

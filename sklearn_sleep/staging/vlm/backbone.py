@@ -1,7 +1,5 @@
 """Vision-language models of Hugging Face, and what prepares text and images for them."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import inspect
@@ -10,8 +8,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-
-__all__ = ["VisionLanguageModel", "import_transformers", "load_backbone", "load_processor"]
 
 
 @dataclass

@@ -1,7 +1,5 @@
 """Conversation: images and a question to the tensors that a model takes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,8 +8,6 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-
-__all__ = ["Conversation", "Encoded"]
 
 # Positions that the loss passes over (torch's convention).
 IGNORED = -100

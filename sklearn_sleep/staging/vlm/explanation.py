@@ -1,24 +1,17 @@
 """Explanations: what a model says, checked, and where it looks."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.staging.vlm.prompts import RATIONALE_KEY, RULES_KEY, answer_text
 from sklearn_sleep.staging.vlm.rules import check_rules
-
-__all__ = ["Explanation", "begin_explanation", "parse_explanation", "saliency_of_images"]
-
-FloatArray = npt.NDArray[np.float32]
 
 _CITED = re.compile(r'"([^"]*)"')
 _RATIONALE = re.compile(rf'"{RATIONALE_KEY}":\s*"((?:[^"\\]|\\.)*)')
@@ -60,7 +53,7 @@ def parse_explanation(stage: str, said: str) -> Explanation:
 
 def saliency_of_images(
     inputs: dict[str, Tensor], gradient: Tensor, shape: tuple[int, int, int, int]
-) -> FloatArray:
+) -> SampleArray:
     """Return how much each pixel matters, float32, (n_rows, n_images, height, width).
 
     It is gradient times input, as large as it is, by patches where the model takes patches in

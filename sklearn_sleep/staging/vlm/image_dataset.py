@@ -1,7 +1,5 @@
 """Rows of images as torch datasets, drawn batch by batch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,8 +12,6 @@ from torch.utils.data import Dataset
 
 from sklearn_sleep.imaging import WaveformImages
 from sklearn_sleep.staging.vlm.conversation import Conversation, Encoded
-
-__all__ = ["AnswerBatch", "ImageDataset", "ImageRow", "as_images"]
 
 
 class ImageRow(NamedTuple):

@@ -1,15 +1,11 @@
 """VisionLanguageModule: what is trained of a vision-language model."""
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
-
-__all__ = ["VisionLanguageModule"]
 
 
 class VisionLanguageModule(nn.Module):

@@ -1,7 +1,5 @@
 """What waveforms measure, as text: the targets of the first phase of training."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 
@@ -9,12 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import welch
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.imaging import Montage
-
-__all__ = ["PERCEIVED_BANDS", "PERCEIVED_VALUES", "measure_waveforms", "perception_texts"]
-
-FloatArray = npt.NDArray[np.float64]
 
 PERCEIVED_BANDS = {
     "delta": (0.3, 4.0),

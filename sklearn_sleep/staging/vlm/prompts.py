@@ -1,14 +1,10 @@
 """What is asked of a vision-language model, and how it is to answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 
 from sklearn_sleep.imaging import Montage
 from sklearn_sleep.staging.vlm.rules import RULES
-
-__all__ = ["answer_text", "describe_images", "image_captions", "perception_prompt", "stage_prompt"]
 
 # The keys of SleepVLM's answers (Deng et al. 2026), the stage first: its probabilities are those
 # of the tokens that follow its key.

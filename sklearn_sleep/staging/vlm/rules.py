@@ -1,12 +1,8 @@
 """The rules of sleep staging that explanations may cite."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
-
-__all__ = ["RULES", "Rule", "check_rules"]
 
 
 @dataclass(frozen=True)

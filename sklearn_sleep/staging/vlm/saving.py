@@ -1,7 +1,5 @@
 """Stagers in folders: an adapter, or all weights, and how to use them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,6 @@ from safetensors.torch import load_file
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.staging.vlm.backbone import load_backbone
 from sklearn_sleep.training.checkpoints.checkpoint import explain_damage
-
-__all__ = ["STAGER_FILES", "read_stager", "write_stager"]
 
 _CONFIGURATION = "vlm_stager.json"
 _ADAPTER_CONFIGURATION = "adapter_config.json"

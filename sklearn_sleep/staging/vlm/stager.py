@@ -1,7 +1,5 @@
 """VLMStager: a vision-language model that stages sleep by looking at it."""
 
-from __future__ import annotations
-
 import copy
 import os
 import warnings
@@ -42,8 +40,6 @@ from sklearn_sleep.staging.vlm.prompts import (
 )
 from sklearn_sleep.staging.vlm.saving import STAGER_FILES, read_stager, write_stager
 from sklearn_sleep.training.sleep_net import SleepNet
-
-__all__ = ["VLMStager"]
 
 
 class VLMStager(SleepNet):

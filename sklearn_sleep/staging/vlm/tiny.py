@@ -1,7 +1,5 @@
 """tiny_vlm: a small vision-language model with random weights, from a configuration alone."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import torch
@@ -11,8 +9,6 @@ from sklearn_sleep.staging.vlm.backbone import (
     import_transformers,
     without_videos,
 )
-
-__all__ = ["tiny_vlm"]
 
 _SPECIAL_TOKENS = (
     "<|endoftext|>",

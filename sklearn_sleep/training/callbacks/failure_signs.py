@@ -16,8 +16,6 @@ from sklearn_sleep.exceptions import (
 from sklearn_sleep.training.night_dataset import NightBatch, NightSample
 from sklearn_sleep.training.night_learning import names_of_batch_norms
 
-__all__ = ["WarnOfFailureSigns", "warn_of_constant_signals"]
-
 # A signal that is drawn more rarely than this is as good as never seen.
 _RARELY = 0.01
 # Of fewer nights, passes multiplied, a signal may be drawn in none by chance (0.9 ** 50 = 0.5%).

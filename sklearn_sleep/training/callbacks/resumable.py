@@ -1,7 +1,5 @@
 """ResumableCheckpoint: a training that was cut off goes on as if nothing had happened."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle
@@ -18,8 +16,6 @@ from torch import Tensor
 from sklearn_sleep._version import __version__
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.identity import class_identity, digest, identity
-
-__all__ = ["ResumableCheckpoint"]
 
 _FORMAT_VERSION = 2
 _FILE = "training.pt"

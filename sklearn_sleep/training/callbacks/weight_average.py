@@ -1,7 +1,5 @@
 """WeightAverage: predict with the moving average of the weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -9,8 +7,6 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from sklearn_sleep.training.schedule import in_steps
-
-__all__ = ["WeightAverage"]
 
 
 class WeightAverage(Callback):

@@ -1,7 +1,5 @@
 """What a trained network needs to be used again, whichever format it is stored in."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from torch import Tensor
-
-__all__ = ["Checkpoint", "check_parts_are_named", "explain_damage"]
 
 # What comes of files that were damaged or made by something else.
 _DAMAGE = (

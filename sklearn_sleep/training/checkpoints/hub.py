@@ -1,7 +1,5 @@
 """Models on the Hugging Face Hub, named like ``hf://joncarter/wav2sleep``."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence
@@ -11,8 +9,6 @@ from typing import Any
 from sklearn_sleep.core.optional_dependencies import import_optional
 from sklearn_sleep.training.checkpoints.own_format import OWN_FILES
 from sklearn_sleep.training.checkpoints.published_format import PUBLISHED_FILES
-
-__all__ = ["find_folder", "upload_folder"]
 
 _PREFIX = "hf://"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")

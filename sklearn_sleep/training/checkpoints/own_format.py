@@ -1,7 +1,5 @@
 """Our own format: config.json says what the model is, model.safetensors holds the weights."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +13,6 @@ from sklearn_sleep.training.checkpoints.checkpoint import (
     check_parts_are_named,
     explain_damage,
 )
-
-__all__ = [
-    "OWN_FILES",
-    "read_configuration",
-    "read_own_checkpoint",
-    "write_own_checkpoint",
-]
 
 _FORMAT_VERSION = 1
 _CONFIGURATION = "config.json"

@@ -5,8 +5,6 @@ What is known of the format is known from the published implementation
 configuration names; this one compares the names with those it knows, and imports nothing.
 """
 
-from __future__ import annotations
-
 import inspect
 import pickle
 from collections.abc import Mapping
@@ -21,14 +19,6 @@ from torch import Tensor
 
 from sklearn_sleep.networks.wav2sleep import FOLLOWED, make_wav2sleep
 from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint
-
-__all__ = [
-    "PUBLISHED_FILES",
-    "SAMPLES_PER_EPOCH",
-    "is_published",
-    "read_published_checkpoint",
-    "write_published_checkpoint",
-]
 
 _CONFIGURATION = "config.yaml"
 _WEIGHTS = "state_dict.pth"

@@ -1,7 +1,5 @@
 """The formats of hypnograms: each module here defines one, ``FORMAT``, and is found by that."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 

@@ -3,8 +3,6 @@
 One stage a line is also the ``.txt`` of ISRUC-Sleep and the ``.eannot`` of Luna and NSRR.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Sequence

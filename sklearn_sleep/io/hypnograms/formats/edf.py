@@ -5,8 +5,6 @@ The EDF+ specification (Kemp & Olivan 2003, "standard texts") writes stages as `
 these are stages; in any other, every annotation whose whole text names one, such as ``N2``.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Sequence

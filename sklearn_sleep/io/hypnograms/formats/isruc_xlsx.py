@@ -3,8 +3,6 @@
 Khalighi et al. (2016), *ISRUC-Sleep: a comprehensive public dataset for sleep researchers*.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ Files of the current schema mark a stage by the event type ``Stages|Stages``; th
 translator by a concept such as ``SRO:Stage2Sleep``.
 """
 
-from __future__ import annotations
-
 import html
 import os
 from collections.abc import Iterator
@@ -27,8 +25,6 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     parse_seconds,
     parse_stage_at,
 )
-
-__all__ = ["write_nsrr_xml"]
 
 _ROOT_TAG: Final = "PSGAnnotation"
 

@@ -1,7 +1,5 @@
 """Compumedics Profusion XML: ``SleepStages`` lists the R&K code of every epoch."""
 
-from __future__ import annotations
-
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (

@@ -3,8 +3,6 @@
 A stage is noted only where it changes (https://sleepdata.org/datasets/wsc).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import timedelta

@@ -6,8 +6,6 @@ notes when the recording started, and started again: its form, and that some of 
 github.com/LucaCerina/WisconsinSC_cleaner).
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from datetime import datetime, timedelta
