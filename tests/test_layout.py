@@ -32,6 +32,7 @@ def test_nobody_imports_the_face():
         ("exceptions", set()),
         ("core", {"_version", "exceptions"}),
         ("networks", {"exceptions"}),
+        ("evaluation", {"core", "exceptions"}),
         ("io", {"core", "exceptions"}),
         ("datasets", {"core", "exceptions", "io"}),
         ("simulation", {"core", "datasets", "exceptions", "io"}),
@@ -39,6 +40,11 @@ def test_nobody_imports_the_face():
 )
 def test_rooms_import_only_what_lies_below(room, allowed):
     assert layout.arrows(depth=1)[room] <= allowed
+
+
+def test_contributing_shows_the_house():
+    text = (layout.PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"```\n{layout.draw()}\n```" in text
 
 
 def test_circles_and_floors_are_found():

@@ -18,12 +18,24 @@ STUB = PACKAGE / "__init__.pyi"
 
 # What the documentation imports from a room; docs/design.md has the same list.
 FACES = {
+    "commands": [
+        *("CARDIORESPIRATORY_SIGNALS", "make_cardiorespiratory_pipeline"),
+        *("score_signal_subsets", "signal_subsets"),
+    ],
     "exceptions": ["EDFError", "HypnogramError", "MissingSignalWarning"],
     "features": [
         *("Breaths", "Heartbeats", "correct_beats", "detect_breaths", "detect_pulse_onsets"),
         *("detect_r_peaks", "detect_slow_waves", "detect_spindles"),
     ],
     "imaging": ["MONTAGES", "Grid", "Montage", "Trace", "draw_epochs", "read_envelope"],
+    "io": [
+        *("AnnotationFile", "HYPNOGRAM_FORMATS", "HypnogramFormat", "ReadOptions"),
+        "StageAnnotations",
+    ],
+    "networks": [
+        *("ACTIVATIONS", "EPOCH_MIXERS", "NORMS", "SEQUENCE_MIXERS", "Wav2Sleep"),
+        "make_wav2sleep",
+    ],
     "preprocessing": [
         *("EDFReader", "Epocher", "Filter", "Normalizer", "Padder", "RecordingCache"),
         *("RecordingTransformer", "Resampler"),
