@@ -1,11 +1,12 @@
 """What the cohorts of the National Sleep Research Resource have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn_sleep.datasets.cohort import Cohort
 from sklearn_sleep.datasets.demographics import Demographics
 from sklearn_sleep.datasets.layout import AnnotationFile, Visit
+from sklearn_sleep.datasets.loaders import Loader, make_loader
 from sklearn_sleep.datasets.recorder import Site
 
 _ACCESS = """\
@@ -36,20 +37,32 @@ CLEVELAND_CHIN = {"EMG1": "EMG", "EMG2": "REFERENCE", "EMG3": "EMG"}
 _FORMATS = {"nsrr": "NSRR", "profusion": "Profusion"}
 
 
-def describe_nsrr(name: str, about: str, citation: str) -> str:
-    """Return the description of a cohort, its title first, with the terms of the NSRR."""
-    return f"{about}\n{_ACCESS.format(name=name)}\nCite: {citation}{_CITATION}"
+def nsrr_cohort(
+    name: str,
+    night: str,
+    *,
+    about: str,
+    citation: str,
+    endings: Sequence[str] = tuple(rf"-{kind}\.xml" for kind in _FORMATS),
+    **fields: Any,
+) -> Cohort:
+    """Return a cohort whose recordings and annotations have one name, `night`, and other endings.
 
-
-def nsrr_cohort(name: str, night: str, *, about: str, citation: str, **fields: Any) -> Cohort:
-    """Return a cohort whose recordings and NSRR or Profusion XML have one name, `night`."""
+    Its description has the title first, and the terms of the NSRR.
+    """
     return Cohort(
         name,
         recording=rf"{night}\.edf",
-        annotations=tuple(rf"{night}-{kind}\.xml" for kind in _FORMATS),
-        description=describe_nsrr(name, about, citation),
+        annotations=tuple(f"{night}{ending}" for ending in endings),
+        description=f"{about}\n{_ACCESS.format(name=name)}\nCite: {citation}{_CITATION}",
         **fields,
     )
+
+
+def nsrr_loader(cohort: Cohort, visits: str, holds: str = "polysomnography/edfs") -> Loader:
+    """Return the ``load_`` function of a cohort; the download's folder holds some folders."""
+    folder = f"The folder ``{cohort.name}`` that ``nsrr download {cohort.name}`` makes: {holds}."
+    return make_loader(cohort, folder, visits)
 
 
 def nsrr_demographics(

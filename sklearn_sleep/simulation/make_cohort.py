@@ -24,9 +24,10 @@ from sklearn_sleep.datasets.registry import (
     find_cohort,
 )
 from sklearn_sleep.exceptions import CohortWarning, EDFWarning, HypnogramWarning
+from sklearn_sleep.simulation.body.night import simulate_body
 from sklearn_sleep.simulation.body.subject import draw_subject
-from sklearn_sleep.simulation.night import record_channel, simulate_body, truth_arrays
 from sklearn_sleep.simulation.recorder.artefacts import Artefact
+from sklearn_sleep.simulation.recorder.channels import record_channel, truth_arrays
 from sklearn_sleep.simulation.recorder.files import SyntheticNight, claim_folder, write_night
 from sklearn_sleep.simulation.recorder.sites import SITES, layout_of_sites
 
@@ -270,7 +271,7 @@ def _make_night(night: SyntheticNight, hours: float, difficulty: float, random_s
     samples = {}
     artefacts: list[Artefact] = []
     for channel, seed in zip(site.channels, of_channels.spawn(len(site.channels)), strict=True):
-        samples[channel.label], found = record_channel(seed, body, channel, site, difficulty)
+        samples[channel.label], found = record_channel(seed, body, channel, site)
         artefacts += found
     truth = truth_arrays(body, site, artefacts)
     write_night(night, samples, truth, _start(of_clock, night.visit))

@@ -1,13 +1,13 @@
 """Cleveland Children's Sleep and Health Study (CCSHS): polysomnography/edfs."""
 
 from sklearn_sleep.datasets.layout import Layout
-from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
     CLEVELAND_CHIN,
     CLEVELAND_HEAD,
     MASTOID_DERIVATIONS,
     nsrr_cohort,
     nsrr_demographics,
+    nsrr_loader,
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
@@ -54,8 +54,4 @@ Rosen et al. 2003, "Prevalence and risk factors for sleep-disordered breathing i
     ),
 )
 
-load_ccshs = make_loader(
-    CCSHS,
-    "The folder ``ccshs`` that ``nsrr download ccshs`` makes: polysomnography/edfs.",
-    'only ``"1"`` here',
-)
+load_ccshs = nsrr_loader(CCSHS, 'only ``"1"`` here')

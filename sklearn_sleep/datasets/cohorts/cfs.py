@@ -1,13 +1,13 @@
 """Cleveland Family Study (CFS): polysomnography/edfs."""
 
 from sklearn_sleep.datasets.layout import Layout
-from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
     CLEVELAND_CHIN,
     CLEVELAND_HEAD,
     MASTOID_DERIVATIONS,
     nsrr_cohort,
     nsrr_demographics,
+    nsrr_loader,
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
@@ -61,8 +61,4 @@ Care Med 151:682-687.
     ),
 )
 
-load_cfs = make_loader(
-    CFS,
-    "The folder ``cfs`` that ``nsrr download cfs`` makes: polysomnography/edfs.",
-    'only ``"5"`` so far',
-)
+load_cfs = nsrr_loader(CFS, 'only ``"5"`` so far')

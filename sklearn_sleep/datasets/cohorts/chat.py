@@ -2,11 +2,11 @@
 
 from sklearn_sleep.datasets.demographics import Demographics
 from sklearn_sleep.datasets.layout import Layout
-from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
     MASTOID_DERIVATIONS,
     nsrr_cohort,
     nsrr_demographics,
+    nsrr_loader,
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, pulse, unread
@@ -94,8 +94,4 @@ Engl J Med 368:2366-2376.
     layout=Layout((("chat-{number}", _RANDOMIZED), ("chat-{number}", (_NOT_RANDOMIZED,))), 300_001),
 )
 
-load_chat = make_loader(
-    CHAT,
-    "The folder ``chat`` that ``nsrr download chat`` makes: polysomnography/edfs.",
-    '``"baseline"``, ``"followup"`` and ``"baseline-nonrandomized"``',
-)
+load_chat = nsrr_loader(CHAT, '``"baseline"``, ``"followup"`` and ``"baseline-nonrandomized"``')

@@ -1,8 +1,7 @@
 """Multi-Ethnic Study of Atherosclerosis (MESA) Sleep: polysomnography/edfs."""
 
 from sklearn_sleep.datasets.layout import Layout
-from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_demographics, nsrr_visit
+from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_demographics, nsrr_loader, nsrr_visit
 from sklearn_sleep.datasets.recorder import (
     Site,
     belts,
@@ -61,8 +60,4 @@ of Atherosclerosis (MESA)", Sleep 38:877-888.
     ),
 )
 
-load_mesa = make_loader(
-    MESA,
-    "The folder ``mesa`` that ``nsrr download mesa`` makes: polysomnography/edfs.",
-    'only ``"1"`` here',
-)
+load_mesa = nsrr_loader(MESA, 'only ``"1"`` here')

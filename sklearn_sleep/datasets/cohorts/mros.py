@@ -1,11 +1,11 @@
 """Osteoporotic Fractures in Men Study (MrOS) Sleep: polysomnography/edfs/visit1 and visit2."""
 
 from sklearn_sleep.datasets.layout import Layout
-from sklearn_sleep.datasets.loaders import make_loader
 from sklearn_sleep.datasets.nsrr import (
     MASTOID_DERIVATIONS,
     nsrr_cohort,
     nsrr_demographics,
+    nsrr_loader,
     nsrr_visit,
 )
 from sklearn_sleep.datasets.recorder import Site, belts, electrodes, unread
@@ -75,8 +75,4 @@ Study", J Am Geriatr Soc 59:2217-2225.
     layout=Layout((("mros-aa{number:04d}", _VISITS),), 1),
 )
 
-load_mros = make_loader(
-    MROS,
-    "The folder ``mros`` that ``nsrr download mros`` makes: polysomnography/edfs.",
-    '``"1"`` and ``"2"``',
-)
+load_mros = nsrr_loader(MROS, '``"1"`` and ``"2"``')

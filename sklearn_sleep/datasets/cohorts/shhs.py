@@ -2,8 +2,7 @@
 
 from sklearn_sleep.datasets.demographics import Demographics
 from sklearn_sleep.datasets.layout import Layout
-from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_visit
+from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_loader, nsrr_visit
 from sklearn_sleep.datasets.recorder import Channel, Site, unread, voltages
 
 
@@ -82,8 +81,4 @@ Quan et al. 1997, "The Sleep Heart Health Study: design, rationale, and methods"
     ),
 )
 
-load_shhs = make_loader(
-    SHHS,
-    "The folder ``shhs`` that ``nsrr download shhs`` makes: polysomnography/edfs/shhs1 and shhs2.",
-    '``"1"`` and ``"2"``',
-)
+load_shhs = nsrr_loader(SHHS, '``"1"`` and ``"2"``', "polysomnography/edfs/shhs1 and shhs2")

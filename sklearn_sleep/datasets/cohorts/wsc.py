@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-from sklearn_sleep.datasets.cohort import Cohort
 from sklearn_sleep.datasets.layout import AnnotationFile, Layout, Visit
-from sklearn_sleep.datasets.loaders import make_loader
-from sklearn_sleep.datasets.nsrr import describe_nsrr, nsrr_demographics
+from sklearn_sleep.datasets.nsrr import nsrr_cohort, nsrr_demographics, nsrr_loader
 from sklearn_sleep.datasets.recorder import Site, belts, derivations, unread, voltages
 
 # https://sleepdata.org/datasets/wsc, montage: the Heritage system (Gamma studies, until 2009) and
@@ -52,14 +50,11 @@ _VISITS = (
     (_visit(3, _TWIN, {"allscore.txt": "WSC power failure"}),),
     (_visit(4, _GAMMA, {**_GAMMA_FORMATS, "log.txt": "WSC log of a restart"}),),
 )
-_NIGHT = r"/wsc-visit(?P<visit>\d)-(?P<subject>\d{5})-nsrr"
 
-WSC = Cohort(
+WSC = nsrr_cohort(
     "wsc",
-    recording=rf"{_NIGHT}\.edf",
-    annotations=tuple(
-        rf"{_NIGHT}\.{ending}" for ending in (r"stg\.txt", r"allscore\.txt", "eannot")
-    ),
+    r"/wsc-visit(?P<visit>\d)-(?P<subject>\d{5})-nsrr",
+    endings=(r"\.stg\.txt", r"\.allscore\.txt", r"\.eannot"),
     other=(r"/wsc-visit\d-\d{5}-nsrr\.(?:sco|log)\.txt",),
     # Of the two systems that recorded it, both have C3; https://sleepdata.org/datasets/wsc,
     # montage.
@@ -69,9 +64,7 @@ WSC = Cohort(
             r"wsc-(harmonized-)?dataset-.*\.csv", "wsc_id", sex="sex", sexes={}, visit="wsc_vst"
         ),
     ),
-    description=describe_nsrr(
-        "wsc",
-        about="""\
+    about="""\
 Wisconsin Sleep Cohort (WSC)
 
 2,570 nights of 1,123 employees of the state, up to five visits each. Studies of the Gamma system
@@ -81,16 +74,11 @@ day, an ``.allscore.txt``. Where these logs tell of a power failure, of a restar
 start than the EDF file, stages do not tell their place in it; such a night is left out. The
 ``.eannot`` that the NSRR made of them is read where neither scoring is there.
 """,
-        citation="""\
+    citation="""\
 Young et al. 2009, "Burden of sleep apnea: rationale, design, and major findings of the
 Wisconsin Sleep Cohort study", WMJ 108:246-249.
 """,
-    ),
     layout=Layout(tuple(("wsc-{number}", visits) for visits in _VISITS), 10_101),
 )
 
-load_wsc = make_loader(
-    WSC,
-    "The folder ``wsc`` that ``nsrr download wsc`` makes: polysomnography.",
-    '``"1"`` to ``"5"``',
-)
+load_wsc = nsrr_loader(WSC, '``"1"`` to ``"5"``', "polysomnography")

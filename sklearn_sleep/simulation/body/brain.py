@@ -7,7 +7,6 @@ from scipy import signal as scipy_signal
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.simulation.body.processes import add_gaussian_waves, add_waves, band_noise
-from sklearn_sleep.simulation.body.subject import Subject
 from sklearn_sleep.simulation.body.timeline import TIMELINE_FREQUENCY, Timeline
 
 BRAIN_FREQUENCY = 64
@@ -64,10 +63,9 @@ class BrainActivity:
         return scipy_signal.resample_poly(mixture, round(sampling_frequency), BRAIN_FREQUENCY)
 
 
-def simulate_brain(
-    rng: np.random.Generator, timeline: Timeline, subject: Subject, difficulty: float
-) -> BrainActivity:
-    """Draw brain and eye activity; difficulty is a factor on what has nothing to do with stages."""
+def simulate_brain(rng: np.random.Generator, timeline: Timeline) -> BrainActivity:
+    """Draw brain and eye activity."""
+    subject = timeline.subject
     n_samples = round(timeline.duration * BRAIN_FREQUENCY)
     arousal = np.minimum(timeline.surge(0.5, 3.0), 1.5)
     rhythm_gains = {"delta": subject.delta_gain, "theta": 1.0, "alpha": subject.alpha_gain}
@@ -75,7 +73,7 @@ def simulate_brain(
     for name, (band, by_stage) in RHYTHMS.items():
         amplitude = np.exp(
             timeline.level(np.log(by_stage), SETTLING_SECONDS)
-            + difficulty * RHYTHM_DRIFT * timeline.noise(rng, RHYTHM_DRIFT_SECONDS)
+            + timeline.difficulty * RHYTHM_DRIFT * timeline.noise(rng, RHYTHM_DRIFT_SECONDS)
             + WAXING * timeline.noise(rng, WAXING_SECONDS)
         )
         if name == "alpha":
@@ -84,8 +82,8 @@ def simulate_brain(
         rhythms[name] = rhythm_gains[name] * _on_brain_grid(amplitude, n_samples) * source
     return BrainActivity(
         **rhythms,
-        spindles=_spindles(rng, timeline, n_samples, subject.spindle_gain),
-        k_complexes=_k_complexes(rng, timeline, n_samples, subject.delta_gain),
+        spindles=_spindles(rng, timeline, n_samples),
+        k_complexes=_k_complexes(rng, timeline, n_samples),
         eye_movements=_eye_movements(rng, timeline, n_samples),
     )
 
@@ -109,13 +107,12 @@ def _event_times(
     return times + rng.uniform(0.0, 1.0 / TIMELINE_FREQUENCY, len(times))
 
 
-def _spindles(
-    rng: np.random.Generator, timeline: Timeline, n_samples: int, gain: float
-) -> FloatArray:
+def _spindles(rng: np.random.Generator, timeline: Timeline, n_samples: int) -> FloatArray:
     times = _event_times(rng, timeline, SPINDLES_PER_MINUTE)
     frequencies = rng.uniform(*SPINDLE_FREQUENCIES, (len(times), 1))
     widths = rng.uniform(*SPINDLE_WIDTHS, (len(times), 1))
-    heights = gain * SPINDLE_AMPLITUDE * np.exp(0.25 * rng.standard_normal((len(times), 1)))
+    height = timeline.subject.spindle_gain * SPINDLE_AMPLITUDE
+    heights = height * np.exp(0.25 * rng.standard_normal((len(times), 1)))
 
     def spindle(lag: FloatArray, events: slice) -> FloatArray:
         envelope = heights[events] * np.exp(-0.5 * (lag / widths[events]) ** 2)
@@ -126,11 +123,10 @@ def _spindles(
     return spindles
 
 
-def _k_complexes(
-    rng: np.random.Generator, timeline: Timeline, n_samples: int, gain: float
-) -> FloatArray:
+def _k_complexes(rng: np.random.Generator, timeline: Timeline, n_samples: int) -> FloatArray:
     times = _event_times(rng, timeline, K_COMPLEXES_PER_MINUTE)
-    heights = gain * K_COMPLEX_AMPLITUDE * np.exp(0.25 * rng.standard_normal(len(times)))
+    height = timeline.subject.delta_gain * K_COMPLEX_AMPLITUDE
+    heights = height * np.exp(0.25 * rng.standard_normal(len(times)))
     k_complexes = np.zeros(n_samples)
     # A sharp negative wave, at once followed by a slower positive one (AASM manual).
     add_gaussian_waves(k_complexes, BRAIN_FREQUENCY, times, 0.09, -heights)

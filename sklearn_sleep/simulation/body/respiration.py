@@ -1,12 +1,11 @@
-"""Breathing: its rate, depth and regularity in each stage, and the belts that record it."""
+"""Breathing: its rate, depth and regularity in each stage."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from sklearn_sleep.core.arrays import FloatArray
-from sklearn_sleep.simulation.body.processes import add_gaussian_waves, smooth_noise
-from sklearn_sleep.simulation.body.subject import Subject
+from sklearn_sleep.simulation.body.processes import add_gaussian_waves
 from sklearn_sleep.simulation.body.timeline import (
     TIMELINE_FREQUENCY,
     Timeline,
@@ -19,9 +18,6 @@ RATE_EFFECT = (0.04, 0.01, 0.0, 0.0, 0.03)
 RATE_IRREGULARITY = (0.13, 0.11, 0.09, 0.07, 0.12)
 DEPTH_IRREGULARITY = (0.26, 0.22, 0.17, 0.13, 0.215)
 DEPTH = (1.05, 0.98, 1.0, 1.0, 0.92)
-# In REM the intercostal muscles lose tone and the thorax moves less than the abdomen (Tabachnik
-# 1981, J Appl Physiol 51:557-564).
-THORAX_SHARE = (1.02, 1.0, 1.0, 1.02, 0.88)
 SIGHS_PER_HOUR = (15.0, 8.0, 6.0, 2.0, 5.0)
 SIGH_DEPTH = 1.6
 INSPIRATION_SHARE = 0.4  # inspiration takes 40% of a breath at rest
@@ -29,7 +25,6 @@ PAUSE_DEPTH = 0.08  # an apnoea is a drop of at least 90% (AASM manual)
 SETTLING_SECONDS = 20.0
 DRIFT_SECONDS = 240.0
 DRIFT = 0.6
-BELT_DRIFT_SECONDS, BELT_DRIFT = 400.0, 0.07  # belts slip, and posture moves the breath
 BREATH_SECONDS = 5.0  # over which one breath still resembles the next
 
 
@@ -66,10 +61,9 @@ class Breathing:
         return -np.cos(np.pi * half_cycles) * np.interp(grid, samples, self.depth)
 
 
-def simulate_breathing(
-    rng: np.random.Generator, timeline: Timeline, subject: Subject, difficulty: float
-) -> Breathing:
-    """Draw the breaths; difficulty is a factor on regularity that has nothing to do with stages."""
+def simulate_breathing(rng: np.random.Generator, timeline: Timeline) -> Breathing:
+    """Draw the breaths."""
+    subject, difficulty = timeline.subject, timeline.difficulty
     n_samples = len(timeline.stage_track)
     drift = difficulty * DRIFT * timeline.noise(rng, DRIFT_SECONDS)
     drift += timeline.level(subject.respiratory_irregularity_effect, SETTLING_SECONDS)
@@ -103,29 +97,3 @@ def _sighs(rng: np.random.Generator, timeline: Timeline) -> FloatArray:
     depth = np.zeros(len(per_sample))
     add_gaussian_waves(depth, TIMELINE_FREQUENCY, sighs, 1.2, SIGH_DEPTH)
     return depth
-
-
-def respiratory_effort(
-    rng: np.random.Generator,
-    timeline: Timeline,
-    breathing: Breathing,
-    subject: Subject,
-    signal: str,
-    difficulty: float,
-    sampling_frequency: float,
-) -> FloatArray:
-    """Return what a belt (THX, ABD) records at a rate in Hz, (n_samples,); a breath is -1 to 1."""
-    n_samples = round(timeline.duration * sampling_frequency)
-    times = np.arange(n_samples) / sampling_frequency
-    share = timeline.level(THORAX_SHARE, SETTLING_SECONDS)
-    tension = np.exp(difficulty * BELT_DRIFT * timeline.noise(rng, BELT_DRIFT_SECONDS))
-    if signal == "THX":
-        effort = subject.thorax_gain * breathing.volume(times)
-    else:
-        effort = subject.abdomen_gain * breathing.volume(times, subject.abdomen_lag)
-        share = 2.0 - share
-    effort *= np.interp(times, timeline.times, share * tension)
-    # The belt shifts with posture, slowly and with each movement.
-    effort += 0.15 * smooth_noise(rng, n_samples, sampling_frequency, 60.0)
-    effort += subject.noise_gain * 0.03 * rng.standard_normal(n_samples)
-    return effort

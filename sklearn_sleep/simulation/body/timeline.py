@@ -27,12 +27,15 @@ PAUSE_AROUSAL_PROBABILITY = 0.7
 
 @dataclass(frozen=True)
 class Timeline:
-    """The latent course of a night, from which all signals are made.
+    """The latent course of a subject's night, from which all signals are made.
 
-    Stages are on the timeline (they change within epochs), arousals (in wake: movements) and their
-    relative strengths (n_arousals,), movements and pauses (n, 2), start and stop; all times in s.
+    Difficulty is a factor on what has nothing to do with stages. Stages are on the timeline (they
+    change within epochs), arousals (in wake: movements) and their relative strengths (n_arousals,),
+    movements and pauses (n, 2), start and stop; all times in s.
     """
 
+    subject: Subject
+    difficulty: float
     n_epochs: int
     stage_track: StageArray
     arousals: FloatArray
@@ -111,7 +114,7 @@ def simulate_timeline(
     moves = rng.random(len(times)) < np.array(AROUSAL_MOVEMENT_PROBABILITY)[at_stage]
     lengths = np.clip(rng.lognormal(1.4, 0.6, len(times)), 1.5, 20.0)
     movements = np.stack([times, times + lengths], axis=1)[moves]
-    return Timeline(len(stages), track, times, strengths, movements, pauses)
+    return Timeline(subject, difficulty, len(stages), track, times, strengths, movements, pauses)
 
 
 def _continuous_stages(

@@ -45,14 +45,10 @@ def add_mains_hum(
 
 
 def add_artefacts(
-    rng: np.random.Generator,
-    signal: FloatArray,
-    channel: Channel,
-    timeline: Timeline,
-    subject: Subject,
-    difficulty: float,
+    rng: np.random.Generator, signal: FloatArray, channel: Channel, timeline: Timeline
 ) -> list[Artefact]:
     """Spoil a signal, (n_samples,), in places, in place; difficulty is a factor on that."""
+    difficulty = timeline.difficulty
     if difficulty == 0.0:
         return []
     frequency, label = channel.sampling_frequency, channel.label
@@ -62,7 +58,7 @@ def add_artefacts(
         _move(rng, signal[_samples(start, stop, frequency)], frequency, difficulty * amplitude)
         artefacts.append(Artefact(label, "movement", start, stop))
 
-    per_hour = difficulty * subject.noise_gain
+    per_hour = difficulty * timeline.subject.noise_gain
     if channel.unit and channel.signal != "EMG":
         for start in _times(rng, per_hour * POPS_PER_HOUR, timeline):
             _pop(rng, signal, frequency, start)
