@@ -43,7 +43,7 @@ def nsrr_cohort(
     *,
     about: str,
     citation: str,
-    endings: Sequence[str] = tuple(rf"-{kind}\.xml" for kind in _FORMATS),
+    endings: Sequence[str] = (r"-nsrr\.xml", r"-profusion\.xml"),
     **fields: Any,
 ) -> Cohort:
     """Return a cohort whose recordings and annotations have one name, `night`, and other endings.

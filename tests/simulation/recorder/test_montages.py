@@ -190,10 +190,11 @@ def test_belts_have_the_breaths_of_the_generator(name, public_tree):
 
 @pytest.mark.parametrize("name", COHORTS)
 def test_signals_are_in_their_units(name, public_tree):
-    # An R wave is near 1 mV; EEG, EOG and EMG are of some to some hundred uV.
+    # An R wave is near 1 mV; EEG, EOG and EMG are of some to some hundred uV. SpO2 is noise, not
+    # the body's, around the middle of its percents.
     tree = public_tree(name)
     wanted = sorted({signal for signals in tree.recordings["signals"] for signal in signals})
-    limits = {"mV": (0.05, 1.0), "uV": (0.5, 200.0)}
+    limits = {"mV": (0.05, 1.0), "uV": (0.5, 200.0), "%": (0.5, 50.0)}
     for night in EDFReader(wanted).fit_transform(tree.X).recordings:
         for signal_name, signal in night.signals.items():
             unit = SIGNALS[signal_name].unit
