@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from sklearn_sleep.core.identity import class_identity, digest
 from sklearn_sleep.core.signals import SignalDefinition
 
 
+@dataclass(eq=False, repr=False)
 class Signal:
     """One signal of a recording, whose samples are read when `data` is asked for.
 
@@ -47,22 +49,13 @@ class Signal:
     array([-1., -1.], dtype=float32)
     """
 
-    def __init__(
-        self,
-        definition: SignalDefinition,
-        read: Callable[[], SampleArray],
-        sampling_frequency: float,
-        unit: str,
-        *,
-        n_epochs: int,
-        is_epoched: bool = False,
-    ) -> None:
-        self.definition = definition
-        self.sampling_frequency = sampling_frequency
-        self.unit = unit
-        self.n_epochs = n_epochs
-        self.is_epoched = is_epoched
-        self._read = read
+    definition: SignalDefinition
+    read: Callable[[], SampleArray]
+    sampling_frequency: float
+    unit: str
+    _: KW_ONLY
+    n_epochs: int
+    is_epoched: bool = False
 
     @property
     def name(self) -> str:
@@ -72,7 +65,7 @@ class Signal:
     @property
     def data(self) -> SampleArray:
         """The samples, read and processed now."""
-        return self._read()
+        return self.read()
 
     def map(
         self,
@@ -89,7 +82,7 @@ class Signal:
         """
         return Signal(
             self.definition,
-            lambda: function(self._read()),
+            lambda: function(self.read()),
             self.sampling_frequency if sampling_frequency is None else sampling_frequency,
             self.unit if unit is None else unit,
             n_epochs=self.n_epochs if n_epochs is None else n_epochs,
@@ -158,40 +151,37 @@ class Step(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
 class ArraySource:
     """Epoched samples in memory, (n_epochs, samples_per_epoch), NaN where a signal is missing."""
 
-    def __init__(
-        self,
-        path: str,
-        arrays: Mapping[str, SampleArray],
-        definitions: Mapping[str, SignalDefinition],
-        *,
-        n_epochs: int,
-        subject: str = "",
-    ) -> None:
-        self.path = path
-        self.n_epochs = n_epochs
-        self.subject = subject
-        self.dataset = ""
-        self.start: datetime | None = None
-        self.names = tuple(arrays)
-        self._arrays = arrays
-        self._definitions = definitions
+    path: str
+    arrays: Mapping[str, SampleArray]
+    definitions: Mapping[str, SignalDefinition]
+    _: KW_ONLY
+    n_epochs: int
+    subject: str = ""
+    dataset: str = ""
+    start: datetime | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Canonical names of the signals that are there."""
+        return tuple(self.arrays)
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """The name and the samples' own hash."""
         samples = hashlib.sha256()
-        for name, array in self._arrays.items():
+        for name, array in self.arrays.items():
             samples.update(name.encode())
             samples.update(np.ascontiguousarray(array).tobytes())
         return {"path": self.path, "arrays": samples.hexdigest()}
 
     def signal(self, name: str) -> Signal:
         """Return a signal by its canonical name."""
-        array = self._arrays[name]
-        definition = self._definitions[name]
+        array = self.arrays[name]
+        definition = self.definitions[name]
         rate = definition.sampling_frequency
         unit = definition.unit or ""
         return Signal(
@@ -208,9 +198,9 @@ class Recording:
     Parameters
     ----------
     source : RecordingSource
-        Where the samples come from.
+        Where the samples come from, before the steps.
     steps : tuple of Step, default=()
-        What is done to them, in order.
+        What is done to the samples when they are read, in order.
 
     Attributes
     ----------
@@ -228,13 +218,13 @@ class Recording:
     (8, 256)
     """
 
-    __slots__ = ("_source", "_steps")
-    _source: RecordingSource
-    _steps: tuple[Step, ...]
+    __slots__ = ("source", "steps")
+    source: RecordingSource
+    steps: tuple[Step, ...]
 
     def __init__(self, source: RecordingSource, steps: tuple[Step, ...] = ()) -> None:
-        object.__setattr__(self, "_source", source)
-        object.__setattr__(self, "_steps", tuple(steps))
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "steps", tuple(steps))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -242,42 +232,32 @@ class Recording:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._source, self._steps)
+        return type(self), (self.source, self.steps)
 
     @property
     def path(self) -> str:
         """The file it is read from."""
-        return self._source.path
+        return self.source.path
 
     @property
     def n_epochs(self) -> int:
         """Whole 30-second epochs from the recording's start."""
-        return self._source.n_epochs
+        return self.source.n_epochs
 
     @property
     def subject(self) -> str:
         """The person; empty where not known."""
-        return self._source.subject
+        return self.source.subject
 
     @property
     def dataset(self) -> str:
         """The cohort; empty where not known."""
-        return self._source.dataset
+        return self.source.dataset
 
     @property
     def start(self) -> datetime | None:
         """Local time of the first sample."""
-        return self._source.start
-
-    @property
-    def source(self) -> RecordingSource:
-        """Where the samples come from, before the steps."""
-        return self._source
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """What is done to the samples when they are read, in order."""
-        return self._steps
+        return self.source.start
 
     @property
     def signals(self) -> Mapping[str, Signal]:
@@ -286,7 +266,7 @@ class Recording:
 
     def apply(self, step: Step) -> Recording:
         """Return a recording with one more step, which must not be changed afterwards."""
-        return Recording(self._source, (*self._steps, step))
+        return Recording(self.source, (*self.steps, step))
 
     @property
     def fingerprint(self) -> str:
@@ -295,11 +275,11 @@ class Recording:
         Two recordings with the same fingerprint give the same samples, so that it can name
         them in a cache.
         """
-        steps = [[class_identity(type(step)), step.get_params(deep=False)] for step in self._steps]
-        return digest({"source": self._source.identity, "steps": steps})
+        steps = [[class_identity(type(step)), step.get_params(deep=False)] for step in self.steps]
+        return digest({"source": self.source.identity, "steps": steps})
 
     def __repr__(self) -> str:
-        names = list(self._source.names)
+        names = list(self.source.names)
         return f"Recording({self.path!r}, {self.n_epochs} epochs, signals={names})"
 
 
@@ -340,18 +320,18 @@ class _Signals(Mapping[str, Signal]):
         self._recording = recording
 
     def __getitem__(self, name: str) -> Signal:
-        if name not in self._recording._source.names:
+        if name not in self._recording.source.names:
             raise KeyError(name)
-        signal = self._recording._source.signal(name)
-        for step in self._recording._steps:
+        signal = self._recording.source.signal(name)
+        for step in self._recording.steps:
             signal = step.transform_signal(signal)
         return signal
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._recording._source.names)
+        return iter(self._recording.source.names)
 
     def __len__(self) -> int:
-        return len(self._recording._source.names)
+        return len(self._recording.source.names)
 
     def __repr__(self) -> str:
         return repr(dict(self))

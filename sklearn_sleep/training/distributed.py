@@ -25,8 +25,13 @@ class AcceleratedNet(AccelerateMixin, NeuralNet):
 
     def _initialize_accelerator(self) -> Self:
         """Bring the network to the process's device, with the weights of the main process."""
-        if self.accelerator.num_processes > 1:
-            _refuse_batch_norm(self.module_)
+        norms = names_of_batch_norms(self.module_)
+        if norms and self.accelerator.num_processes > 1:
+            raise ValueError(
+                f"The network has a batch norm ({norms[0]}), whose running averages follow one "
+                "night after the other and cannot be shared by processes. Use 'instance' or "
+                "'layer' norm, or train in a single process."
+            )
         for part in (self.module_, self.criterion_):
             part.to(self.accelerator.device)
             for tensor in (*part.parameters(), *part.buffers()):
@@ -179,13 +184,3 @@ def broadcast(tensor: Tensor, accelerator: Any) -> None:
 
 def _print_nothing(_: str) -> None:
     """Take the lines of the processes that do not print."""
-
-
-def _refuse_batch_norm(module: nn.Module) -> None:
-    names = names_of_batch_norms(module)
-    if names:
-        raise ValueError(
-            f"The network has a batch norm ({names[0]}), whose running averages follow one night "
-            "after the other and cannot be shared by processes. Use 'instance' or 'layer' "
-            "norm, or train in a single process."
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.utils.data import Subset
 from sklearn_sleep.training.night_dataset import NightDataset
 
 
+@dataclass(eq=False)
 class ValidationNights:
     """Set the nights of some subjects aside to validate on.
 
@@ -28,16 +30,10 @@ class ValidationNights:
         ``partial_fit`` then set the same subjects aside.
     """
 
-    def __init__(
-        self,
-        fraction: float = 0.15,
-        *,
-        minimum_subjects: int = 5,
-        random_state: int | np.random.RandomState | None = 0,
-    ) -> None:
-        self.fraction = fraction
-        self.minimum_subjects = minimum_subjects
-        self.random_state = random_state
+    fraction: float = 0.15
+    _: KW_ONLY
+    minimum_subjects: int = 5
+    random_state: int | np.random.RandomState | None = 0
 
     def __call__(
         self, dataset: NightDataset, y: None = None
@@ -57,16 +53,7 @@ class ValidationNights:
 
     def seeded(self, seed: int) -> ValidationNights:
         """Return the same, with a seed where none was given."""
-        random_state = seed if self.random_state is None else self.random_state
-        return ValidationNights(
-            self.fraction, minimum_subjects=self.minimum_subjects, random_state=random_state
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"ValidationNights({self.fraction}, minimum_subjects={self.minimum_subjects}, "
-            f"random_state={self.random_state})"
-        )
+        return replace(self, random_state=seed) if self.random_state is None else self
 
 
 def in_steps(value: float, n_steps: int, name: str) -> float:

@@ -276,7 +276,7 @@ def _add_onset(path: str, start: datetime | None, first_onset: float) -> datetim
 
 
 def _read_record_onsets(header: EDFHeader) -> NDArray[np.float64] | None:
-    """Return when the records of an EDF+D file start, None where there are no gaps."""
+    """Return when the records of an EDF+D file start in s, (n_records,); None without a gap."""
     if not header.annotation_channels:
         remedy = (
             "there is no signal 'EDF Annotations' that says when the data records start; "
@@ -284,8 +284,20 @@ def _read_record_onsets(header: EDFHeader) -> NDArray[np.float64] | None:
         )
         raise edf_error(header.path, "reserved", header.variant, remedy)
     records = header.map_channel(header.annotation_channels[0], "u1", 1)[:, :ONSET_BYTES]
-    highest = max(channel.sampling_frequency for channel in header.channels)
-    return _onsets_of(header.path, records, header.record_duration, highest)
+    onsets = np.array([parse_record_onset(record.tobytes()) for record in records])
+    missing = np.flatnonzero(np.isnan(onsets))
+    if missing.size:
+        found = records[missing[0]].tobytes().rstrip(b"\0")[:40]
+        remedy = "it does not say when the record starts; export the recording again as EDF+C"
+        raise edf_error(header.path, _onset_field(missing[0]), found, remedy)
+    onsets -= onsets[0]
+    # Texts of onsets are rounded: half a sample at the highest rate is no gap.
+    tolerance = 0.5 / max(channel.sampling_frequency for channel in header.channels)
+    duration = header.record_duration
+    if np.abs(onsets - np.arange(len(onsets)) * duration).max() < tolerance:
+        return None
+    _check_order(header.path, onsets, duration - tolerance)
+    return _join_runs(onsets, duration, tolerance)
 
 
 def _build_channels(
@@ -361,27 +373,6 @@ def parse_record_onset(record: bytes) -> float:
     if not separator or texts[:1] not in (b"\x14", b"\0", b""):
         return math.nan
     return parse_number(onset.decode("latin-1"))
-
-
-def _onsets_of(
-    path: str, records: NDArray[np.uint8], record_duration: float, sampling_frequency: float
-) -> NDArray[np.float64] | None:
-    """Return when records start in s, (n_records,); None if each follows on the last.
-
-    Texts of onsets are rounded: half a sample at the highest rate in Hz is no gap.
-    """
-    onsets = np.array([parse_record_onset(record.tobytes()) for record in records])
-    missing = np.flatnonzero(np.isnan(onsets))
-    if missing.size:
-        found = records[missing[0]].tobytes().rstrip(b"\0")[:40]
-        remedy = "it does not say when the record starts; export the recording again as EDF+C"
-        raise edf_error(path, _onset_field(missing[0]), found, remedy)
-    onsets -= onsets[0]
-    tolerance = 0.5 / sampling_frequency
-    if np.abs(onsets - np.arange(len(onsets)) * record_duration).max() < tolerance:
-        return None
-    _check_order(path, onsets, record_duration - tolerance)
-    return _join_runs(onsets, record_duration, tolerance)
 
 
 def _join_runs(

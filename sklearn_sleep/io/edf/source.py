@@ -199,25 +199,19 @@ def find_channels(
     """
     labels = [channel.label for channel in header.channels]
     while (positions := _find_labels(definition, labels, chosen)) is not None:
-        fault = _without_scale(header, positions)
-        if fault is None:
+        for position in positions:
+            try:
+                check_scale(header.path, header.channels[position])
+            except EDFError as error:
+                labels[position] = ""
+                warnings.warn(
+                    f"{error}. Without another channel for {definition.name}, it is missing.",
+                    EDFWarning,
+                    stacklevel=3,
+                )
+                break
+        else:
             return positions
-        position, error = fault
-        labels[position] = ""
-        warnings.warn(
-            f"{error}. Without another channel for {definition.name}, it is missing.",
-            EDFWarning,
-            stacklevel=3,
-        )
-    return None
-
-
-def _without_scale(header: EDFHeader, positions: Sequence[int]) -> tuple[int, EDFError] | None:
-    for position in positions:
-        try:
-            check_scale(header.path, header.channels[position])
-        except EDFError as error:
-            return position, error
     return None
 
 

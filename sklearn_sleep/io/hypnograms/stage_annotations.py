@@ -244,12 +244,8 @@ def _warn_of_gaps(start: NDArray[np.float64], end: NDArray[np.float64], path: Pa
 
 def time_of_day_difference(first: datetime, second: datetime, *, hours: float = 24.0) -> float:
     """Return how many s later one time of day is than another, on a clock of 24 or 12 hours."""
-    midnight = datetime.min.time()
-    seconds = [
-        (time - datetime.combine(time.date(), midnight)).total_seconds() for time in (first, second)
-    ]
-    turn = hours * 3600.0
-    return (seconds[0] - seconds[1] + turn / 2) % turn - turn / 2
+    turn = timedelta(hours=hours)
+    return ((first - second + turn / 2) % turn - turn / 2).total_seconds()
 
 
 def check_start(clock: timedelta, recording_start: datetime, path: Path, hours: float) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,14 +81,3 @@ def _of_patches(weight: Tensor, grids: Tensor) -> list[Tensor]:
         maps.append(squares.permute(0, 1, 3, 2, 4).reshape(frames, rows, columns).sum(dim=0)[None])
         start += n_patches
     return maps
-
-
-def as_table(rows: list[Explanation], columns: dict[str, Any]) -> dict[str, Any]:
-    """Return explanations as columns, after those that are given."""
-    return {
-        **columns,
-        "rules": [row.rules for row in rows],
-        "unknown_rules": [row.unknown_rules for row in rows],
-        "rationale": [row.rationale for row in rows],
-        "is_complete": [row.is_complete for row in rows],
-    }

@@ -89,21 +89,14 @@ class ImageDataset(Dataset[ImageRow]):
         ]
 
 
-class Collate:
-    """Makes batches of rows; the first `n_given` tokens of each answer are no labels."""
-
-    def __init__(self, conversation: Conversation, n_given: int) -> None:
-        self.conversation = conversation
-        self.n_given = n_given
-
-    def __call__(self, rows: Sequence[ImageRow]) -> AnswerBatch:
-        """Return rows as a batch."""
-        images = np.stack([row.images for row in rows])
-        return AnswerBatch(
-            self.conversation.encode(images, [row.answer for row in rows], self.n_given),
-            torch.tensor([row.position for row in rows]),
-            torch.tensor([row.weight for row in rows], dtype=torch.float32),
-        )
+def collate_rows(rows: Sequence[ImageRow], conversation: Conversation, n_given: int) -> AnswerBatch:
+    """Put rows into a batch; the first `n_given` tokens of each answer are no labels."""
+    images = np.stack([row.images for row in rows])
+    return AnswerBatch(
+        conversation.encode(images, [row.answer for row in rows], n_given),
+        torch.tensor([row.position for row in rows]),
+        torch.tensor([row.weight for row in rows], dtype=torch.float32),
+    )
 
 
 def as_images(X: Any, classifier: str) -> Any:

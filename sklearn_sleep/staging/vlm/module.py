@@ -49,10 +49,11 @@ class VisionLanguageModule(nn.Module):
         else:
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(train_vision or not is_vision(name))
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
         if gradient_checkpointing:
-            _checkpoint(model)
+            _checkpoint(base)
         self.model = model
-        self.keeps_logits = "logits_to_keep" in inspect.signature(_forward_of(model)).parameters
+        self.keeps_logits = "logits_to_keep" in inspect.signature(base.forward).parameters
 
     def forward(self, n_logits: int, **inputs: Tensor) -> Tensor:
         """Return the logits of the last positions, (n_rows, n_logits, vocabulary)."""
@@ -108,15 +109,9 @@ def _add_adapters(model: Any, options: Mapping[str, Any]) -> Any:
     return adapted
 
 
-def _checkpoint(model: Any) -> None:
+def _checkpoint(base: Any) -> None:
     """Keep only the layers' inputs in training."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
     base.enable_input_require_grads()
     # The former name of the same, before transformers 5.
     enable = getattr(base, "activation_checkpointing_enable", None)
     (base.gradient_checkpointing_enable if enable is None else enable)({"use_reentrant": False})
-
-
-def _forward_of(model: Any) -> Any:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return base.forward

@@ -61,17 +61,11 @@ def write_stager(stager: Any, folder: Path) -> None:
         module.save_pretrained(folder, safe_serialization=True)
         (folder / "README.md").unlink(missing_ok=True)  # peft's, with nothing of ours in it
     if not configuration["model"]:
-        _write_model(stager, module, folder / _MODEL_FOLDER)
-    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
-
-
-def _write_model(stager: Any, module: Any, folder: Path) -> None:
-    model = module
-    if stager.tuning == "lora":
         # Without the adapter, which is written by itself.
-        model = stager.base_model()
-    model.save_pretrained(folder, safe_serialization=True)
-    stager.backbone_.processor.save_pretrained(folder)
+        model = stager.base_model() if stager.tuning == "lora" else module
+        model.save_pretrained(folder / _MODEL_FOLDER, safe_serialization=True)
+        backbone.processor.save_pretrained(folder / _MODEL_FOLDER)
+    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
 
 
 def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: str) -> Any:

@@ -4,6 +4,7 @@ import copy
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -24,12 +25,16 @@ from sklearn_sleep.staging.vlm.backbone import VisionLanguageModel, keep_whole_i
 from sklearn_sleep.staging.vlm.conversation import IGNORED, Conversation
 from sklearn_sleep.staging.vlm.explanation import (
     Explanation,
-    as_table,
     begin_explanation,
     parse_explanation,
     saliency_of_images,
 )
-from sklearn_sleep.staging.vlm.image_dataset import AnswerBatch, Collate, ImageDataset, as_images
+from sklearn_sleep.staging.vlm.image_dataset import (
+    AnswerBatch,
+    ImageDataset,
+    as_images,
+    collate_rows,
+)
 from sklearn_sleep.staging.vlm.module import VisionLanguageModule
 from sklearn_sleep.staging.vlm.perception import PERCEIVED_VALUES, perception_texts
 from sklearn_sleep.staging.vlm.prompts import (
@@ -280,7 +285,8 @@ class VLMStager(SleepNet):
         self._adapter_options = None
         self.answers_ = self._name_classes()
         self.image_shape_ = _row_shape(rows)
-        self.prompt_ = self._ask(rows)
+        montage = rows.montage if isinstance(rows, WaveformImages) else None
+        self.prompt_ = stage_prompt(self.answers_, montage) if self.prompt is None else self.prompt
         self.captions_ = _captions(rows, self.image_shape_[0])
         self.backbone_ = self._load()
 
@@ -309,17 +315,15 @@ class VLMStager(SleepNet):
         self, codes: npt.NDArray[np.intp], rationales: Sequence[Any] | None
     ) -> list[list[int]]:
         if rationales is None:
-            of_class = [
-                self._conversation.tokens_of(answer_text(answer)) for answer in self.answers_
-            ]
-            return [of_class[code] for code in codes]
+            rationales = [None] * len(codes)
         if len(rationales) != len(codes):
             raise ValueError(f"rationales has {len(rationales)} rows, but y has {len(codes)}.")
         texts = [
             answer_text(self.answers_[code], *(rationale or ()))
             for code, rationale in zip(codes, rationales, strict=True)
         ]
-        return [self._conversation.tokens_of(text) for text in texts]
+        tokens = {text: self._conversation.tokens_of(text) for text in dict.fromkeys(texts)}
+        return [tokens[text] for text in texts]
 
     def _check_parameters(self) -> None:
         for name, allowed in (
@@ -345,12 +349,6 @@ class VLMStager(SleepNet):
             if names is not None and self.classes_.tolist() == list(range(n_classes)):
                 return list(names)
         return [str(label) for label in self.classes_]
-
-    def _ask(self, X: Any) -> str:
-        if self.prompt is not None:
-            return self.prompt
-        montage = X.montage if isinstance(X, WaveformImages) else None
-        return stage_prompt(self.answers_, montage)
 
     def _load(self) -> VisionLanguageModel:
         if isinstance(self.model, VisionLanguageModel):
@@ -397,7 +395,8 @@ class VLMStager(SleepNet):
             # Answers may differ in length.
             params["ignore_index"] = IGNORED
         elif prefix in ("iterator_train", "iterator_valid"):
-            params.setdefault("collate_fn", Collate(self._conversation, self._n_given))
+            collate = partial(collate_rows, conversation=self._conversation, n_given=self._n_given)
+            params.setdefault("collate_fn", collate)
         return params
 
     def infer(self, x: Mapping[str, Tensor], n_logits: int = 1, **fit_params: Any) -> Tensor:
@@ -502,11 +501,11 @@ class VLMStager(SleepNet):
         if isinstance(X, WaveformImages):
             table = X.epochs.table.iloc[rows]
             columns |= {name: table[name].to_numpy() for name in ("recording", "epoch")}
-        columns |= {
-            "stage": self.classes_[best],
-            "probability": probabilities[np.arange(len(rows)), best],
-        }
-        return pd.DataFrame(as_table([found[position] for position in range(len(rows))], columns))
+        columns["stage"] = self.classes_[best]
+        columns["probability"] = probabilities[np.arange(len(rows)), best]
+        for name in Explanation.__dataclass_fields__:
+            columns[name] = [getattr(found[position], name) for position in range(len(rows))]
+        return pd.DataFrame(columns)
 
     def saliency(self, X: Any) -> npt.NDArray[np.float32]:
         """Return how much the most probable stage hangs on each pixel, float32.
