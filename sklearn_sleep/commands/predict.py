@@ -50,35 +50,23 @@ def write_predictions(
         for column, name in enumerate(names):
             table[f"probability_{name}"] = probabilities[:, column].round(4)
         stem = _free_name(Path(str(recording)).stem, paths)
-        path = folder / f"{stem}.csv"
-        table.sort_values("epoch").to_csv(path, index=False)
-        paths.append(path)
-        _draw(epoch, predicted, probabilities, names, y[rows] if y is not None else None, path)
+        paths.append(folder / f"{stem}.csv")
+        table.sort_values("epoch").to_csv(paths[-1], index=False)
+        display = HypnogramDisplay(
+            _place(predicted, epoch, -1),
+            names,
+            reference=None if y is None else _place(y[rows], epoch, -1),
+            probabilities=_place(probabilities, epoch, 0),
+        )
+        display.plot(title=stem).save(folder / f"{stem}.png")
     return paths
 
 
-def _draw(
-    epoch: npt.NDArray[np.integer],
-    predicted: npt.NDArray[np.intp],
-    probabilities: npt.NDArray[np.float64],
-    names: tuple[str, ...],
-    scored: npt.NDArray[np.int64] | None,
-    path: Path,
-) -> None:
-    n_epochs = int(epoch.max()) + 1
-    display = HypnogramDisplay(
-        _place(predicted, epoch, n_epochs, -1),
-        names,
-        reference=None if scored is None else _place(scored, epoch, n_epochs, -1),
-        probabilities=_place(probabilities, epoch, n_epochs, 0),
-    )
-    display.plot(title=path.stem).save(path.with_suffix(".png"))
-
-
 def _place(
-    values: npt.NDArray[np.generic], epoch: npt.NDArray[np.integer], n_epochs: int, empty: int
+    values: npt.NDArray[np.generic], epoch: npt.NDArray[np.integer], empty: int
 ) -> npt.NDArray[np.generic]:
-    placed = np.full((n_epochs, *values.shape[1:]), empty, dtype=values.dtype)
+    """Return the values of epochs at their places in the night, (last epoch + 1, ...)."""
+    placed = np.full((int(epoch.max()) + 1, *values.shape[1:]), empty, dtype=values.dtype)
     placed[epoch] = values
     return placed
 

@@ -361,10 +361,7 @@ def _describe(night: Mapping[str, Any], stages: npt.NDArray[np.int64]) -> dict[s
     start = night["start"]
     counts = {name: int((stages == Stage[name]).sum()) for name in stage_names(5)}
     return {
-        "path": night["path"],
-        "dataset": night["dataset"],
-        "subject": night["subject"],
-        "visit": night["visit"],
+        **{name: night[name] for name in ("path", "dataset", "subject", "visit")},
         "start": "" if pd.isna(start) else start.isoformat(),
         "hours": round(float(night["duration"]) / 3600, 4),
         "epochs": len(stages),
