@@ -28,7 +28,7 @@ from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import digest
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.evaluation.comparison import Comparison
-from sklearn_sleep.evaluation.metrics import recording_column
+from sklearn_sleep.evaluation.metrics import recording_column, rows_of_each
 
 Scorer = Callable[[Any, Any, Any], float]
 Fold = tuple[IntArray, IntArray]
@@ -250,13 +250,9 @@ class _Predicted(ClassifierMixin, BaseEstimator):
     """A classifier that has predicted already, for scorers."""
 
     def __init__(self, classes: Any, predicted: Any, probability: Any = None) -> None:
-        self.classes = classes
+        self.classes_ = self.classes = classes
         self.predicted = predicted
         self.probability = probability
-
-    @property
-    def classes_(self) -> npt.NDArray[Any]:
-        return self.classes
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         return self.predicted
@@ -284,11 +280,11 @@ class _FoldResult:
     def save(self, path: Path) -> None:
         """Write the result; a run that is cut off leaves no file that is half written."""
         arrays = {"classes": self.classes, "predicted": self.predicted}
+        seconds = np.array([self.fit_seconds, self.predict_seconds])
         if self.probability is not None:
             arrays["probability"] = self.probability
-        seconds = [self.fit_seconds, self.predict_seconds]
         with atomic_write(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, seconds=np.array(seconds), **arrays)
+            np.savez_compressed(file, allow_pickle=False, seconds=seconds, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -352,7 +348,8 @@ def _score_fold(
     of_task = {"estimator": name, "fold": fold}
     of_test = rows.take(test)
     of_recordings = []
-    for label, position in _positions(of_test.recording).items():
+    numbers, labels = pd.factorize(of_test.recording)
+    for label, position in zip(labels, rows_of_each(numbers), strict=True):
         place = {"recording": label, "subject": of_test.subject[position[0]]}
         of_recordings += [
             {**of_task, **place, "n_epochs": len(position), "score": key, "value": value}
@@ -375,14 +372,6 @@ def _score_fold(
         **stages,
     }
     return pd.DataFrame(of_recordings), pd.DataFrame(of_fold), pd.DataFrame(predictions)
-
-
-def _positions(labels: pd.Categorical) -> dict[Any, IntArray]:
-    """Return the positions of each label, in the order in which they first come."""
-    codes, names = pd.factorize(labels)
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    return {label: order[bounds[i] : bounds[i + 1]] for i, label in enumerate(names)}
 
 
 def _score(

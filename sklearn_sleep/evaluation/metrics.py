@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.exceptions import UndefinedMetricWarning
 
+from sklearn_sleep.core.arrays import IntArray
 from sklearn_sleep.core.stages import Stage
 
 # Names of the AASM stages in sleep statistics, as YASA spells them.
@@ -82,15 +83,17 @@ def recording_scores(
         )
     if np.any(codes < 0):
         raise ValueError(f"{np.sum(codes < 0)} rows have no recording (None or NaN); name it.")
-    by_recording = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(recordings)))[:-1]
     scores = [
         _score(metric, {name: values[rows] for name, values in columns.items()}, metric_kwargs)
-        for rows in np.split(by_recording, ends)
-        if rows.size
+        for rows in rows_of_each(codes)
     ]
     index = pd.Index(recordings, name="recording")
     return pd.Series(scores, index, dtype=np.float64, name=getattr(metric, "__name__", None))
+
+
+def rows_of_each(codes: IntArray) -> list[IntArray]:
+    """Return the rows of each code, (n_rows,), from 0 on, in their order."""
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes)))[:-1]
 
 
 def _score(
@@ -322,7 +325,8 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
     }
     in_bed, sleep_period, sleep = (n * minutes for n in (stages.size, period.size, asleep.sum()))
     onset = _latency(asleep, minutes)
-    latency_rem = _latency(stages == Stage.R, minutes)
+    latency = {name: _latency(stages == code, minutes) for code, name in STAGE_NAMES.items()}
+    of_sleep = [STAGE_NAMES[code] for code in (Stage.N1, Stage.N2, Stage.N3, Stage.R)]
     statistics = {
         "TIB": in_bed,
         "SPT": sleep_period,
@@ -333,15 +337,11 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
         "SFI": awakenings / (sleep / 60.0) if has_sleep else np.nan,
         "SOL": onset,
         "SOL_5min": _latency(_persistent(asleep, minutes), minutes),
-        "Lat_N1": _latency(stages == Stage.N1, minutes),
-        "Lat_N2": _latency(stages == Stage.N2, minutes),
-        "Lat_N3": _latency(stages == Stage.N3, minutes),
-        "Lat_REM": latency_rem,
-        "Lat_REM_from_SOL": latency_rem - onset,
+        **{f"Lat_{name}": latency[name] for name in of_sleep},
+        "Lat_REM_from_SOL": latency["REM"] - onset,
         **duration,
     }
-    for code in (Stage.N1, Stage.N2, Stage.N3, Stage.R):
-        name = STAGE_NAMES[code]
+    for name in of_sleep:
         statistics[f"%{name}"] = 100.0 * duration[name] / sleep if has_sleep else np.nan
     return pd.Series(statistics, dtype=np.float64)
 

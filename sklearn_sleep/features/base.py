@@ -105,6 +105,12 @@ class FeatureSource:
         return self._computed[function]
 
 
+def check_choices(name: str, values: Any, known: Iterable[str]) -> None:
+    """Raise ValueError unless a parameter's values are a list of some of the known ones."""
+    if isinstance(values, str) or not set(values) <= set(known):
+        raise ValueError(f"{name}={values!r} must be a list of some of {', '.join(known)}.")
+
+
 def select_features(
     features: Sequence[Any] | None,
     groups: Mapping[str, Mapping[str, Feature]],

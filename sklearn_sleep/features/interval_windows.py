@@ -63,6 +63,15 @@ def resample_intervals(
     return resampled, measured
 
 
+def largest_in(values: FloatArray, bounds: IntArray) -> FloatArray:
+    """Return the largest value in each of some ranges, (n_ranges, 2); minus infinity of none."""
+    if not len(bounds):
+        return np.empty(0)
+    # A last value that no range holds, where ranges may begin.
+    largest = np.maximum.reduceat(np.append(values, -np.inf), bounds.ravel())[::2]
+    return np.where(bounds[:, 0] < bounds[:, 1], largest, -np.inf)
+
+
 @dataclass(frozen=True)
 class IntervalWindows(FeatureSource):
     """A window around each of some epochs over R-R intervals or breaths: those that end in it.
@@ -148,9 +157,7 @@ class IntervalWindows(FeatureSource):
 
     def maximum(self, values: FloatArray) -> FloatArray:
         """Return the largest of values, one an interval, over each window; NaN of none."""
-        bounds = np.column_stack([self.starts, self.stops])
-        # One value more, where windows may begin that hold none.
-        largest = np.maximum.reduceat(np.append(values, np.nan), bounds.ravel())[::2]
+        largest = largest_in(values, np.column_stack([self.starts, self.stops]))
         return np.where(self.count > 0, largest, np.nan)
 
     def standard_deviation(self, values: FloatArray) -> FloatArray:

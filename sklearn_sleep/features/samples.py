@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import firwin, oaconvolve
+from scipy.signal import firwin, oaconvolve, sosfiltfilt
 
 from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.masking import mask_epochs
@@ -33,6 +33,33 @@ def bridge_gaps(samples: FloatArray) -> tuple[FloatArray, BoolArray]:
         return samples, missing
     known = np.flatnonzero(~missing)
     return np.interp(np.arange(len(samples)), known, samples[known]), missing
+
+
+def require_rate(sampling_frequency: float, least: float, signal: str, needs: str) -> None:
+    """Raise ValueError for a signal of fewer samples a second than what `needs` says."""
+    if sampling_frequency < least:
+        raise ValueError(
+            f"{signal} has {sampling_frequency:g} samples per second; {needs}. "
+            "Leave out the Resampler before the feature step."
+        )
+
+
+def filter_at(
+    times: FloatArray, samples: FloatArray, sampling_frequency: float, sections: FloatArray
+) -> FloatArray:
+    """Return samples, (n_samples,), filtered with zero phase, at times in s, (n_times,).
+
+    Linear between samples at a rate in Hz; NaN where the nearest is.
+    """
+    filled, missing = bridge_gaps(samples)
+    if missing.all():
+        return np.full(len(times), np.nan)
+    # Without its first value, of which a filter keeps a trace for minutes.
+    filtered = sosfiltfilt(sections, filled - filled[0])
+    resampled = np.interp(times, np.arange(len(filled)) / sampling_frequency, filtered)
+    nearest = np.round(times * sampling_frequency).astype(np.intp).clip(max=len(filled) - 1)
+    resampled[missing[nearest]] = np.nan
+    return resampled
 
 
 def band_pass(

@@ -13,8 +13,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 
-IntArray = npt.NDArray[np.int64]
-
 
 class TemporalContext(TransformerMixin, BaseEstimator):
     """Add to the features of each epoch those of its neighbours, and where in the night it is.
@@ -147,7 +145,7 @@ class _Rows:
         # Each row has a key; those of two recordings are farther apart than any context reaches.
         self.recording, _ = pd.factorize(index.get_level_values("recording"))
         between = (int(epoch.max()) - int(epoch.min()) if len(epoch) else 0) + 2 * farthest + 1
-        self.key: IntArray = self.recording.astype(np.int64) * between + epoch
+        self.key = self.recording.astype(np.int64) * between + epoch
         # An epoch that is named twice counts once.
         self.keys, self.first = np.unique(self.key, return_index=True)
 
@@ -166,7 +164,7 @@ class _Rows:
         ordered = values[self.first]
         known = np.isfinite(ordered)
         # About their mean, for the digits of running sums.
-        centre = _mean(ordered, known)
+        centre = np.where(known, ordered, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         total = _running(np.where(known, ordered - centre, 0.0))
         count = _running(known.astype(np.float64))
         with np.errstate(invalid="ignore"):
@@ -181,10 +179,6 @@ class _Rows:
         deviation = groups.std(ddof=0).to_numpy()[self.recording]
         np.divide(values - mean, deviation, out=result, where=deviation > 0)
         return result
-
-
-def _mean(values: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
-    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
 
 
 def _running(values: FloatArray) -> FloatArray:

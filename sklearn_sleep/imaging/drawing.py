@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +10,17 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn_sleep.core.arrays import FloatArray, SampleArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.imaging.montage import Grid, Montage, find_montage, rgb
-from sklearn_sleep.imaging.strokes import fill_spans, stroke_spans
+from sklearn_sleep.imaging.strokes import PixelArray, fill_spans, stroke_spans
 
 ImageArray = npt.NDArray[np.uint8]
-PixelArray = npt.NDArray[np.uint32]
 
 # What is worked on at a time stays in a processor's cache.
 _EPOCHS_AT_A_TIME = 16
 # Pixels, of letters that an image of 224 rows and six bands still shows.
 _TEXT_HEIGHT = 11
 _TEXT_GAP = 3
+# Of a montage without a grid: one that hides nothing.
+_NO_GRID = Grid(minor_alpha=0.0, major_alpha=0.0)
 
 
 def draw_epochs(
@@ -85,11 +85,9 @@ def draw_pages(
 def _check(
     samples: Mapping[str, npt.ArrayLike], montage: Montage
 ) -> tuple[dict[str, SampleArray], int]:
-    names = [trace.name for trace in montage.traces]
     arrays = {}
     for name, values in samples.items():
-        if name not in names:
-            raise ValueError(f"The montage has no {name!r}; its signals are {names}.")
+        montage.position(name)  # raises if it has none
         arrays[name] = np.asarray(values, dtype=np.float32)
         if arrays[name].ndim != 2 or arrays[name].shape[1] < 2:
             raise ValueError(
@@ -110,12 +108,10 @@ def _draw(
 ) -> None:
     page = page_of(montage)
     canvas = np.repeat(page.background[None], len(images), axis=0)
-    missing: list[tuple[int, Any]] = []
+    missing = []
+    nothing = np.full((len(images), 2), np.nan, dtype=np.float32)
     for position, trace in enumerate(montage.traces):
-        if trace.name not in samples:
-            missing.append((position, range(len(images))))
-            continue
-        values = samples[trace.name]
+        values = samples.get(trace.name, nothing)
         absent = np.isnan(values).all(axis=1)
         missing.append((position, np.flatnonzero(absent)))
         if absent.all():
@@ -162,13 +158,9 @@ class Page:
 
     def __init__(self, montage: Montage) -> None:
         shape = (montage.height, montage.width)
-        opacity = np.zeros(shape)
-        grid_color = np.zeros(3)
-        over_traces = False
-        if montage.grid is not None:
-            opacity = _grid_opacity(montage, montage.grid)
-            grid_color = rgb(montage.grid.color)
-            over_traces = montage.grid.over_traces
+        grid = montage.grid or _NO_GRID
+        opacity = _grid_opacity(montage, grid)
+        grid_color = rgb(grid.color)
 
         def under_grid(color: FloatArray, opacity: FloatArray) -> ImageArray:
             alpha = opacity[..., None]
@@ -177,7 +169,7 @@ class Page:
         page = under_grid(np.broadcast_to(rgb(montage.background), (*shape, 3)), opacity)
         page = _annotate(page, montage)
         self.background = _pack(page)
-        above = opacity if over_traces else np.zeros(shape)
+        above = opacity if grid.over_traces else np.zeros(shape)
         self.colors = [
             _pack(under_grid(np.broadcast_to(rgb(trace.color), (*shape, 3)), above))
             for trace in montage.traces

@@ -59,10 +59,7 @@ def read_envelope(
             f"The image has the shape {image.shape}, but those of the montage have "
             f"{(montage.height, montage.width, 3)}."
         )
-    names = [trace.name for trace in montage.traces]
-    if signal not in names:
-        raise ValueError(f"The montage has no {signal!r}; its signals are {names}.")
-    position = names.index(signal)
+    position = montage.position(signal)
     scale = montage.traces[position].amplitude or amplitude
     if scale is None:
         raise ValueError(

@@ -201,6 +201,13 @@ class Montage:
         """Pixels across 30 s."""
         return self.width - self.margin
 
+    def position(self, signal: str) -> int:
+        """Return which trace is that of a signal; ValueError if none is."""
+        names = [trace.name for trace in self.traces]
+        if signal not in names:
+            raise ValueError(f"The montage has no {signal!r}; its signals are {names}.")
+        return names.index(signal)
+
     def center(self, position: int) -> float:
         """Return how many pixels below the upper edge the middle of a trace's band lies."""
         return (position + 0.5) * self.band_height
@@ -276,7 +283,6 @@ MONTAGES = MappingProxyType(
             width=1024,
             height=640,
             background="#ffffff",
-            line_width=1.0,
             grid=Grid("#c8c8c8", minor_alpha=0.5, major_alpha=1.0),
             margin=64,
             labels=True,

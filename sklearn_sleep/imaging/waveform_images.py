@@ -21,11 +21,9 @@ from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.recording import Recording, Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, conversion_factor
-from sklearn_sleep.imaging.drawing import draw_pages
+from sklearn_sleep.imaging.drawing import ImageArray, draw_pages
 from sklearn_sleep.imaging.montage import Montage, Trace
 from sklearn_sleep.preprocessing import Epocher, Resampler
-
-ImageArray = npt.NDArray[np.uint8]
 
 # Rows that are drawn together when all are gone through; context is shared among them.
 _ROWS_AT_A_TIME = 64
@@ -127,9 +125,8 @@ class WaveformImages(Sequence[Any]):
                 "Images are drawn when they are asked for; np.asarray(images) needs a copy."
             )
         images = np.empty((len(self), *self.image_shape), dtype=np.uint8)
-        for start in range(0, len(self), _ROWS_AT_A_TIME):
-            stop = min(start + _ROWS_AT_A_TIME, len(self))
-            images[start:stop] = self._draw(np.arange(start, stop))
+        for row, image in enumerate(self):
+            images[row] = image
         return images if dtype is None else images.astype(dtype)
 
     def with_context(self, context: Sequence[int]) -> WaveformImages:
@@ -200,7 +197,28 @@ class WaveformImages(Sequence[Any]):
             Of ``index.csv``, a row for each row of the images: recording, epoch, and for each epoch
             of the context its file in the folder, or nothing where the night has no such epoch.
         """
-        return _write_folder(self, Path(folder), n_jobs=n_jobs, verbose=verbose)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        index = self.epochs.table[["recording", "epoch"]].reset_index(drop=True)
+        files = np.full((len(self), len(self.context)), "", dtype=object)
+        nights = list(self.nights())
+        # What draws goes to the workers, and not all the rows with each night.
+        drawer = self[:0]
+        writing = run_parallel(
+            _write_night,
+            [(drawer, night, wanted, folder) for night, _, wanted in nights],
+            description="Images",
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        for (_, rows, _), written in zip(nights, writing, strict=True):
+            files[rows] = written
+        for position, offset in enumerate(self.context):
+            index[f"image{offset:+d}" if offset else "image"] = files[:, position]
+        path = folder / "index.csv"
+        with atomic_write(path) as partial:
+            index.to_csv(partial, index=False)
+        return path
 
     def nights(self, rows: IntArray | None = None) -> Iterator[tuple[Night, IntArray, IntArray]]:
         """Yield nights with the positions, (n,), and epochs, (n, n_context), of rows in them."""
@@ -334,34 +352,6 @@ def _amplitude(samples: SampleArray) -> tuple[float, float]:
     return (low, high) if low < high else (low - 1, low + 1)
 
 
-def _write_folder(
-    images: WaveformImages, folder: Path, *, n_jobs: int | None, verbose: bool
-) -> Path:
-    """Write images into a folder as PNG files, and the index of rows, whose path it returns."""
-    folder.mkdir(parents=True, exist_ok=True)
-    columns = [f"image{offset:+d}" if offset else "image" for offset in images.context]
-    index = images.epochs.table[["recording", "epoch"]].reset_index(drop=True)
-    files = np.full((len(images), len(columns)), "", dtype=object)
-    nights = list(images.nights())
-    # What draws goes to the workers, and not all the rows with each night.
-    drawer = images[:0]
-    writing = run_parallel(
-        _write_night,
-        [(drawer, night, wanted, folder) for night, _, wanted in nights],
-        description="Images",
-        n_jobs=n_jobs,
-        verbose=verbose,
-    )
-    for (_, rows, _), written in zip(nights, writing, strict=True):
-        files[rows] = written
-    for position, column in enumerate(columns):
-        index[column] = files[:, position]
-    path = folder / "index.csv"
-    with atomic_write(path) as partial:
-        index.to_csv(partial, index=False)
-    return path
-
-
 def _write_night(
     images: WaveformImages, night: Night, wanted: IntArray, folder: Path
 ) -> npt.NDArray[np.object_]:
@@ -396,7 +386,7 @@ def _names(
     return names
 
 
-def _write_png(image: npt.NDArray[np.uint8], path: Path) -> None:
+def _write_png(image: ImageArray, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     with atomic_write(path) as partial:
         # Stronger compression takes twice as long and saves a sixth.

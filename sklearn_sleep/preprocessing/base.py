@@ -98,9 +98,6 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
         """Return the names of the signals that come out: those that go in."""
         return np.asarray([] if input_features is None else input_features, dtype=object)
 
-    def _check_continuous(self, signal: Signal) -> None:
-        signal.require_continuous(type(self).__name__)
-
 
 def as_one_signal(samples: npt.ArrayLike, verb: str) -> SampleArray:
     """Return samples, (n_samples,), as float32; ValueError if they are not of one signal."""

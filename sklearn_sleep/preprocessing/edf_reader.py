@@ -127,14 +127,10 @@ class EDFReader(EpochsTransformer):
         paths = [str(path) for path in table["recording"].cat.categories[used]]
         subjects = _column(table, "subject", first)
         datasets = _column(table, "dataset", first)
+        nights = zip(paths, (last + 1).tolist(), subjects, datasets, strict=True)
         sources = run_parallel(
             self._open,
-            [
-                (path, definitions, int(n_epochs), subject, dataset)
-                for path, n_epochs, subject, dataset in zip(
-                    paths, last + 1, subjects, datasets, strict=True
-                )
-            ],
+            [(definitions, *night) for night in nights],
             description="Reading headers",
             n_jobs=self.n_jobs,
             verbose=self.verbose,
@@ -170,25 +166,22 @@ class EDFReader(EpochsTransformer):
                 )
         return definitions
 
-    def _labels_in(self, dataset: str) -> dict[str, Any]:
-        """Return the labels by signal that go before the aliases in recordings of a dataset."""
-        own = self.channels or {}
-        return {**channel_labels(dataset), **own, **(own.get(dataset) or {})}
-
     def _open(
         self,
-        path: str,
         definitions: tuple[SignalDefinition, ...],
+        path: str,
         n_epochs: int,
         subject: str,
         dataset: str,
     ) -> RecordingSource:
         known = dataset or dataset_from_path(path)
+        own = self.channels or {}
         try:
             source = open_edf(
                 path,
                 definitions,
-                channels=self._labels_in(known),
+                # Labels by signal, which go before the aliases.
+                channels={**channel_labels(known), **own, **(own.get(known) or {})},
                 units=self.units or {},
                 subject=subject,
                 dataset=known,

@@ -1,8 +1,11 @@
 """Epocher: whole nights cut into 30-second epochs."""
 
-import numpy as np
+from functools import partial
 
-from sklearn_sleep.core.arrays import SampleArray
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_sleep.core.masking import Float
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.preprocessing.base import RecordingTransformer
@@ -24,7 +27,7 @@ class Epocher(RecordingTransformer):
 
     def transform_signal(self, signal: Signal) -> Signal:
         """Return the signal with data of shape (n_epochs, samples_per_epoch)."""
-        self._check_continuous(signal)
+        signal.require_continuous(type(self).__name__)
         exact = signal.sampling_frequency * EPOCH_DURATION
         per_epoch = round(exact)
         if abs(exact - per_epoch) > 1e-6 * exact:
@@ -32,12 +35,15 @@ class Epocher(RecordingTransformer):
                 f"30 s of {signal.name} at {signal.sampling_frequency:g} Hz are {exact:g} samples, "
                 "which is not a whole number. Put Resampler() before Epocher() in the pipeline."
             )
-        wanted = signal.n_epochs * per_epoch
-
-        def cut(samples: SampleArray) -> SampleArray:
-            missing = max(wanted - len(samples), 0)
-            if missing:
-                samples = np.append(samples, np.full(missing, np.nan, samples.dtype))
-            return samples[:wanted].reshape(signal.n_epochs, per_epoch)
-
+        cut = partial(split_epochs, n_epochs=signal.n_epochs, samples_per_epoch=per_epoch)
         return signal.map(cut, is_epoched=True)
+
+
+def split_epochs(
+    samples: npt.NDArray[Float], n_epochs: int, samples_per_epoch: int
+) -> npt.NDArray[Float]:
+    """Return samples, (n_samples,), as (n_epochs, samples_per_epoch), NaN where there are none."""
+    missing = n_epochs * samples_per_epoch - len(samples)
+    if missing > 0:
+        samples = np.append(samples, np.full(missing, np.nan, samples.dtype))
+    return samples[: n_epochs * samples_per_epoch].reshape(n_epochs, samples_per_epoch)

@@ -67,7 +67,7 @@ class Filter(RecordingTransformer):
 
     def transform_signal(self, signal: Signal) -> Signal:
         """Return the filtered signal, which must not yet be cut into epochs."""
-        self._check_continuous(signal)
+        signal.require_continuous(type(self).__name__)
         highest = signal.sampling_frequency / 2
         wanted = {}
         for name in ("low_frequency", "high_frequency", "notch_frequency"):
@@ -128,20 +128,17 @@ def _design(
     _check_frequency("low_frequency", low_frequency, sampling_frequency)
     _check_frequency("high_frequency", high_frequency, sampling_frequency)
     _check_frequency("notch_frequency", notch_frequency, sampling_frequency)
-    sections = []
-    if low_frequency is not None and high_frequency is not None:
-        if low_frequency >= high_frequency:
-            raise ValueError(
-                f"low_frequency ({low_frequency} Hz) must be below high_frequency "
-                f"({high_frequency} Hz): they are the edges of what is kept."
-            )
-        edges, kind = [low_frequency, high_frequency], "bandpass"
-        sections.append(butter(order, edges, kind, fs=sampling_frequency, output="sos"))
-    elif low_frequency is not None or high_frequency is not None:
-        edge, kind = (
-            (high_frequency, "lowpass") if low_frequency is None else (low_frequency, "highpass")
+    edges = [edge for edge in (low_frequency, high_frequency) if edge is not None]
+    if len(edges) == 2 and edges[0] >= edges[1]:
+        raise ValueError(
+            f"low_frequency ({low_frequency} Hz) must be below high_frequency "
+            f"({high_frequency} Hz): they are the edges of what is kept."
         )
-        sections.append(butter(order, edge, kind, fs=sampling_frequency, output="sos"))
+    sections = []
+    if edges:
+        of_one = "lowpass" if low_frequency is None else "highpass"
+        kind = "bandpass" if len(edges) == 2 else of_one
+        sections.append(butter(order, np.squeeze(edges), kind, fs=sampling_frequency, output="sos"))
     if notch_frequency is not None:
         notch = iirnotch(notch_frequency, _NOTCH_QUALITY, fs=sampling_frequency)
         sections.append(tf2sos(*notch))

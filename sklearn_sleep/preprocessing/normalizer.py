@@ -1,5 +1,6 @@
 """Normalizer: each signal to zero mean and unit variance, by the night or causally."""
 
+from collections.abc import Callable
 from functools import partial
 from math import isfinite
 from numbers import Real
@@ -71,17 +72,15 @@ class Normalizer(RecordingTransformer):
 
     def transform_signal(self, signal: Signal) -> Signal:
         """Return the normalized signal, without unit; it must not yet be cut into epochs."""
-        self._check_continuous(signal)
+        signal.require_continuous(type(self).__name__)
         rate = signal.sampling_frequency
         padded_length = None
         if self.padded_hours is not None:
             padded_length = round(self.padded_hours * _SECONDS_PER_HOUR * rate)
-        if self.method == "zscore":
-            return signal.map(partial(zscore, padded_length=padded_length), unit="")
-        return signal.map(
-            partial(causal_normalize, sampling_frequency=rate, padded_length=padded_length),
-            unit="",
-        )
+        normalize: Callable[..., SampleArray] = zscore
+        if self.method == "causal":
+            normalize = partial(causal_normalize, sampling_frequency=rate)
+        return signal.map(partial(normalize, padded_length=padded_length), unit="")
 
 
 def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> SampleArray:

@@ -4,7 +4,6 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
-from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
@@ -48,10 +47,6 @@ class Padder(RecordingTransformer):
 
     def transform_signal(self, signal: Signal) -> Signal:
         """Return the signal with the same samples and more epochs to come."""
-        self._check_continuous(signal)
+        signal.require_continuous(type(self).__name__)
         shortest = math.ceil(self.hours * _SECONDS_PER_HOUR / EPOCH_DURATION)
-        return signal.map(_unchanged, n_epochs=max(signal.n_epochs, shortest))
-
-
-def _unchanged(samples: SampleArray) -> SampleArray:
-    return samples
+        return signal.map(lambda samples: samples, n_epochs=max(signal.n_epochs, shortest))

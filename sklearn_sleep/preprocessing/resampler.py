@@ -79,7 +79,7 @@ class Resampler(RecordingTransformer):
 
     def transform_signal(self, signal: Signal) -> Signal:
         """Return a signal that is not yet cut into epochs at its new sampling frequency."""
-        self._check_continuous(signal)
+        signal.require_continuous(type(self).__name__)
         wanted = (self.samples_per_epoch or {}).get(
             signal.name, signal.definition.samples_per_epoch
         )
@@ -135,7 +135,9 @@ def resample_linear(
     fraction = (positions - left).astype(np.float32)
     resampled = filled[left] + fraction * (filled[right] - filled[left])
 
-    valid = slice(0, filled.size) if gap is None else slice(gap.argmin(), _last(~gap) + 1)
+    valid = (
+        slice(0, filled.size) if gap is None else slice(gap.argmin(), np.flatnonzero(~gap)[-1] + 1)
+    )
     # Rounding must not push an output that lies on the first or last sample outside.
     resampled[positions < valid.start - 1e-6] = 0.0
     resampled[positions > valid.stop - 1 + 1e-6] = 0.0
@@ -217,11 +219,6 @@ def _put_gaps_back(
     resampled[inputs >= n_samples] = np.nan
     if gap is not None:
         resampled[gap[np.clip(inputs, 0, n_samples - 1)]] = np.nan
-
-
-def _last(flags: npt.NDArray[np.bool_]) -> int:
-    """Give the index of the last true flag."""
-    return int(flags.size - 1 - flags[::-1].argmax())
 
 
 def _rational(ratio: float, n_outputs: int) -> Fraction | None:

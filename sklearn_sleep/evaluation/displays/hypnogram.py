@@ -55,16 +55,15 @@ class HypnogramDisplay(Display):
         self.probabilities = probabilities
 
     def _draw(self) -> None:
-        panels = [("hypnogram", self.hypnogram)]
+        panels = [("Stage", self.hypnogram)]
         if self.reference is not None:
-            panels.insert(0, ("reference", self.reference))
+            panels = [("Scored", self.reference), ("Predicted", self.hypnogram)]
         n_axes = len(panels) + (self.probabilities is not None)
         self._new_figure(10.0, 1.6 * n_axes + 0.6)
         self.axes_ = list(self.figure_.subplots(n_axes, 1, sharex=True, squeeze=False)[:, 0])
-        names = {"hypnogram": "Predicted" if self.reference is not None else "Stage"}
-        for axes, (kind, stages) in zip(self.axes_, panels, strict=False):
+        for axes, (label, stages) in zip(self.axes_, panels, strict=False):
             draw_stages(axes, np.asarray(stages), self.stage_names)
-            axes.set_ylabel(names.get(kind, "Scored"))
+            axes.set_ylabel(label)
         if self.probabilities is not None:
             colors = [stage_color(stage) for stage in range(len(self.stage_names))]
             draw_shares(self.axes_[-1], self.probabilities, self.stage_names, colors)

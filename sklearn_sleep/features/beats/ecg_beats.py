@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.arrays import FloatArray
-from sklearn_sleep.features.samples import refine_peaks
+from sklearn_sleep.features.samples import refine_peaks, require_rate
 
 # sleepecg recommends 100 Hz or more and passes 5 to 30 Hz, for which 62 Hz suffice: detection at a
 # higher rate takes longer. Where the peak lies is then found at the full rate.
@@ -28,11 +28,7 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
     >>> bool(np.allclose(np.diff(detect_r_peaks(ecg, 200)), 0.8, atol=0.001))
     True
     """
-    if sampling_frequency < 50:
-        raise ValueError(
-            f"The ECG has {sampling_frequency:g} samples per second; R peaks need 50 or more, "
-            "better 200. Leave out the Resampler before the feature step."
-        )
+    require_rate(sampling_frequency, 50, "The ECG", "R peaks need 50 or more, better 200")
     values = np.ascontiguousarray(samples, dtype=np.float64)
     step = int(sampling_frequency / _DETECTION_FREQUENCY)
     if step < 2:

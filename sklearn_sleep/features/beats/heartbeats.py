@@ -10,7 +10,7 @@ from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.features.base import FeatureTransformer
+from sklearn_sleep.features.base import FeatureTransformer, check_choices
 from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL, correct_beats
 from sklearn_sleep.features.beats.ecg_beats import detect_r_peaks
 from sklearn_sleep.features.beats.pulse_onsets import detect_pulse_onsets
@@ -122,13 +122,11 @@ class HeartbeatDetector(FeatureTransformer):
             quality = signal_quality(
                 samples, signal.sampling_frequency, heartbeats.detected, n_epochs=n_epochs
             )
-            of_epochs = np.column_stack(
-                [
-                    np.bincount(epoch, minlength=n_epochs)[:n_epochs],
-                    np.bincount(epoch[heartbeats.is_corrected], minlength=n_epochs)[:n_epochs],
-                    quality,
-                ]
-            )
+            counts = [
+                np.bincount(of_beats, minlength=n_epochs)[:n_epochs]
+                for of_beats in (epoch, epoch[heartbeats.is_corrected])
+            ]
+            of_epochs = np.column_stack([*counts, quality])
             of_epochs[np.isnan(quality)] = np.nan
             features[rows] = of_epochs[night.epoch[rows]]
         return features
@@ -145,7 +143,4 @@ class HeartbeatDetector(FeatureTransformer):
         return Heartbeats(*correct_beats(detected), detected)
 
     def _check_parameters(self) -> None:
-        if not set(self.signals) <= set(_DETECTORS):
-            raise ValueError(
-                f"signals={self.signals!r} must be a list of ECG and PPG, or one of them."
-            )
+        check_choices("signals", self.signals, _DETECTORS)

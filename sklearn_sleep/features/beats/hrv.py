@@ -16,7 +16,7 @@ from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Night
 from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.features.base import Feature, FeatureTransformer, select_features
+from sklearn_sleep.features.base import Feature, FeatureTransformer, check_choices, select_features
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.interval_windows import (
     RESAMPLED_FREQUENCY,
@@ -263,10 +263,7 @@ class HRVFeatures(FeatureTransformer):
         return select_features(self.features, HRV_FEATURES, self.groups)
 
     def _check_parameters(self) -> None:
-        if not set(self.groups) <= set(HRV_FEATURES):
-            raise ValueError(
-                f"groups={self.groups!r} must be a list of some of {', '.join(HRV_FEATURES)}."
-            )
+        check_choices("groups", self.groups, HRV_FEATURES)
         self._select_features()
         check_windows(self.windows)
 

@@ -6,7 +6,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
 from sklearn_sleep.core.arrays import FloatArray
-from sklearn_sleep.features.samples import refine_peaks
+from sklearn_sleep.features.samples import refine_peaks, require_rate
 
 # Elgendi et al. 2013, PLoS ONE 8:e76585: the band in Hz, the two moving averages in s (a systolic
 # wave and a beat), and the part of the mean by which the first must exceed the second.
@@ -37,11 +37,7 @@ def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> Fl
     >>> bool(np.allclose(np.diff(detect_pulse_onsets(pulse, 64)), 0.8, atol=0.002))
     True
     """
-    if sampling_frequency < 20:
-        raise ValueError(
-            f"The PPG has {sampling_frequency:g} samples per second; pulse onsets need 20 or more. "
-            "Leave out the Resampler before the feature step."
-        )
+    require_rate(sampling_frequency, 20, "The PPG", "pulse onsets need 20 or more")
     values = np.asarray(samples, dtype=np.float64)
     if len(values) < 2 * sampling_frequency or np.ptp(values) == 0:
         return np.empty(0)

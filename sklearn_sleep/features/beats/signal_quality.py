@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.core.arrays import FloatArray
+from sklearn_sleep.core.arrays import BoolArray, FloatArray, IntArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL
 
@@ -40,7 +40,7 @@ def signal_quality(
     values = np.asarray(samples, dtype=np.float64)
     times = np.asarray(beats, dtype=np.float64)
     epoch = (times // EPOCH_DURATION).astype(np.intp)
-    width = _median_interval(times, epoch, n_epochs)
+    width, is_plausible = _look_at_intervals(times, epoch, n_epochs)
     positions = times[:, None] + np.linspace(-0.5, 0.5, _POINTS) * width[epoch][:, None]
     index = np.round(np.nan_to_num(positions, nan=-1.0) * sampling_frequency).astype(np.intp)
     whole = (index[:, 0] >= 0) & (index[:, -1] < len(values)) & np.isfinite(width[epoch])
@@ -49,26 +49,12 @@ def signal_quality(
     shapes = shapes[np.isfinite(shapes).all(axis=1)]
     shapes -= shapes.mean(axis=1, keepdims=True)
     quality = _mean_correlation(shapes, epoch[whole], n_epochs)
-    quality[~_plausible(times, epoch, n_epochs)] = 0.0
+    quality[~is_plausible] = 0.0
     quality[_is_missing(values, sampling_frequency, n_epochs)] = np.nan
     return quality
 
 
-def _bounds_of_epochs(epoch: npt.NDArray[np.intp], n_epochs: int) -> npt.NDArray[np.intp]:
-    # Where the beats of each begin and, last, where they end.
-    return np.searchsorted(epoch, np.arange(n_epochs + 1))
-
-
-def _median_interval(times: FloatArray, epoch: npt.NDArray[np.intp], n_epochs: int) -> FloatArray:
-    bounds = _bounds_of_epochs(epoch, n_epochs)
-    medians = np.full(max(n_epochs, epoch.max(initial=-1) + 1), np.nan)
-    for number, (start, stop) in enumerate(pairwise(bounds)):
-        if stop - start > 1:
-            medians[number] = np.median(np.diff(times[start:stop]))
-    return medians
-
-
-def _mean_correlation(shapes: FloatArray, epoch: npt.NDArray[np.intp], n_epochs: int) -> FloatArray:
+def _mean_correlation(shapes: FloatArray, epoch: IntArray, n_epochs: int) -> FloatArray:
     templates = np.zeros((n_epochs, shapes.shape[1]))
     np.add.at(templates, epoch, shapes)
     sizes = np.linalg.norm(shapes, axis=1) * np.linalg.norm(templates, axis=1)[epoch]
@@ -79,15 +65,19 @@ def _mean_correlation(shapes: FloatArray, epoch: npt.NDArray[np.intp], n_epochs:
     return total / np.maximum(count, 1)
 
 
-def _plausible(
-    times: FloatArray, epoch: npt.NDArray[np.intp], n_epochs: int
-) -> npt.NDArray[np.bool_]:
+def _look_at_intervals(
+    times: FloatArray, epoch: IntArray, n_epochs: int
+) -> tuple[FloatArray, BoolArray]:
+    """Return the median interval of each epoch in s, NaN of none, and where a heart makes them."""
+    medians = np.full(max(n_epochs, epoch.max(initial=-1) + 1), np.nan)
     plausible = np.zeros(n_epochs, dtype=bool)
-    bounds = _bounds_of_epochs(epoch, n_epochs)
+    # Where the beats of each begin and, last, where they end.
+    bounds = np.searchsorted(epoch, np.arange(n_epochs + 1))
     for number, (start, stop) in enumerate(pairwise(bounds)):
         intervals = np.diff(times[start:stop])
         if len(intervals) == 0:
             continue
+        medians[number] = np.median(intervals)
         # What is missing at the edges counts as an interval of its own.
         edges = (
             times[start] - number * EPOCH_DURATION,
@@ -99,11 +89,9 @@ def _plausible(
             and max(intervals.max(), *edges) <= LONGEST_INTERVAL
             and intervals.max() <= _LARGEST_RATIO * intervals.min()
         )
-    return plausible
+    return medians, plausible
 
 
-def _is_missing(
-    values: FloatArray, sampling_frequency: float, n_epochs: int
-) -> npt.NDArray[np.bool_]:
+def _is_missing(values: FloatArray, sampling_frequency: float, n_epochs: int) -> BoolArray:
     bounds = np.round(np.arange(n_epochs + 1) * EPOCH_DURATION * sampling_frequency).astype(int)
     return np.array([np.isnan(values[a:b]).all() for a, b in pairwise(bounds)])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import methodcaller
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from sklearn_sleep.features.base import (
 )
 from sklearn_sleep.features.brain.slow_waves import SlowWaves, detect_slow_waves
 from sklearn_sleep.features.brain.spindles import detect_spindles
-from sklearn_sleep.features.samples import band_pass, bridge_gaps, usable_samples
+from sklearn_sleep.features.samples import band_pass, bridge_gaps, require_rate, usable_samples
 from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
 # Hz: the rate, the band and its edges of YASA (Vallat & Walker 2021, eLife 10:e70092), so that
@@ -73,14 +74,7 @@ EEG_FEATURES: dict[str, dict[str, Feature]] = {
             / epochs["hjorth_mobility"]
         ),
     },
-    "bands": {
-        "slow_delta": lambda epochs: epochs.share("slow_delta"),
-        "fast_delta": lambda epochs: epochs.share("fast_delta"),
-        "theta": lambda epochs: epochs.share("theta"),
-        "alpha": lambda epochs: epochs.share("alpha"),
-        "sigma": lambda epochs: epochs.share("sigma"),
-        "beta": lambda epochs: epochs.share("beta"),
-    },
+    "bands": {band: methodcaller("share", band) for band in _BANDS},
     "ratios": {
         "delta_theta_ratio": lambda epochs: epochs.ratio_of_delta("theta"),
         "delta_sigma_ratio": lambda epochs: epochs.ratio_of_delta("sigma"),
@@ -317,12 +311,8 @@ class EEGFeatures(FeatureTransformer):
         kind = next((kind for kind in _GROUPS if signal.startswith(kind)), "EEG")
         default = [group for group in _GROUPS[kind] if self.events or group != "events"]
         selected = select_features(self.features, EEG_FEATURES, default)
-        of_others = [
-            function
-            for group, functions in EEG_FEATURES.items()
-            if group not in _GROUPS[kind]
-            for function in functions.values()
-        ]
+        others = EEG_FEATURES.keys() - _GROUPS[kind]
+        of_others = [function for group in others for function in EEG_FEATURES[group].values()]
         return {name: of for name, of in selected.items() if of not in of_others}
 
     def _check_parameters(self) -> None:
@@ -365,11 +355,8 @@ def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
             f"{signal.name} has the unit {signal.unit!r}, and microvolts are needed. Leave out the "
             "Normalizer before the feature step."
         )
-    if signal.sampling_frequency < _LOWEST_FREQUENCY:
-        raise ValueError(
-            f"{signal.name} has {signal.sampling_frequency:g} samples per second; waves of 30 Hz "
-            f"need {_LOWEST_FREQUENCY:g} or more."
-        )
+    needs = f"waves of 30 Hz need {_LOWEST_FREQUENCY:g} or more"
+    require_rate(signal.sampling_frequency, _LOWEST_FREQUENCY, signal.name, needs)
     samples = usable_samples(signal, may_use)
     resampled = resample_polyphase(
         samples, signal.sampling_frequency, _SAMPLES_PER_EPOCH, signal.n_epochs

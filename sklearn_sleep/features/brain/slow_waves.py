@@ -54,15 +54,13 @@ def detect_slow_waves(samples: npt.ArrayLike, sampling_frequency: float) -> Slow
     starts, middles, stops = edges[:-1:2], edges[1::2], edges[2::2]
     lowest = np.minimum.reduceat(filtered, edges)[:-1:2]
     highest = np.maximum.reduceat(filtered, edges)[1::2]
-    negative = (middles - starts) / sampling_frequency
-    positive = (stops - middles) / sampling_frequency
     found = np.ones(len(starts), dtype=bool)
     for values_of_wave, (least, most) in (
         (-lowest, _TROUGH),
         (highest, _CREST),
         (highest - lowest, _HEIGHT),
-        (negative, _NEGATIVE_DURATION),
-        (positive, _POSITIVE_DURATION),
+        ((middles - starts) / sampling_frequency, _NEGATIVE_DURATION),
+        ((stops - middles) / sampling_frequency, _POSITIVE_DURATION),
     ):
         found &= (least < values_of_wave) & (values_of_wave < most)
     starts, middles, stops = starts[found], middles[found], stops[found]

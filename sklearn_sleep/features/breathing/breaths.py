@@ -11,7 +11,7 @@ from scipy.ndimage import median_filter
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from sklearn_sleep.core.arrays import FloatArray
-from sklearn_sleep.features.samples import bridge_gaps, refine_peaks
+from sklearn_sleep.features.samples import bridge_gaps, refine_peaks, require_rate
 
 # Hz: 3 to 60 breaths a minute.
 _BAND = (0.05, 1.0)
@@ -101,11 +101,7 @@ def _filter(
     samples: npt.ArrayLike, sampling_frequency: float
 ) -> tuple[FloatArray, npt.NDArray[np.bool_], float]:
     """Return a signal that changes from 0.05 to 1 Hz at some 10 Hz; its gaps; its rate."""
-    if sampling_frequency < 4:
-        raise ValueError(
-            f"The respiration has {sampling_frequency:g} samples per second; breaths need 4 or "
-            "more. Leave out the Resampler before the feature step."
-        )
+    require_rate(sampling_frequency, 4, "The respiration", "breaths need 4 or more")
     values, missing = bridge_gaps(np.asarray(samples, dtype=np.float64))
     # A night that is over before the filter has settled tells nothing.
     too_short = (~missing).sum() < sampling_frequency / _BAND[0]

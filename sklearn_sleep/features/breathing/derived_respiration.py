@@ -7,7 +7,7 @@ from scipy.signal import butter, sosfiltfilt
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL
 from sklearn_sleep.features.beats.heartbeats import Heartbeats
-from sklearn_sleep.features.samples import bridge_gaps
+from sklearn_sleep.features.samples import bridge_gaps, filter_at
 
 # Samples a second; as many as breaths are looked for in.
 DERIVED_FREQUENCY = 10.0
@@ -71,16 +71,9 @@ def respiration_from_ppg(samples: npt.ArrayLike, sampling_frequency: float) -> F
     >>> (derived / derived[210]).round(1)[210:250:20]  # two seconds from one to the next
     array([ 1., -1.])
     """
-    values, missing = bridge_gaps(np.asarray(samples, dtype=np.float64))
-    grid = _grid(values, sampling_frequency)
-    if missing.all():
-        return np.full(len(grid), np.nan)
+    values = np.asarray(samples, dtype=np.float64)
     band = butter(2, _PPG_BASELINE, "bandpass", fs=sampling_frequency, output="sos")
-    baseline = sosfiltfilt(band, values - values[0])
-    derived = np.interp(grid, np.arange(len(values)) / sampling_frequency, baseline)
-    nearest = np.round(grid * sampling_frequency).astype(np.intp).clip(max=len(values) - 1)
-    derived[missing[nearest]] = np.nan
-    return derived
+    return filter_at(_grid(values, sampling_frequency), values, sampling_frequency, band)
 
 
 def _grid(values: FloatArray, sampling_frequency: float) -> FloatArray:

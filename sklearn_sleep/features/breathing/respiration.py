@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter
 
 from sklearn_sleep.core.arrays import FloatArray, IntArray
 from sklearn_sleep.core.epochs import Night
@@ -17,6 +17,7 @@ from sklearn_sleep.features.base import (
     Feature,
     FeatureSource,
     FeatureTransformer,
+    check_choices,
     compute_columns,
     select_features,
 )
@@ -32,10 +33,11 @@ from sklearn_sleep.features.interval_windows import (
     IntervalWindows,
     check_windows,
     compute_in_windows,
+    largest_in,
     name_windows,
     resample_intervals,
 )
-from sklearn_sleep.features.samples import bridge_gaps, usable_samples
+from sklearn_sleep.features.samples import filter_at, usable_samples
 
 _BELTS = ("THX", "ABD")
 _DERIVED = ("ECG", "PPG")
@@ -232,8 +234,7 @@ class RespirationFeatures(FeatureTransformer):
         """Return functions by group, a user's own among those of breaths."""
         default = RESPIRATION_FEATURES if self.coupling else ("breaths",)
         selected = select_features(self.features, RESPIRATION_FEATURES, default)
-        groups: dict[str, dict[str, Feature]]
-        groups = {name: {} for name in RESPIRATION_FEATURES}
+        groups: dict[str, dict[str, Feature]] = {name: {} for name in RESPIRATION_FEATURES}
         for name, function in selected.items():
             known_in = [key for key, of in RESPIRATION_FEATURES.items() if of.get(name) is function]
             groups[(*known_in, "breaths")[0]][name] = function
@@ -242,11 +243,7 @@ class RespirationFeatures(FeatureTransformer):
     def _check_parameters(self) -> None:
         self._select_features()
         check_windows(self.windows)
-        known = (*_BELTS, *_DERIVED)
-        if not set(self.signals) <= set(known):
-            raise ValueError(
-                f"signals={self.signals!r} must be a list of some of {', '.join(known)}."
-            )
+        check_choices("signals", self.signals, (*_BELTS, *_DERIVED))
 
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows, (n_rows, n_features)."""
@@ -312,15 +309,10 @@ def _couple_at(
     last = math.ceil(len(samples) / frequency)
     intervals, measured = resample_intervals(beats.times, beats.intervals, first=0, last=last)
     intervals[~measured] = np.nan
-    filled, missing = bridge_gaps(samples)
-    respiration = np.full(len(intervals), np.nan)
-    if not missing.all():
-        # Faster ones would fold into the bands.
-        smooth = sosfiltfilt(butter(2, _FASTEST, fs=frequency, output="sos"), filled - filled[0])
-        times = np.arange(len(intervals)) / RESAMPLED_FREQUENCY
-        respiration = np.interp(times, np.arange(len(smooth)) / frequency, smooth)
-        nearest = np.round(times * frequency).astype(np.intp).clip(max=len(missing) - 1)
-        respiration[missing[nearest]] = np.nan
+    times = np.arange(len(intervals)) / RESAMPLED_FREQUENCY
+    # Faster waves would fold into the bands.
+    smooth = butter(2, _FASTEST, fs=frequency, output="sos")
+    respiration = filter_at(times, samples, frequency, smooth)
     return couple(intervals, respiration, EPOCH_DURATION * (epoch.astype(np.float64) + 0.5))
 
 
@@ -383,15 +375,6 @@ def peak_to_trough(breaths: Breaths, heartbeats: Heartbeats) -> FloatArray:
     times, intervals = heartbeats.times[1:][known], intervals[known]
     inspired = np.searchsorted(times, np.column_stack([breaths.onsets[:-1], breaths.peaks]))
     expired = np.searchsorted(times, np.column_stack([breaths.peaks, breaths.onsets[1:]]))
-    shortest = -_largest_in(-intervals, inspired)
-    difference = _largest_in(intervals, expired) - shortest
+    shortest = -largest_in(-intervals, inspired)
+    difference = largest_in(intervals, expired) - shortest
     return np.where(np.isfinite(difference), np.maximum(difference, 0.0), np.nan)
-
-
-def _largest_in(values: FloatArray, bounds: npt.NDArray[np.intp]) -> FloatArray:
-    """Return the largest value from each start up to its stop; minus infinity of none."""
-    if not len(bounds):
-        return np.empty(0)
-    # A last value that no range holds, where ranges may begin.
-    largest = np.maximum.reduceat(np.append(values, -np.inf), bounds.ravel())[::2]
-    return np.where(bounds[:, 0] < bounds[:, 1], largest, -np.inf)

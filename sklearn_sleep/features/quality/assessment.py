@@ -1,5 +1,6 @@
 """SignalAssessment: what is wrong with one signal of one night, measured epoch by epoch."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from sklearn_sleep.core.signals import (
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector
 from sklearn_sleep.features.beats.signal_quality import signal_quality
 from sklearn_sleep.features.samples import bridge_gaps
+from sklearn_sleep.preprocessing.epocher import split_epochs
 from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
 FloatArray = npt.NDArray[np.floating]
@@ -72,14 +74,16 @@ class SignalAssessment:
 
     def share_unusable(self, faults: Sequence[str]) -> float:
         """Return the share of unusable epochs among those that are there; 0 if none is."""
-        there = int((~self.missing).sum())
-        return float(self.unusable(faults).sum() / there) if there else 0.0
+        return self.share(self.unusable(faults))
+
+    def share(self, epochs: BoolArray) -> float:
+        """Return the share of some of the epochs, (n_epochs,), among those that are there."""
+        return float(epochs.sum() / max((~self.missing).sum(), 1))
 
     def describe(self, faults: Sequence[str]) -> str:
         """Return in words which of some faults there are."""
-        n_epochs = max(int((~self.missing).sum()), 1)
         told = [
-            f"{fault} in {getattr(self, fault).sum() / n_epochs:.0%} of its epochs"
+            f"{fault} in {self.share(getattr(self, fault)):.0%} of its epochs"
             for fault in EPOCH_FAULTS
             if fault in faults and getattr(self, fault).any()
         ]
@@ -95,7 +99,8 @@ def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAs
     if samples is None:
         samples = signal.data
     rules = signal.definition.quality_rules
-    epochs = _split_epochs(samples, signal)
+    per_epoch = max(round(signal.sampling_frequency * EPOCH_DURATION), 1)
+    epochs = split_epochs(samples, signal.n_epochs, per_epoch)
     measured = _measure(signal, rules, epochs)
     missing = measured["missing"] > _HALF
     flat = measured["constant"] > rules.flat_share
@@ -129,24 +134,14 @@ def assess_signal(signal: Signal, samples: FloatArray | None = None) -> SignalAs
     )
 
 
-def _split_epochs(samples: FloatArray, signal: Signal) -> FloatArray:
-    """Return samples of shape (n_epochs, samples_per_epoch), NaN where there are none."""
-    per_epoch = max(round(signal.sampling_frequency * EPOCH_DURATION), 1)
-    wanted = per_epoch * signal.n_epochs
-    if len(samples) < wanted:
-        samples = np.append(samples, np.full(wanted - len(samples), np.nan, np.float32))
-    return samples[:wanted].reshape(signal.n_epochs, per_epoch)
-
-
 def _measure(
     signal: Signal, rules: QualityRules, epochs: FloatArray
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return the measures of each epoch, from a few of them at a time: nights are long."""
     frequency = signal.sampling_frequency
-    names = ("missing", "constant", "standard deviation", "clipped", "at limit", "band", "range")
-    measured = {
-        name: np.full(len(epochs), np.nan) for name in (*names, "beyond", "level", "turned")
-    }
+    # NaN where a measure does not apply.
+    measured: dict[str, npt.NDArray[np.float64]]
+    measured = defaultdict(lambda: np.full(len(epochs), np.nan))
     lowest, highest = _extremes(epochs)
     limits = cutting_limits(epochs, lowest, highest)
     band = _band(signal, rules)

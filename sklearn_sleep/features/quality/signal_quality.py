@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +16,7 @@ from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
 from sklearn_sleep.exceptions import SignalQualityWarning
+from sklearn_sleep.features.base import check_choices
 from sklearn_sleep.features.quality.assessment import (
     EPOCH_FAULTS,
     NIGHT_FAULTS,
@@ -98,12 +100,7 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
         self.verbose = verbose
 
     def _check_parameters(self) -> None:
-        known = (*EPOCH_FAULTS, *NIGHT_FAULTS)
-        unknown = [fault for fault in self.faults if fault not in known]
-        if unknown or isinstance(self.faults, str):
-            raise ValueError(
-                f"faults={self.faults!r} must be a list of some of {', '.join(known)}."
-            )
+        check_choices("faults", self.faults, (*EPOCH_FAULTS, *NIGHT_FAULTS))
 
     def _check_input(self, X: Any) -> None:
         super()._check_input(X)
@@ -191,11 +188,7 @@ class _CheckedSource(DerivedSource):
 
     def signal(self, name: str) -> Signal:
         signal = self.recording.signals[name]
-
-        def check(samples: SampleArray) -> SampleArray:
-            return self._check(signal, samples)
-
-        return signal.map(check)
+        return signal.map(partial(self._check, signal))
 
     def _check(self, signal: Signal, samples: SampleArray) -> SampleArray:
         assessment = assess_signal(signal, samples)
@@ -206,7 +199,7 @@ class _CheckedSource(DerivedSource):
             warnings.warn(
                 f"{self.path}: {signal.name} is {assessment.describe(faults)}; {consequence}.",
                 SignalQualityWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
             return np.full_like(samples, np.nan) if drops else samples
         if not (drops and self._rules["mask_epochs"]):
@@ -219,12 +212,11 @@ def summarize(
 ) -> dict[str, Any]:
     """Return an assessment in numbers: the columns of `SignalQuality.assess_nights`."""
     n_epochs = len(assessment.missing)
-    there = max(int((~assessment.missing).sum()), 1)
     unusable = assessment.share_unusable(faults)
     return {
         "epochs": n_epochs,
         "missing": float(assessment.missing.mean()) if n_epochs else 0.0,
-        **{fault: float(getattr(assessment, fault).sum() / there) for fault in EPOCH_FAULTS},
+        **{fault: assessment.share(getattr(assessment, fault)) for fault in EPOCH_FAULTS},
         "unusable": unusable,
         "inverted": assessment.inverted,
         "wrong unit": assessment.wrong_unit,

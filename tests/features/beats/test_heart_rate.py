@@ -154,7 +154,7 @@ def test_recordings_stay_what_they_were(cohort, epochs):
 def test_wrong_input(cohort, epochs):
     with pytest.raises(TypeError, match="Put EDFReader"):
         InstantaneousHeartRate().fit(cohort.X)
-    with pytest.raises(ValueError, match=r"signals=\['THX'\] must be a list of ECG and PPG"):
+    with pytest.raises(ValueError, match=r"signals=\['THX'\] must be a list of some of ECG, PPG"):
         InstantaneousHeartRate(["THX"]).fit(epochs)
     with pytest.raises(ValueError, match="Put it before Epocher"):
         make_pipeline(EDFReader(["ECG"]), Resampler(), Epocher(), InstantaneousHeartRate()).fit(

@@ -113,7 +113,7 @@ def test_wrong_input(epochs, cohort):
         HeartbeatDetector().fit(cut)
     with pytest.raises(ValueError, match="no heartbeats to find in THX"):
         HeartbeatDetector().detect(epochs.recordings[0].signals["THX"])
-    with pytest.raises(ValueError, match="list of ECG and PPG"):
+    with pytest.raises(ValueError, match="list of some of ECG, PPG"):
         HeartbeatDetector(signals=["EEG"]).fit(epochs)
 
 
