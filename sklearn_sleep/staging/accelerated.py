@@ -8,12 +8,7 @@ from skorch.utils import to_device
 from torch import Tensor, nn
 
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
-from sklearn_sleep.training.distributed import (
-    AcceleratedNet,
-    SharedBatches,
-    broadcast,
-    sum_over_processes,
-)
+from sklearn_sleep.training.distributed import AcceleratedNet, SharedBatches, broadcast
 
 
 class AcceleratedWav2SleepClassifier(Wav2SleepClassifier, AcceleratedNet):
@@ -116,5 +111,23 @@ class AcceleratedWav2SleepClassifier(Wav2SleepClassifier, AcceleratedNet):
     def sum_over_processes(
         self, loss: Tensor, gradients: list[Tensor | None], parameters: Sequence[nn.Parameter]
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """Return the loss and the gradients of the whole batch."""
-        return sum_over_processes(self.accelerator, loss, gradients, parameters)
+        """Return the loss and the gradients of the whole batch; None where it is that in all."""
+        if self.accelerator.num_processes == 1:
+            return loss, gradients
+        is_there = [float(gradient is not None) for gradient in gradients]
+        pairs = list(zip(parameters, gradients, strict=True))
+        sums = self.accelerator.reduce(
+            torch.cat(
+                [
+                    loss.detach().reshape(1),
+                    torch.tensor(is_there, device=loss.device),
+                    *((torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs),
+                ]
+            )
+        )
+        sizes = [1, len(pairs), *(p.numel() for p, _ in pairs)]
+        total_loss, n_there, *flat = sums.split(sizes)
+        return total_loss[0], [
+            gradient.view_as(parameter) if n else None
+            for parameter, gradient, n in zip(parameters, flat, n_there.tolist(), strict=True)
+        ]

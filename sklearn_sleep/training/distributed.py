@@ -8,7 +8,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from skorch.hf import AccelerateMixin
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from sklearn_sleep.training.night_dataset import NightBatch, Part
@@ -146,34 +146,6 @@ class _PartOfBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.batches:
             yield list(batch)[self.process :: self.n_processes]
-
-
-def sum_over_processes(
-    accelerator: Any,
-    loss: Tensor,
-    gradients: list[Tensor | None],
-    parameters: Sequence[nn.Parameter],
-) -> tuple[Tensor, list[Tensor | None]]:
-    """Return a scalar loss and gradients by parameters, summed; None where it is that in all."""
-    if accelerator.num_processes == 1:
-        return loss, gradients
-    is_there = [float(gradient is not None) for gradient in gradients]
-    pairs = list(zip(parameters, gradients, strict=True))
-    sums = accelerator.reduce(
-        torch.cat(
-            [
-                loss.detach().reshape(1),
-                torch.tensor(is_there, device=loss.device),
-                *((torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs),
-            ]
-        )
-    )
-    sizes = [1, len(pairs), *(p.numel() for p, _ in pairs)]
-    total_loss, n_there, *flat = sums.split(sizes)
-    return total_loss[0], [
-        gradient.view_as(parameter) if n else None
-        for parameter, gradient, n in zip(parameters, flat, n_there.tolist(), strict=True)
-    ]
 
 
 def broadcast(tensor: Tensor, accelerator: Any) -> None:
