@@ -105,7 +105,7 @@ def test_slices_of_a_slice_dict_are_taken():
         ({"mask": np.ones((6, 3), dtype=bool)}, "shape (6, 2)"),
         ({"mask": np.ones((5, 2), dtype=bool)}, "a column for each of ['ECG', 'THX']"),
         ({"mask": np.ones((6, 2))}, "must be boolean"),
-        ({"SpO2": np.zeros((6, 1))}, "'SpO2' is not a known signal"),
+        ({"Glucose": np.zeros((6, 1))}, "'Glucose' is not a known signal"),
         (
             {"recording": np.array(["a", None, "b", "b", None, "a"], dtype=object)},
             "'recording' is missing in 2 rows",
