@@ -557,9 +557,8 @@ class VLMStager(SleepNet):
         The first of SleepVLM's two phases: from the image of an epoch the model writes what each
         trace measures in each second, its power in four bands and its mean absolute value; the
         vision tower learns too. No stages are needed. This stager stays as it was; the one that
-        is returned has the model that was taught as its parameter `model`.
-
-        >>> stager = stager.pretrain(images).fit(images, y)  # doctest: +SKIP
+        is returned has the model that was taught as its parameter `model`:
+        ``stager.pretrain(images).fit(images, y)``.
 
         Parameters
         ----------
