@@ -4,6 +4,7 @@ Positions and widths are those of Kemp et al. (1992), *A simple format for excha
 polygraphic recordings*, Electroenceph. clin. Neurophysiol. 82, 391-393, which EDF+ and BDF share.
 """
 
+import itertools
 import math
 import re
 import warnings
@@ -32,18 +33,18 @@ GENERAL_FIELDS: Final = {
 """First byte and end of each field of the general header, after the version (bytes 0 to 7)."""
 
 SIGNAL_FIELDS: Final = {
-    "label": (0, 16),
-    "transducer type": (16, 96),
-    "physical dimension": (96, 104),
-    "physical minimum": (104, 112),
-    "physical maximum": (112, 120),
-    "digital minimum": (120, 128),
-    "digital maximum": (128, 136),
-    "prefiltering": (136, 216),
-    "number of samples in a data record": (216, 224),
-    "reserved": (224, 256),
+    "label": 16,
+    "transducer type": 80,
+    "physical dimension": 8,
+    "physical minimum": 8,
+    "physical maximum": 8,
+    "digital minimum": 8,
+    "digital maximum": 8,
+    "prefiltering": 80,
+    "number of samples in a data record": 8,
+    "reserved": 32,
 }
-"""The same for the header of one signal; a field is stored for all signals, then the next."""
+"""Bytes of each field of a signal's header; a field is stored for all signals, then the next."""
 
 FREE_TEXT: Final = frozenset(
     {
@@ -143,9 +144,10 @@ def read_signal_fields(path: str, block: bytes, number_of_signals: int) -> dict[
 
 def split_signal_field(block: AnyStr, field: str, number_of_signals: int) -> list[AnyStr]:
     """Return one field of the signals' headers, with padding, by signal."""
-    first, end = (edge * number_of_signals for edge in SIGNAL_FIELDS[field])
-    width = (end - first) // number_of_signals
-    return [block[i : i + width] for i in range(first, end, width)]
+    width = SIGNAL_FIELDS[field]
+    before = itertools.takewhile(lambda name: name != field, SIGNAL_FIELDS)
+    first = number_of_signals * sum(SIGNAL_FIELDS[name] for name in before)
+    return [block[first + i * width : first + (i + 1) * width] for i in range(number_of_signals)]
 
 
 def parse_signal_numbers(path: str, field: str, texts: list[str], labels: list[str]) -> list[float]:
