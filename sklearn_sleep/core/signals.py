@@ -11,6 +11,8 @@ from typing import Any
 EPOCH_DURATION = 30.0
 """Duration of an epoch in s (AASM Manual for the Scoring of Sleep and Associated Events)."""
 
+LONGEST_RECORDING = 14 * 24 * 3600.0
+"""Duration in s beyond which a file has a wrong digit: patch recorders run for two weeks."""
 
 Interval = tuple[float, float]
 

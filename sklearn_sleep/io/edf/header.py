@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -10,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_sleep.core.signals import LONGEST_RECORDING
 from sklearn_sleep.exceptions import EDFError
 from sklearn_sleep.io.edf.fields import (
     BLOCK_BYTES,
@@ -33,8 +35,10 @@ _ANNOTATION_LABELS: Final = frozenset({"EDF Annotations", "BDF Annotations"})
 _BIOSEMI: Final = b"\xffBIOSEMI"  # the version field of BDF
 _EXTENSIONS: Final = ("EDF+C", "EDF+D", "BDF+C", "BDF+D")  # in the reserved field
 _SAMPLE_BYTES: Final = {"EDF": 2, "BDF": 3}
-# Seconds; a record onset beyond this is taken for a damaged one, since gaps take memory.
-_LONGEST_RECORDING: Final = 31 * 86400.0
+# Gaps become samples for which no bytes stand in the file: at most those of a day at 256 Hz, or
+# three times as many as the file holds, as where days lie between nights.
+_SAMPLES_IN_GAPS: Final = 256 * 86400
+_GAPS_PER_RECORD: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         number_of_records = _count_records(
             name, fields["number of data records"], size - header_bytes, record_bytes
         )
+        text = fields["duration of a data record"]
+        _check_durations(name, text, record_duration, number_of_records, signals)
         annotation_channels = tuple(s for s in signals if s.label in _ANNOTATION_LABELS)
         first_onset = 0.0
         if annotation_channels:
@@ -181,7 +187,7 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         patient=fields["patient identification"],
         recording=recording,
     )
-    if variant.endswith("D") and header.channels:
+    if variant.endswith("D") and any(channel.samples_per_record for channel in header.channels):
         return replace(header, record_onsets=_read_record_onsets(header))
     return header
 
@@ -263,6 +269,25 @@ def _read_record_duration(path: str, text: str, *, may_be_zero: bool) -> float:
     raise edf_error(path, name, text, remedy)
 
 
+def _check_durations(
+    path: str,
+    text: str,
+    record_duration: float,
+    number_of_records: int,
+    signals: Sequence[EDFChannel],
+) -> None:
+    """Raise if data records of such a duration make something that no recorder writes."""
+    rates = [s.sampling_frequency for s in signals if s.label not in _ANNOTATION_LABELS]
+    rate, duration = max(rates, default=0.0), record_duration * number_of_records
+    if not rate or (0.1 <= rate <= 1e6 and duration <= LONGEST_RECORDING):
+        return
+    remedy = (
+        f"{number_of_records} such records would last {duration / 3600:.4g} h and the fastest "
+        f"signal have {rate:.4g} samples a second; correct it in the header"
+    )
+    raise edf_error(path, "duration of a data record", text, remedy)
+
+
 def _add_onset(path: str, start: datetime | None, first_onset: float) -> datetime | None:
     """Return when the first data record starts; EDF+ keeps the fraction of a second in it."""
     if start is None or math.isnan(first_onset):
@@ -285,18 +310,20 @@ def _read_record_onsets(header: EDFHeader) -> NDArray[np.float64] | None:
         raise edf_error(header.path, "reserved", header.variant, remedy)
     records = header.map_channel(header.annotation_channels[0], "u1", 1)[:, :ONSET_BYTES]
     onsets = np.array([parse_record_onset(record.tobytes()) for record in records])
+    with np.errstate(over="ignore"):
+        onsets -= onsets[0]
     missing = np.flatnonzero(np.isnan(onsets))
     if missing.size:
         found = records[missing[0]].tobytes().rstrip(b"\0")[:40]
         remedy = "it does not say when the record starts; export the recording again as EDF+C"
         raise edf_error(header.path, _onset_field(missing[0]), found, remedy)
-    onsets -= onsets[0]
     # Texts of onsets are rounded: half a sample at the highest rate is no gap.
     tolerance = 0.5 / max(channel.sampling_frequency for channel in header.channels)
     duration = header.record_duration
     if np.abs(onsets - np.arange(len(onsets)) * duration).max() < tolerance:
         return None
     _check_order(header.path, onsets, duration - tolerance)
+    _check_gaps(header, onsets)
     return _join_runs(onsets, duration, tolerance)
 
 
@@ -399,10 +426,6 @@ def _check_order(path: str, onsets: NDArray[np.float64], shortest_step: float) -
             "records must be in order of time, so sort them or export the recording again"
         )
         raise edf_error(path, _onset_field(record), float(onsets[record]), remedy)
-    if onsets[-1] > _LONGEST_RECORDING:
-        record = int(np.argmax(onsets > _LONGEST_RECORDING))
-        remedy = "seconds from the first record, more than a month; correct it or split the file"
-        raise edf_error(path, _onset_field(record), float(onsets[record]), remedy)
     overlaps = np.flatnonzero(steps < shortest_step)
     if overlaps.size:
         record = overlaps[0] + 1
@@ -412,6 +435,21 @@ def _check_order(path: str, onsets: NDArray[np.float64], shortest_step: float) -
         )
         found = float(onsets[record])
         warn_repair(path, _onset_field(record), found, "this onset", reason)
+
+
+def _check_gaps(header: EDFHeader, onsets: NDArray[np.float64]) -> None:
+    """Raise if the gaps between data records would be more samples than can be meant."""
+    held = header.number_of_records * header.record_duration
+    gaps = float(onsets[-1]) + header.record_duration - held
+    rate = max(channel.sampling_frequency for channel in header.channels)
+    most = min(max(_SAMPLES_IN_GAPS / rate, _GAPS_PER_RECORD * held), LONGEST_RECORDING - held)
+    if gaps > most:
+        record = int(np.diff(onsets).argmax()) + 1
+        remedy = (
+            f"seconds from the first record: gaps of {gaps / 3600:.4g} h between records that hold "
+            f"{held / 3600:.4g} h; correct it or split the file"
+        )
+        raise edf_error(header.path, _onset_field(record), float(onsets[record]), remedy)
 
 
 def _onset_field(record: int) -> str:

@@ -21,6 +21,8 @@ from sklearn_sleep.io.edf.fields import (
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader
 
 _BLOCK_SAMPLES: Final = 1 << 15  # as double precision, 256 KiB: these stay in a core's cache
+_LARGEST: Final = 1e29  # in nV for V, or as a 24-bit sample, still a number of single precision
+_BEYOND: Final = "beyond what a sample can be"
 _SAME_TIME: Final = 1e-6  # seconds; above rounding errors, below half a sample of any signal
 
 
@@ -65,9 +67,14 @@ def check_scale(path: str, channel: EDFChannel) -> None:
     for field, value in values.items():
         if value is None or math.isnan(value):
             raise _scale_error(path, channel, field, "not a number")
+        if abs(value) > (2**31 if field.startswith("digital") else _LARGEST):
+            raise _scale_error(path, channel, field, _BEYOND)
     for kind in ("physical", "digital"):
         if values[f"{kind} minimum"] == values[f"{kind} maximum"]:
             raise _scale_error(path, channel, f"{kind} maximum", f"the {kind} minimum as well")
+    gain, constant = _gain_and_constant(channel)
+    if not 1 / _LARGEST <= abs(gain) <= (_LARGEST - abs(constant)) / 2**23:
+        raise _scale_error(path, channel, "physical maximum", _BEYOND)
 
 
 def _scale_error(path: str, channel: EDFChannel, field: str, fault: str) -> EDFError:
@@ -93,6 +100,12 @@ def _read_scale(path: str, channel: EDFChannel) -> tuple[float, float]:
     if minimum > maximum:
         reason = f"above the digital maximum, {maximum}; the scale is applied as written"
         warn_repair(path, "digital minimum", minimum, minimum, reason, channel=channel.label)
+    return _gain_and_constant(channel)
+
+
+def _gain_and_constant(channel: EDFChannel) -> tuple[float, float]:
+    """Return factor and summand of a scale that `check_scale` has passed."""
+    minimum, maximum = cast("int", channel.digital_minimum), cast("int", channel.digital_maximum)
     gain = (channel.physical_maximum - channel.physical_minimum) / (maximum - minimum)
     return gain, channel.physical_minimum - gain * minimum
 

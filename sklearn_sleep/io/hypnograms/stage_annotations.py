@@ -13,15 +13,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.signals import EPOCH_DURATION, LONGEST_RECORDING
 from sklearn_sleep.core.stages import Stage, parse_stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 
 # Times are written as rounded decimals; one sample at 100 Hz, the lowest EEG rate of the databases.
 TIME_TOLERANCE: Final = 0.01
-
-# Nobody scores a longer recording, and a wrong digit in a duration must not fill the memory.
-LONGEST_RECORDING: Final = 14 * 24 * 3600.0
 
 ResampleEpochs = Literal["warn", "majority", "error"]
 

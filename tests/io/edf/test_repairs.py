@@ -254,12 +254,55 @@ def test_file_of_annotations_needs_no_record_duration(write, duration):
             "timekeeping annotation of data record 3",
             "9999999.0",
         ),
+        (
+            discontinuous_edf(["0", "1e308", "1.1e308"]),
+            "timekeeping annotation of data record 2",
+            "1e\\+308",
+        ),
     ],
 )
 def test_what_cannot_be_read_names_file_field_and_remedy(write, data, field, found):
     with pytest.raises(EDFError) as caught:
         read_edf_header(write(data))
     assert re.search(rf"night.edf: field '{field}': found {found}; .+", str(caught.value))
+
+
+@pytest.mark.parametrize("duration", ["1e308", "1e9", "1000000", "86400", "3600", "1e-6", "1e-308"])
+def test_duration_of_a_record_that_makes_no_night_is_refused(write, duration):
+    path = write(overwrite(small_edf(), "duration of a data record", duration))
+    with pytest.raises(EDFError, match=rf"'duration of a data record': found '{duration}'; 3 such"):
+        read_edf_header(path)
+
+
+def test_fifteen_days_of_a_slow_signal_are_refused(write):
+    signal = SignalText(samples_per_record="8640")
+    records = [[bytes(2 * 8640)]] * 15
+    day = build_file([signal], records, record_duration="86400")
+    with pytest.raises(EDFError, match="15 such records would last 360 h"):
+        read_edf_header(write(day))
+    assert read_edf_header(write(build_file([signal], records[:14], record_duration="86400")))
+
+
+def test_gaps_are_checked_before_they_take_memory(write):
+    """Of two records of 1 s at 256 Hz, a month, a week, and a day and a second apart."""
+    for seconds in (30 * 86400, 7 * 86400, 86403):
+        path = write(discontinuous_edf(["0", str(seconds)], rates=(256, 2)))
+        with pytest.raises(EDFError, match=rf"data record 2': found {seconds}.0; seconds .* gaps"):
+            read_edf_header(path)
+    assert (
+        read_edf_header(write(discontinuous_edf(["0", "86400"], rates=(256, 2)))).duration == 86401
+    )
+    # What an hour holds may lie in four hours; a slow signal makes few samples of them.
+    onsets = ["0", "3600", "10800"]
+    hours = discontinuous_edf(onsets, rates=(3600 * 256,), record_duration="3600")
+    assert read_edf_header(write(hours)).duration == 4 * 3600
+
+
+def test_discontinuous_file_without_samples_has_no_gaps(write):
+    data = discontinuous_edf(["0", "5"], rates=(4,))
+    data = overwrite(data, "number of samples in a data record", "0", 0)
+    with pytest.warns(EDFRepairWarning, match="number of data records"):
+        assert read_edf_header(write(data)).record_onsets is None
 
 
 def test_no_samples_in_any_signal_is_an_error(write):
@@ -279,6 +322,12 @@ def test_no_samples_in_any_signal_is_an_error(write):
         ("digital maximum", "0.5", "'0.5'"),
         ("physical maximum", "-3276.8", "'-3276.8'"),
         ("digital maximum", "-32768", "'-32768'"),
+        # Samples of single precision would be infinite, or all the same.
+        ("physical maximum", "1e39", "'1e39'"),
+        ("physical minimum", "-1e308", "'-1e308'"),
+        ("digital maximum", "9e307", "'9e307'"),
+        ("digital maximum", "1e29", "'1e29'"),
+        ("physical maximum", "1e28", "'1e28'"),
     ],
 )
 def test_asked_for_channel_without_scale_is_an_error(write, field, text, found):
