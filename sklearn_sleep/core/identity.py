@@ -13,7 +13,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator
 
 PROCESSING_VERSION = 1
 """What caches are told apart by. Raise it when a step gives other samples for the same parameters,
@@ -48,8 +47,10 @@ def identity(value: Any) -> Any:
         return class_identity(value)
     if hasattr(value, "fingerprint"):
         return value.fingerprint
-    if isinstance(value, BaseEstimator):
-        return [class_identity(type(value)), identity(value.get_params(deep=False))]
+    if hasattr(value, "get_params"):
+        # What its clone has, too: skorch's callbacks give what training has left as parameters.
+        kept = {k: v for k, v in value.get_params(deep=False).items() if k[0] != "_"}
+        return [class_identity(type(value)), identity(kept)]
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return [class_identity(type(value)), identity(fields)]

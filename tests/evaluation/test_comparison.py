@@ -21,6 +21,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch.callbacks import EpochTimer
 
 from sklearn_sleep import (
     ComparisonDisplay,
@@ -60,6 +61,19 @@ class Counting(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return np.full(len(X), self.most_)
+
+
+class Watched(Counting):
+    """A callback watches its training, in place, as in the nets of skorch."""
+
+    def __init__(self, mark="", fails_after=None, callbacks=()):
+        super().__init__(mark, fails_after)
+        self.callbacks = callbacks
+
+    def fit(self, X, y):
+        for callback in self.callbacks:
+            callback.seen_ = np.arange(len(X))
+        return super().fit(X, y)
 
 
 class Sure(Counting):
@@ -220,6 +234,16 @@ def test_it_goes_on_where_it_stopped(data, tmp_path):
     compare({"a": Counting("a")}, X.assign(ECG=False), y, groups, folder=tmp_path, verbose=False)
     assert len(FITS) == 10
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_estimator_that_was_fitted_is_the_same(data, tmp_path):
+    estimators = {"net": Watched("net", callbacks=[EpochTimer()])}
+    once = compare(estimators, *data, cv=3, folder=tmp_path, verbose=False)
+    FITS.clear()
+    estimators["net"].fit(*data[:2])
+    again = compare(estimators, *data, cv=3, folder=tmp_path, verbose=False)
+    assert FITS == ["net"]
+    pd.testing.assert_frame_equal(again.scores, once.scores)
 
 
 def test_the_folder_is_marked(data, tmp_path):

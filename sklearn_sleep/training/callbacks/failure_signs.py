@@ -29,7 +29,7 @@ class WarnOfFailureSigns(Callback):
         """Start counting; further trainings of the same network add to it."""
         self.available_: dict[str, int] = {}
         self.drawn_: dict[str, int] = {}
-        self._checked: set[str] = set()
+        self.checked_: dict[str, bool] = {}
         return self
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
@@ -55,8 +55,9 @@ class WarnOfFailureSigns(Callback):
     def on_batch_begin(self, net: Any, batch: NightBatch | None = None, **kwargs: Any) -> None:
         """Look for constant signals, once in each night."""
         nights = () if batch is None else batch.nights
-        warn_of_constant_signals(night for night in nights if night.path not in self._checked)
-        self._checked.update(night.path for night in nights)
+        new = [night for night in nights if night.path not in self.checked_]
+        warn_of_constant_signals(new)
+        self.checked_.update((night.path, True) for night in new)
 
     def on_batch_end(
         self,

@@ -82,18 +82,18 @@ class ResumableCheckpoint(Callback):
                 "ResumableCheckpoint goes with one fit from the beginning, but this classifier has "
                 "been trained before (partial_fit or warm_start). Leave it out of callbacks."
             )
-        self._identity = _describe(net, dataset)
+        self.identity_ = _describe(net, dataset)
         path = Path(self.folder) / _FILE
         if not path.exists():
             return 0
         state = _read(path)
         differing = sorted(
             name
-            for name in self._identity.keys() | state["identity"].keys()
-            if self._identity.get(name) != state["identity"].get(name)
+            for name in self.identity_.keys() | state["identity"].keys()
+            if self.identity_.get(name) != state["identity"].get(name)
         )
         if differing:
-            found, expected = state["identity"].get(differing[0]), self._identity.get(differing[0])
+            found, expected = state["identity"].get(differing[0]), self.identity_.get(differing[0])
             raise ValueError(
                 f"{path} holds another training: {', '.join(differing)} differ(s) "
                 f"({differing[0]}: {found} there, {expected} here). Give another folder, or delete "
@@ -109,7 +109,7 @@ class ResumableCheckpoint(Callback):
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / _FILE) as partial, partial.open("wb") as file:
-            torch.save({"identity": self._identity, **_capture(net)}, file)
+            torch.save({"identity": self.identity_, **_capture(net)}, file)
             file.flush()
             os.fsync(file.fileno())
 
@@ -192,13 +192,6 @@ def _identity(value: Any) -> Any:
     # The state of a generator comes from the file.
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return class_identity(type(value))
-    if isinstance(value, Callback):
-        # What else a callback keeps changes in training.
-        kept = value.get_params(deep=False)
-        return [
-            class_identity(type(value)),
-            identity({k: v for k, v in kept.items() if k[0] != "_"}),
-        ]
     return identity(value)
 
 
