@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ def epoch_table(
 
     Parameters
     ----------
-    paths : path or sequence of paths
+    paths : path, or sequence, array or Series of paths
         The files.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a file that cannot be read. ``"warn"`` gives it no rows and says so in an
@@ -57,7 +57,8 @@ def epoch_table(
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
-    names = [os.fspath(path) for path in paths]
+    # As text, which those of an array are not quite.
+    names = [str(os.fspath(path)) for path in paths]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(
@@ -92,14 +93,14 @@ def as_epoch_table(
     X: Any, *, on_error: Literal["raise", "warn"] = "raise", n_jobs: int | None = None
 ) -> pd.DataFrame:
     """Return X as a checked epoch table: one, or a path or paths of which every epoch is meant."""
-    if isinstance(X, str | os.PathLike):
-        return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
-    if isinstance(X, list | tuple) and X and all(isinstance(x, str | os.PathLike) for x in X):
-        return epoch_table(X, on_error=on_error, n_jobs=n_jobs)
+    if not isinstance(X, pd.DataFrame | Mapping):
+        paths = list(X) if pd.api.types.is_list_like(X, allow_sets=False) else [X]
+        if paths and all(isinstance(path, str | os.PathLike) for path in paths):
+            return epoch_table(paths, on_error=on_error, n_jobs=n_jobs)
     if not isinstance(X, pd.DataFrame):
         raise TypeError(
             f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "
-            f"'epoch'), a path or a list of paths, but is {type(X).__name__}. "
+            f"'epoch'), a path or a list or array of paths, but is {type(X).__name__}. "
             "Make one with epoch_table(paths)."
         )
     missing = [name for name in ("recording", "epoch") if name not in X.columns]

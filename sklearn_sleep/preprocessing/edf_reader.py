@@ -109,7 +109,7 @@ class EDFReader(EpochsTransformer):
 
         Parameters
         ----------
-        X : DataFrame of shape (n_rows, n_columns), path or sequence of paths
+        X : DataFrame of shape (n_rows, n_columns), path, or list or array of paths
             An epoch table, or files, of which every epoch is meant. ValueError if it is neither, or
             names an epoch that a recording does not have.
 

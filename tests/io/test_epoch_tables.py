@@ -71,12 +71,43 @@ def test_a_recording_is_given_once(data_folder):
         (np.zeros((3, 2)), TypeError, r"is ndarray. Make one with epoch_table\(paths\)"),
         ([], TypeError, "is list"),
         ([3], TypeError, "is list"),
+        (["a.edf", None], TypeError, "is list"),
+        (np.array([["a.edf"], ["b.edf"]]), TypeError, "is ndarray"),
+        (pd.Series(["a.edf", np.nan]), TypeError, "is Series"),
+        ({"a.edf", "b.edf"}, TypeError, "is set"),
+        ({"a.edf": 1}, TypeError, "is dict"),
         (None, TypeError, "is NoneType"),
     ],
 )
 def test_what_is_no_epoch_table_is_refused(X, error, message):
     with pytest.raises(error, match=message):
         as_epoch_table(X)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        list,
+        tuple,
+        iter,
+        np.array,
+        lambda paths: np.array(paths, dtype=object),
+        pd.Series,
+        lambda paths: pd.Series(paths, index=[7, 3]),
+        lambda paths: pd.Series(list(map(str, paths)), dtype="category"),
+        lambda paths: pd.Series(list(map(str, paths)), dtype="string"),
+        pd.Index,
+        lambda paths: [paths[0], str(paths[1])],
+    ],
+)
+def test_paths_come_in_any_sequence(data_folder, container):
+    paths = [data_folder / "sleep-edf-5min.edf", data_folder / "mitdb-100.edf"]
+    expected = epoch_table(list(map(str, paths)))
+    pd.testing.assert_frame_equal(as_epoch_table(container(paths)), expected)
+    pd.testing.assert_frame_equal(epoch_table(container(paths)), expected)
+    assert {
+        type(name) for name in as_epoch_table(container(paths))["recording"].cat.categories
+    } == {str}
 
 
 def test_paths_of_a_table_may_be_text_or_path_objects():
