@@ -68,10 +68,13 @@ class Display(ABC):
 
 
 def last_step(estimator: Any, X: Any = None) -> tuple[Any, Any]:
-    """Return the estimator at the end of a pipeline, and what the steps before make of X."""
+    """Return the estimator at the end of pipelines and searches, and what the steps make of X."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
     if not isinstance(estimator, Pipeline):
         return estimator, X
-    return estimator[-1], X if X is None else estimator[:-1].transform(X)
+    if X is not None and len(estimator) > 1:
+        X = estimator[:-1].transform(X)
+    return last_step(estimator[-1], X)
 
 
 def draw_stages(

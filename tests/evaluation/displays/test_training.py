@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.evaluation.displays.attention import AttentionDisplay
 from sklearn_sleep.evaluation.displays.training import TrainingDisplay
@@ -69,6 +71,25 @@ def test_attention_over_a_night(fitted_pipeline, cohort, tmp_path):
     of_pipeline = AttentionDisplay.from_estimator(fitted_pipeline, X)
     np.testing.assert_array_equal(of_pipeline.hypnogram, display.hypnogram[::-1])
     assert TrainingDisplay.from_estimator(fitted_pipeline).history.equals(history_frame(classifier))
+
+
+def test_nets_are_found_in_pipelines_and_searches(cohort, fitted_pipeline):
+    classifier = fitted_pipeline[-1]
+    path = cohort.X["recording"].iloc[0]
+    steps = fitted_pipeline[:-1]
+    search = GridSearchCV(fitted_pipeline, {})
+    search.best_estimator_ = fitted_pipeline
+    expected = AttentionDisplay.from_estimator(classifier, steps.transform(path)).attention
+    for estimator, X in [
+        (make_pipeline(classifier), steps.transform(path)),
+        (make_pipeline(steps, make_pipeline(classifier)), path),
+        (make_pipeline(*steps, fitted_pipeline[-1:]), path),
+        (search, path),
+    ]:
+        history = TrainingDisplay.from_estimator(estimator).history
+        pd.testing.assert_frame_equal(history, history_frame(classifier))
+        drawn = AttentionDisplay.from_estimator(estimator, X).attention
+        pd.testing.assert_frame_equal(drawn, expected)
 
 
 def test_attention_shows_one_night():
