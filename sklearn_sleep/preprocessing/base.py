@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Signal
 
 
@@ -87,12 +88,33 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
     def transform(self, X: Epochs) -> Epochs:
         """Return the same rows, (n_rows,), over recordings that remember the step."""
         self._check_input(X)
-        step = clone(self)
-        for recording in X.recordings[:1]:
-            # The first recording tells at once whether the step is in its place.
-            for signal in recording.signals.values():
-                step.transform_signal(signal)
-        return X.apply(step)
+        return X.apply(clone(self))
+
+    def _check_input(self, X: Any) -> None:
+        """Raise, before a sample is read, if a signal of any recording is not for the step."""
+        super()._check_input(X)
+        found: dict[tuple[Any, ...], ValueError | None] = {}
+        refused: dict[str, ValueError] = {}
+        for recording in X.recordings:
+            for name in recording.source.names:
+                raw = recording.source.signal(name)
+                # Headers say alike things of most nights.
+                alike = raw.definition, raw.sampling_frequency, raw.unit, raw.is_epoched
+                kind = (*alike, *map(id, recording.steps))
+                if kind not in found:
+                    found[kind] = self._refusal(recording.signals[name])
+                error = found[kind]
+                if error is not None:
+                    refused.setdefault(recording.path, error)
+        for error in refused.values():
+            raise ValueError(f"{list_names(list(refused))}: {error}") from error
+
+    def _refusal(self, signal: Signal) -> ValueError | None:
+        try:
+            self.transform_signal(signal)
+        except ValueError as error:
+            return error
+        return None
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
         """Return the names of the signals that come out: those that go in."""

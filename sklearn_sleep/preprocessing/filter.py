@@ -81,6 +81,12 @@ class Filter(RecordingTransformer):
                     f"Give it by signal: Filter({name}={{'EEG': {frequency:g}}})."
                 )
             wanted[name] = frequency
+        low, high, _ = wanted.values()
+        if low is not None and high is not None and low >= high:
+            raise ValueError(
+                f"low_frequency={low:g} Hz must be below high_frequency={high:g} Hz for "
+                f"{signal.name}: they are the edges of what is kept."
+            )
         if all(frequency is None for frequency in wanted.values()):
             return signal
         rate = signal.sampling_frequency

@@ -113,6 +113,74 @@ def test_frequency_that_a_signal_cannot_hold_is_refused_with_its_name(epochs, na
         Filter(**{name: 35.0}).fit_transform(epochs)
 
 
+@pytest.fixture
+def cohorts(write_edf):
+    """Nights of a cohort, and two of another one, whose EEG is sampled at 50 Hz."""
+    rates = {"a": 200, "b": 50, "c": 200, "d": 50}
+    return [
+        str(write_edf(f"{name}.edf", ("EEG", np.arange(60.0 * rate) % 7, rate, "uV", (-9, 9))))
+        for name, rate in rates.items()
+    ]
+
+
+class Unread(RecordingTransformer):
+    """Nobody may ask for its samples."""
+
+    def transform_signal(self, signal):
+        def read(samples):
+            raise AssertionError("samples were read")
+
+        return signal.map(read)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (Filter(None, 35.0), "high_frequency=35 Hz is too high for EEG, which is sampled at 50 Hz"),
+        (Filter(30.0), "low_frequency=30 Hz is too high"),
+        (Filter(notch_frequency=60.0), "notch_frequency=60 Hz is too high"),
+    ],
+    ids=str,
+)
+def test_every_recording_is_checked_before_one_is_read(cohorts, step, message):
+    epochs = make_pipeline(EDFReader(["EEG"]), Unread()).fit_transform(cohorts)
+    message = rf"b\.edf, .*d\.edf: {message}"
+    with pytest.raises(ValueError, match=message):
+        clone(step).fit(epochs)
+    with pytest.raises(ValueError, match=message):
+        clone(step).transform(epochs)
+    assert len(clone(step).fit_transform(epochs[epochs.recording_index % 2 == 0])) == 4
+
+
+def test_edges_in_the_wrong_order_are_refused_before_anything_is_read(cohorts):
+    epochs = make_pipeline(EDFReader(["EEG"]), Unread()).fit_transform(cohorts)
+    for step in Filter(20.0, 10.0), Filter({"EEG": 20.0}, 20.0):
+        with pytest.raises(ValueError, match=r"low_frequency=20 Hz must be below high_frequency"):
+            step.fit_transform(epochs)
+
+
+def test_rates_that_cannot_be_cut_are_told_of_all_recordings(write_edf):
+    odd = write_edf("odd.edf", ("EEG", np.zeros(3003), 50.05, "uV", (-9, 9)))
+    even = write_edf("even.edf", ("EEG", np.zeros(3000), 50, "uV", (-9, 9)))
+    with pytest.raises(ValueError, match=r"^\S*odd\.edf: 30 s of EEG at 50\.05 Hz"):
+        make_pipeline(EDFReader(["EEG"]), Epocher()).fit_transform([even, odd])
+
+
+def test_many_recordings_are_checked_in_no_time(cohorts):
+    epochs = EDFReader(["EEG"]).fit_transform(cohorts)
+    calls = []
+
+    class Counted(RecordingTransformer):
+        def transform_signal(self, signal):
+            calls.append(signal.sampling_frequency)
+            return signal
+
+    many = Epochs(epochs.table, epochs.recordings * 50, epochs.recording_index)
+    assert len(Counted().transform(Counted().transform(many)).recordings) == 200
+    # Once for each rate, and the second step once more behind the first.
+    assert sorted(calls) == [50.0] * 3 + [200.0] * 3
+
+
 def test_resampler_is_that_of_scipy(epochs):
     step = Resampler({"THX": 600, "ABD": 240})
     resampled = step.fit_transform(epochs)
