@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_sleep.core.arrays import IntArray
 from sklearn_sleep.core.stages import Stage
@@ -111,7 +112,7 @@ def _score(
     return score
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class _RecordingScorer:
     """A scikit-learn scorer that scores each recording and averages over recordings."""
 
@@ -120,6 +121,18 @@ class _RecordingScorer:
     response_method: str
     greater_is_better: bool
     metric_kwargs: dict[str, Any] = field(default_factory=dict)
+    weight_request: bool | str | None = None
+
+    def set_score_request(self, *, sample_weight: bool | str | None = None) -> Self:
+        """Say whether ``sample_weight`` is to reach it, as scikit-learn's metadata routing asks."""
+        self.weight_request = sample_weight
+        return self
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return what it asks for."""
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="sample_weight", alias=self.weight_request)
+        return request
 
     def __call__(
         self, estimator: Any, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
