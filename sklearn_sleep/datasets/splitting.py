@@ -14,6 +14,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import Bunch
 
 from sklearn_sleep.core.messages import list_names
+from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.exceptions import CohortWarning, SharedSubjectWarning
 
 PARTS = ("train", "validation", "test")
@@ -110,6 +111,7 @@ def split_subjects(
     >>> parts.train, parts.test
     (array([0, 1]), array([2]))
     """
+    X = as_pandas(X)
     if "subject" not in X.columns:
         raise ValueError(f"X has no column 'subject', by which to split; it has {list(X.columns)}.")
     if on_shared_subject not in ("warn", "drop", "raise"):
@@ -135,7 +137,7 @@ def _nights(X: pd.DataFrame) -> tuple[pd.DataFrame, npt.NDArray[np.integer[Any]]
 
 
 def _datasets(X: Any) -> pd.Series:
-    table = getattr(X, "table", X)
+    table = as_pandas(getattr(X, "table", X))
     if not isinstance(table, pd.DataFrame) or "dataset" not in table.columns:
         raise ValueError(
             "X has no column 'dataset', which tells the cohort of each row. The load_ functions "

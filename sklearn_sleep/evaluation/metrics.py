@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_sleep.core.arrays import IntArray
 from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.tables import as_pandas
 
 # Names of the AASM stages in sleep statistics, as YASA spells them.
 STAGE_NAMES = {stage: stage.name for stage in Stage} | {
@@ -182,7 +183,7 @@ class _RecordingScorer:
 
 def recording_column(X: Any) -> Any:
     """Find the recording of each row in whatever names it."""
-    table = getattr(X, "table", X)
+    table = as_pandas(getattr(X, "table", X))
     try:
         return table["recording"]
     except (KeyError, IndexError, TypeError, ValueError):

@@ -13,13 +13,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.parallel import run_parallel
+from sklearn_sleep.core.tables import NamesRowsMixin
 from sklearn_sleep.preprocessing.base import TakesEpochsMixin
 
 # What a feature's name stands for: a function of the windows or epochs that it is computed from.
 Feature = Callable[..., FloatArray]
 
 
-class FeatureTransformer(TakesEpochsMixin, TransformerMixin, BaseEstimator, ABC):
+class FeatureTransformer(TakesEpochsMixin, NamesRowsMixin, TransformerMixin, BaseEstimator, ABC):
     """Base of the steps that turn recordings into features, a row for each epoch.
 
     ``fit`` validates the parameters and learns nothing. Nights are computed one by one, `n_jobs` at

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.tables import NamesRowsMixin, as_pandas
 
 
-class TemporalContext(TransformerMixin, BaseEstimator):
+class TemporalContext(NamesRowsMixin, TransformerMixin, BaseEstimator):
     """Add to the features of each epoch those of its neighbours, and where in the night it is.
 
     Only rows of the same recording count, in whatever order they come. An epoch that is not among
@@ -76,7 +78,7 @@ class TemporalContext(TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
         """Validate the parameters, and note the features' names of X, (n_rows, n_features)."""
         self._validate_params()
-        _check_table(X)
+        X = _as_features(X)
         for offset in self.neighbours:
             if not isinstance(offset, int | np.integer) or not offset:
                 raise ValueError(
@@ -93,7 +95,8 @@ class TemporalContext(TransformerMixin, BaseEstimator):
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of X, (n_rows, n_features), in their order, with context."""
-        _check_table(X)
+        check_is_fitted(self)
+        X = _as_features(X)
         if list(X.columns) != list(self.feature_names_in_):
             raise ValueError(
                 f"X has the features {list(X.columns)}, but TemporalContext was fitted on "
@@ -117,6 +120,7 @@ class TemporalContext(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
         """Return the names of the features that come out, (n_features_out,)."""
+        check_is_fitted(self)
         suffixes = ["", "_relative"] if self.relative else [""]
         suffixes += [f"_{'next' if k > 0 else 'previous'}{abs(k)}" for k in self.neighbours]
         suffixes += [f"_mean{width}" for width in self.rolling_means]
@@ -125,16 +129,24 @@ class TemporalContext(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # Arrays do not tell which rows are neighbours.
+        tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True
         return tags
 
 
-def _check_table(X: Any) -> None:
-    if not isinstance(X, pd.DataFrame) or list(X.index.names) != ["recording", "epoch"]:
+def _as_features(X: Any) -> pd.DataFrame:
+    names = ["recording", "epoch"]
+    table = as_pandas(X)
+    if table is not X and set(names) <= set(table.columns):
+        table = table.set_index(names)
+    if not isinstance(table, pd.DataFrame) or list(table.index.names) != names:
         raise TypeError(
-            f"TemporalContext takes a DataFrame indexed by recording and epoch, not "
-            f"{type(X).__name__}. Put a step such as HRVFeatures() right before it in the pipeline."
+            "TemporalContext takes a DataFrame indexed by recording and epoch, or a polars table "
+            f"with columns of these names, not {type(X).__name__}. Put a step such as "
+            "HRVFeatures() right before it in the pipeline."
         )
+    return table
 
 
 class _Rows:

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.signals import count_epochs
+from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.header import read_edf_header
 
@@ -93,14 +94,15 @@ def as_epoch_table(
     X: Any, *, on_error: Literal["raise", "warn"] = "raise", n_jobs: int | None = None
 ) -> pd.DataFrame:
     """Return X as a checked epoch table: one, or a path or paths of which every epoch is meant."""
+    X = as_pandas(X)
     if not isinstance(X, pd.DataFrame | Mapping):
         paths = list(X) if pd.api.types.is_list_like(X, allow_sets=False) else [X]
         if paths and all(isinstance(path, str | os.PathLike) for path in paths):
             return epoch_table(paths, on_error=on_error, n_jobs=n_jobs)
     if not isinstance(X, pd.DataFrame):
         raise TypeError(
-            f"X must be an epoch table (a pandas DataFrame with the columns 'recording' and "
-            f"'epoch'), a path or a list or array of paths, but is {type(X).__name__}. "
+            "X must be an epoch table (a DataFrame of pandas or polars with columns 'recording' "
+            f"and 'epoch'), a path or a list or array of paths, but is {type(X).__name__}. "
             "Make one with epoch_table(paths)."
         )
     missing = [name for name in ("recording", "epoch") if name not in X.columns]

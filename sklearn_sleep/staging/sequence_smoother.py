@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
+from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.io.epoch_tables import as_epoch_table
 
 IntArray = npt.NDArray[np.int64]
@@ -156,8 +157,7 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 def _recording_and_epoch(X: Any) -> tuple[IntArray, IntArray]:
     """Return a number for each row's recording, and its epoch."""
-    if isinstance(X, Epochs):
-        X = X.table
+    X = as_pandas(X.table if isinstance(X, Epochs) else X)
     if isinstance(X, pd.DataFrame) and list(X.index.names) == ["recording", "epoch"]:
         table = X.index.to_frame(index=False)
     else:
