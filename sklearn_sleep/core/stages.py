@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.exceptions import HypnogramError
 
 
@@ -111,8 +112,8 @@ def parse_stage(text: str) -> Stage:
     if spelling in _STAGE_OF_SPELLING:
         return _STAGE_OF_SPELLING[spelling]
     raise HypnogramError(
-        f"{text!r} is no sleep stage. Known are W, N1, N2, N3, R, S1 to S4, REM, movement time, "
-        "unscored and their usual spellings, and the R&K codes 0 to 7, 9 and 10."
+        f"{shorten(text)} is no sleep stage. Known are W, N1, N2, N3, R, S1 to S4, REM, movement "
+        "time, unscored and their usual spellings, and the R&K codes 0 to 7, 9 and 10."
     )
 
 

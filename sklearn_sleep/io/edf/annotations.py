@@ -5,7 +5,6 @@ has an empty text and says when the record starts (EDF+ specification, Kemp and 
 Clin. Neurophysiol. 114, 1755-1761, section 2.2).
 """
 
-import math
 import os
 import re
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from sklearn_sleep.io.edf.header import (
     read_edf_header,
 )
 
+_LATEST: Final = 1e12  # s; no onset is thousands of years after the start
 _TAL: Final = re.compile(rb"[^\0]+")
 
 
@@ -65,7 +65,7 @@ def read_edf_annotations(
         content = _read_content(header, channel)
         if position == 0:
             first_onset = parse_record_onset(content[:ONSET_BYTES])
-            start = 0.0 if math.isnan(first_onset) else first_onset
+            start = first_onset if abs(first_onset) < _LATEST else 0.0
         annotations, unreadable = _parse_annotations(content)
         found.extend(annotations)
         if unreadable:
@@ -97,7 +97,7 @@ def _parse_annotations(record: bytes) -> tuple[list[_Annotation], list[bytes]]:
         texts = [text for text in body.split(b"\x14") if text]
         onset_text, _, duration_text = stamp.partition(b"\x15")
         onset = parse_number(onset_text.decode("latin-1"))
-        if math.isnan(onset):
+        if not abs(onset) < _LATEST:
             unreadable.append(tal)
             continue
         duration = parse_number(duration_text.decode("latin-1"))

@@ -13,6 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.files import open_file, read_file
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
 
 EDF_MAGIC: Final = (b"0       ", b"\xffBIOSEMI")
@@ -45,7 +46,7 @@ class AnnotationFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("rb") as file:
+        with open_file(path, HypnogramError) as file:
             self.head = file.read(512)
 
     @property
@@ -58,7 +59,7 @@ class AnnotationFile:
     @cached_property
     def text(self) -> str:
         """The whole text, empty if it is not text."""
-        content = self.path.read_bytes() if self.is_text else b""
+        content = read_file(self.path, HypnogramError) if self.is_text else b""
         if content.startswith(_UTF16_MARKS):
             return content.decode("utf-16", errors="replace")
         try:
@@ -79,10 +80,12 @@ class AnnotationFile:
     @cached_property
     def root(self) -> Element:
         """Root of the XML, without a tag if this is none; HypnogramError if it is damaged."""
-        if not self.text.lstrip().startswith("<"):
+        text = self.text.lstrip()
+        if not text.startswith("<"):
             return Element("")
         try:
-            root: Element = fromstring(self.path.read_bytes())
+            # As text, whatever encoding it declares: exporters often declare another one.
+            root: Element = fromstring(text)
         except DefusedXmlException as error:
             raise HypnogramError(
                 f"{self.path}: the XML declares entities, which no annotation format needs and an "

@@ -11,9 +11,10 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning, SleepError
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, ReadOptions, StageCodes
 from sklearn_sleep.io.hypnograms.formats import HYPNOGRAM_FORMATS, known_formats
 from sklearn_sleep.io.hypnograms.stage_annotations import (
@@ -133,8 +134,16 @@ def _read_annotations(file: AnnotationFile, options: ReadOptions) -> StageAnnota
     if file.is_text and not file.first_line:
         raise HypnogramError(f"{file.path}: the file is empty.")
     for format_ in reversed(HYPNOGRAM_FORMATS.values()):
-        if format_.recognises(file):
-            return format_.read(file, options)
+        try:
+            if format_.recognises(file):
+                return format_.read(file, options)
+        except (SleepError, OSError, Warning):
+            raise
+        except Exception as error:  # whatever comes of damage, it must not end a cohort
+            raise HypnogramError(
+                f"{file.path}: it cannot be read as {format_.name} ({shorten(error)}). Get the "
+                "file from its source again."
+            ) from error
     if not file.is_text:
         fault = "this is a binary file of no known format"
     elif file.root.tag:

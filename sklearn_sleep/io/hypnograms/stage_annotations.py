@@ -13,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION, LONGEST_RECORDING
 from sklearn_sleep.core.stages import Stage, parse_stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
@@ -22,7 +23,7 @@ TIME_TOLERANCE: Final = 0.01
 
 ResampleEpochs = Literal["warn", "majority", "error"]
 
-_EPOCH_NUMBER: Final = re.compile(r"(\d+)(\.0*)?")
+_EPOCH_NUMBER: Final = re.compile(r"(\d{1,9})(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class StageAnnotations:
     ) -> StageAnnotations:
         """Place one stage an epoch; 0-based `numbers` of the epochs, or else they follow."""
         epochs = np.arange(len(stage)) if numbers is None else np.asarray(numbers)
-        return cls.from_lists(epochs * epoch_duration, epoch_duration, stage)
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # times are checked when the epochs are counted
+            return cls.from_lists(epochs * epoch_duration, epoch_duration, stage)
 
 
 def parse_stage_at(
@@ -76,7 +80,9 @@ def parse_seconds(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise HypnogramError(f"{where} is {text!r}, which is no number of seconds.") from None
+        raise HypnogramError(
+            f"{where} is {shorten(text)}, which is no number of seconds."
+        ) from None
 
 
 def epochs_from_numbers(
@@ -96,11 +102,12 @@ def epochs_from_numbers(
     for text, place in zip(numbers, places, strict=True):
         match = _EPOCH_NUMBER.fullmatch(text.strip())
         if match is None:
-            raise HypnogramError(f"{path}: {place}: epoch is {text!r}, which is no epoch number.")
+            raise HypnogramError(
+                f"{path}: {place}: epoch is {shorten(text)}, which is no epoch number."
+            )
         values.append(int(match[1]))
     first = min(values)
-    complete = set(values) == set(range(1, max(values) + 1))
-    if first > 1 or (first == 1 and not complete):
+    if first > 1 or (first == 1 and len(set(values)) < max(values)):
         raise HypnogramError(
             f"{path}: epochs are numbered from {first} to {max(values)}, some of them missing, so "
             "that it cannot be told whether the recording's first epoch is 0 or 1. Give times "
@@ -127,7 +134,7 @@ def stage_per_epoch(
 def _check_times(annotations: StageAnnotations, path: Path) -> None:
     onset, duration = annotations.onset, annotations.duration
     with np.errstate(invalid="ignore", over="ignore"):
-        wrong = ~((onset >= -TIME_TOLERANCE) & (duration > 0))
+        wrong = ~((onset >= -TIME_TOLERANCE) & (duration > TIME_TOLERANCE))
         wrong |= ~(onset + duration <= LONGEST_RECORDING)
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.exceptions import EDFError, HypnogramError, HypnogramWarning
+from sklearn_sleep.io import HYPNOGRAM_FORMATS, HypnogramFormat
+from sklearn_sleep.io.edf.header import read_edf_header
+from sklearn_sleep.io.hypnograms.formats import delimited_text
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 
 DATA = Path(__file__).parents[2] / "data"
@@ -127,6 +132,74 @@ def test_overlap_of_the_same_stage(write):
 def test_impossible_times(write, row):
     with pytest.raises(HypnogramError, match=r"stage 2 of 2 starts .* A stage must start at 0 s"):
         read_hypnogram(write((0, 30, "W"), (*row, "N1")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch,stage\n0,W\n1000000000,W\n",
+        "epoch,stage\n1,W\n999999999,W\n",
+        f"epoch,stage\n0,W\n{'9' * 5000},W\n",
+        f"onset,duration,stage\n0,30,W\n{'9' * 5000},30,W\n",
+        "onset,duration,stage\n1e308,1e308,W\n",
+        f"stage\n{'9' * 5000}\n",
+        f"stage\nW\n{'W' * 100_000}\n",
+        "1\t0\n1000000000000\t1\n",
+        "1\t0\n999999999\t1\n",
+    ],
+    ids=range(9),
+)
+def test_lengths_that_no_night_has_take_neither_time_nor_memory(tmp_path, text):
+    path = tmp_path / "night.txt"
+    path.write_text(text)
+    tracemalloc.start()
+    with pytest.raises(HypnogramError, match=r"night.txt") as caught:
+        read_hypnogram(path, stage_codes="aasm")
+    assert tracemalloc.get_traced_memory()[1] < 5e6 + 100 * len(text)
+    tracemalloc.stop()
+    assert len(str(caught.value)) < 600
+
+
+def test_more_lines_than_seconds_are_not_read_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited_text, "LONGEST_RECORDING", 9.0)
+    path = tmp_path / "night.txt"
+    path.write_text("stage\n" + "0\n" * 10)
+    with pytest.raises(HypnogramError, match=r"night.txt: there are 10 lines; .* at most 9\."):
+        read_hypnogram(path)
+
+
+def test_tabs_without_end_are_no_puzzle(tmp_path):
+    path = tmp_path / "night.txt"
+    path.write_text("1\t0" + "\t" * 10_000 + "x")
+    with pytest.raises(HypnogramError, match="neither a stage nor a known header"):
+        read_hypnogram(path)
+
+
+def test_what_a_format_stumbles_over_is_an_error_of_ours(tmp_path, monkeypatch):
+    def read(file, options):
+        return {}["stage"]
+
+    mine = HypnogramFormat("mine", lambda file: file.first_line == "mine", read)
+    monkeypatch.setitem(HYPNOGRAM_FORMATS, "mine", mine)
+    path = tmp_path / "night.txt"
+    path.write_text("mine")
+    with pytest.raises(HypnogramError, match=r"night.txt: it cannot be read as mine \(KeyError"):
+        read_hypnogram(path)
+
+
+def test_fifos_devices_and_films_are_not_read(tmp_path):
+    fifo = tmp_path / "night.csv"
+    os.mkfifo(fifo)
+    for path in (fifo, "/dev/zero"):
+        with pytest.raises(HypnogramError, match="a FIFO or a device"):
+            read_hypnogram(path)
+        with pytest.raises(EDFError, match="a FIFO or a device"):
+            read_edf_header(path)
+    film = tmp_path / "night.txt"
+    film.write_text("0\n" * 300)
+    os.truncate(film, 10**12)
+    with pytest.raises(HypnogramError, match=r"night.txt: the file takes 1000000 MB"):
+        read_hypnogram(film)
 
 
 def test_n_epochs_fills_up_and_cuts(write):

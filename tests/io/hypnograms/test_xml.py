@@ -200,6 +200,22 @@ def test_xml_errors(write, text, message):
     assert "night.xml" in str(caught.value)
 
 
+@pytest.mark.parametrize("declared", ["utf-8", "utf-16", "shift_jis", "euc-kr", "x-none", "rot13"])
+@pytest.mark.parametrize("written", ["utf-8", "latin-1", "utf-16"])
+def test_stages_are_read_whatever_encoding_is_declared(tmp_path, declared, written):
+    note = f'<?xml version="1.0" encoding="{declared}"?><CMPStudyConfig><Note>D\xe9sat</Note>'
+    path = tmp_path / "night.xml"
+    path.write_bytes((note + profusion(0, 2).partition("<CMPStudyConfig>")[2]).encode(written))
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
+
+
+@pytest.mark.parametrize("length", ["1e308", "-1e308", "inf", "nan", "9" * 5000, "1e-308"])
+def test_absurd_epoch_lengths(write, length):
+    path = write(profusion(0, 0, 2, epoch_length=length))
+    with pytest.raises(HypnogramError, match=r"night.xml"):
+        read_hypnogram(path)
+
+
 @pytest.mark.parametrize(
     "declaration",
     [

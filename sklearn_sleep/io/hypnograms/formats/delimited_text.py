@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from sklearn_sleep.core.signals import LONGEST_RECORDING
 from sklearn_sleep.core.stages import Stage, names_stage, parse_stage
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.format import (
@@ -33,7 +34,7 @@ _OTHER_COLUMNS: Final = {
     "duration": "duration",
     "epoch": "epoch",
 }
-_INTEGER: Final = re.compile(r"(-?\d+)(\.0*)?")
+_INTEGER: Final = re.compile(r"(-?\d{1,9})(\.0*)?")
 
 
 def _recognises(file: AnnotationFile) -> bool:
@@ -86,6 +87,11 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
 def _rows(lines: Sequence[str], first_number: int, delimiter: str, path: Path) -> list[list[str]]:
     """Cells of each line up to the last filled one."""
     end = max((index + 1 for index, line in enumerate(lines) if line.strip()), default=0)
+    if end > LONGEST_RECORDING:
+        raise HypnogramError(
+            f"{path}: there are {end} lines; a stage a second makes at most "
+            f"{LONGEST_RECORDING:.0f}. Give the file that holds the hypnogram."
+        )
     for number, line in enumerate(lines[:end], start=first_number):
         if not line.strip():
             raise HypnogramError(
@@ -160,7 +166,7 @@ def _parse_aasm(text: str) -> Stage:
         return Stage(code)
     except ValueError:
         raise HypnogramError(
-            f"code {text} is none of the AASM codes 0 to 4 and -1. If REM is 5 in this file, pass "
+            f"code {code} is none of the AASM codes 0 to 4 and -1. If REM is 5 in this file, pass "
             "stage_codes='r&k'."
         ) from None
 

@@ -70,7 +70,7 @@ def _is_stage(event: Element, concept: str) -> bool:
 
 def _check_recording_start(event: Element, path: Path, place: str) -> None:
     start = _seconds(event, "Start", path, place)
-    if abs(start) > TIME_TOLERANCE:
+    if not abs(start) <= TIME_TOLERANCE:
         raise HypnogramError(
             f"{path}: {place}: the recording starts at {start:g} s, so times do not count from "
             "its start. Subtract it from every Start."

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
@@ -64,7 +65,7 @@ def _events_from_start(
         if event is None:
             if line.strip():
                 raise HypnogramError(
-                    f"{path}: line {number} is {line!r}; an .allscore.txt has a time of day "
+                    f"{path}: line {number} is {shorten(line)}; an .allscore.txt has a time of day "
                     "(HH:MM:SS.ff), a tab and a text."
                 )
             continue

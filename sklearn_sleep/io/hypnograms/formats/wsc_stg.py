@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
@@ -21,7 +22,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
 )
 
 _HEADER: Final = re.compile(r"Epoch\tUser-Defined Stage\b")
-_ROW: Final = re.compile(r"(\d+)\t(\d+)(\t\s*\d*)*\s*")
+_ROW: Final = re.compile(r"(\d{1,9})\t(\d{1,9})(?:\t[^\S\t]*+\d*+)*+\s*")
 
 # A time and, mostly, an epoch number in the first column; a date that was taken out may precede it.
 _LOG_START: Final = re.compile(
@@ -49,8 +50,8 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
         row = _ROW.fullmatch(line)
         if row is None or int(row[1]) == 0:
             raise HypnogramError(
-                f"{path}: line {index} is {line!r}; a .stg.txt has an epoch number from 1 on, a "
-                "tab and a stage code."
+                f"{path}: line {index} is {shorten(line)}; a .stg.txt has an epoch number from 1 "
+                "on, a tab and a stage code."
             )
         numbers.append(int(row[1]) - 1)
         stage.append(parse_stage_at(row[2], path, f"line {index}"))
@@ -64,7 +65,7 @@ def _check_log(path: Path, recording_start: datetime) -> None:
     log = path.with_name(re.sub(r"\.stg\.txt$", ".log.txt", path.name, flags=re.IGNORECASE))
     starts = []
     if log != path and log.is_file():
-        lines = log.read_text(encoding="latin-1").splitlines()
+        lines = AnnotationFile(log).lines
         starts = [match for line in lines if (match := _LOG_START.fullmatch(line))]
     if not starts:
         warnings.warn(
