@@ -159,7 +159,9 @@ class _Rows:
         between = (int(epoch.max()) - int(epoch.min()) if len(epoch) else 0) + 2 * farthest + 1
         self.key = self.recording.astype(np.int64) * between + epoch
         # An epoch that is named twice counts once.
-        self.keys, self.first = np.unique(self.key, return_index=True)
+        self.keys, self.first, self.place = np.unique(
+            self.key, return_index=True, return_inverse=True
+        )
 
     def neighbour(self, values: FloatArray, offset: int) -> FloatArray:
         """Return the values of the epochs so far away, NaN where they are missing."""
@@ -171,16 +173,22 @@ class _Rows:
 
     def rolling_mean(self, values: FloatArray, width: int) -> FloatArray:
         """Return the means of the epochs around, NaN where all are missing."""
-        start = np.searchsorted(self.keys, self.key - width // 2)
-        stop = np.searchsorted(self.keys, self.key + width // 2, side="right")
-        ordered = values[self.first]
-        known = np.isfinite(ordered)
-        # About their mean, for the digits of running sums.
-        centre = np.where(known, ordered, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        total = _running(np.where(known, ordered - centre, 0.0))
-        count = _running(known.astype(np.float64))
-        with np.errstate(invalid="ignore"):
-            return centre + (total[stop] - total[start]) / (count[stop] - count[start])
+        means = values[self.first]
+        # Night by night, so that large values of one take no digits from the sums of another.
+        for night in np.split(
+            np.arange(len(means)), np.flatnonzero(np.diff(self.recording[self.first])) + 1
+        ):
+            keys = self.keys[night]
+            start = np.searchsorted(keys, keys - width // 2)
+            stop = np.searchsorted(keys, keys + width // 2, side="right")
+            known = np.isfinite(means[night])
+            # About their mean, for the digits of running sums.
+            ordered = np.where(known, means[night], 0.0)
+            centre = ordered.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+            total, count = _running((ordered - centre) * known), _running(known)
+            with np.errstate(invalid="ignore"):
+                means[night] = centre + (total[stop] - total[start]) / (count[stop] - count[start])
+        return means[self.place]
 
     def relative(self, values: FloatArray) -> FloatArray:
         """Return values less the mean of their recording over its standard deviation."""
