@@ -50,14 +50,15 @@ class _AnyFolder(Cohort):
     """A cohort without a name, whose files are named as anybody likes."""
 
     def find(self, folder: Path) -> tuple[list[NightFiles], list[Problem]]:
-        """Return the nights of a folder in the order of their paths; nothing else is a problem.
+        """Return the nights of a folder in the order of their paths; unknown files are no problem.
 
         An annotation may lie in any folder, unless recordings in several folders have the same
         name: then only one in the recording's own folder is its annotation.
         """
         recordings: list[tuple[Path, tuple[str, ...]]] = []
         annotations: dict[tuple[str, ...], list[tuple[int, Path]]] = {}
-        for path, rank, match in self.files(folder):
+        problems: list[Problem] = []
+        for path, rank, match in self.files(folder, problems):
             if match and rank < 0:
                 recordings.append((path, night_key(match)))
             elif match:
@@ -75,7 +76,7 @@ class _AnyFolder(Cohort):
             subject = subject_from_name(path.stem)
             night = NightFiles(path, annotation, subject, "", dataset, channel_labels(dataset))
             nights.append(night)
-        return nights, []
+        return nights, problems
 
     @property
     def _source(self) -> str:
@@ -139,6 +140,8 @@ def load_cohort(
     -----
     HypnogramWarning, EDFWarning
         If a recording has no annotation, or one of the two cannot be read; it is left out.
+    CohortWarning
+        If a recording or an annotation is no file, or an annotation a link out of the folder.
 
     Examples
     --------

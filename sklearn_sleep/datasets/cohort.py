@@ -17,6 +17,7 @@ from sklearn_sleep.datasets.demographics import Demographics, add_demographics
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.nights import NightFiles, Problem, as_table, load_nights
 from sklearn_sleep.exceptions import CohortWarning
+from sklearn_sleep.io.files import fault_in
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
 FolderPath = str | os.PathLike[str]
@@ -153,7 +154,8 @@ class Cohort:
         -----
         CohortWarning
             If the folder holds files of no known name, annotations without a recording, a night
-            twice, or one whose stages are known to be wrong.
+            twice, one whose stages are known to be wrong, what is no file or a link to an
+            annotation elsewhere, or a table of its people that cannot be read.
         HypnogramWarning
             If a recording has no annotation, or one that cannot be read; it is left out.
         EDFWarning
@@ -178,9 +180,14 @@ class Cohort:
         if return_X_y_groups:
             return loaded.X, loaded.y, loaded.groups
         if self.name:
-            loaded.recordings = add_demographics(loaded.recordings, self.demographics, folder)
-            loaded.problems = pd.concat([as_table(problems), loaded.problems], ignore_index=True)
+            loaded.recordings, faults = add_demographics(
+                loaded.recordings, self.demographics, folder
+            )
+            of_tables = [Problem(str(path), fault, CohortWarning) for path, fault in faults]
+            _warn_of(of_tables)
+            problems += of_tables
             loaded.DESCR = self.description
+        loaded.problems = pd.concat([as_table(problems), loaded.problems], ignore_index=True)
         return loaded
 
     @property
@@ -207,7 +214,7 @@ class Cohort:
         def report(path: Path, what: str) -> None:
             problems.append(Problem(str(path), f"{path} {what}", CohortWarning))
 
-        for path, rank, match in self.files(folder):
+        for path, rank, match in self.files(folder, problems):
             if match is None:
                 report(path, f"is not a file of {self.name} that is known; it is left out.")
             elif rank >= 0:
@@ -228,18 +235,24 @@ class Cohort:
             nights.append(self.night(path, ranked[min(ranked)] if ranked else None, match))
         return nights, problems
 
-    def files(self, folder: Path) -> Iterator[tuple[Path, int, re.Match[str] | None]]:
+    def files(
+        self, folder: Path, problems: list[Problem]
+    ) -> Iterator[tuple[Path, int, re.Match[str] | None]]:
         """Yield recordings (-1), annotations (rank of their pattern) and unknown files (no match).
 
-        Other files are passed over.
+        Other files are passed over; a FIFO, a device, and an annotation that is a link out of the
+        folder are entered in the problems. Large recordings may lie elsewhere.
         """
         root = folder.resolve().name
         ranked = [(-1, self.recording), *enumerate(self.annotations)]
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
             name = f"{root}/{path.relative_to(folder).as_posix()}"
             for rank, pattern in ranked:
                 if match := _match(pattern, name):
-                    yield path, rank, match
+                    if fault := fault_in(path, folder, may_be_elsewhere=rank < 0):
+                        problems.append(Problem(str(path), f"{path} {fault}", CohortWarning))
+                    else:
+                        yield path, rank, match
                     break
             else:
                 if not any(_match(pattern, name) for pattern in (*self.other, *_NEVER_NIGHTS)):

@@ -1,14 +1,17 @@
 """Users' files, opened without waiting and read up to a size."""
 
+import codecs
 import os
 import stat
 from io import FileIO
+from pathlib import Path
 from typing import Final
 
 from sklearn_sleep.exceptions import SleepError
 
 # The XML of a night with all its events takes 2 MB, a table of thousands of people 20 MB.
 _LARGEST: Final = 1 << 26
+UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def open_file(path: str | os.PathLike[str], error: type[SleepError]) -> FileIO:
@@ -37,3 +40,24 @@ def read_file(
                 "make sense. Give the file that is meant."
             )
         return file.read(size)
+
+
+def decode(content: bytes) -> str:
+    """Return text by its byte order mark, or as UTF-8 if it is that, else as Latin-1."""
+    if content.startswith(UTF16_MARKS):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def fault_in(path: Path, folder: Path, *, may_be_elsewhere: bool = False) -> str:
+    """Return why a path in a cohort's folder is none of its files, empty if it is one."""
+    if not path.is_file():
+        return "is a FIFO, a device or a broken link, and is left out."
+    if may_be_elsewhere or not path.is_symlink():
+        return ""
+    if path.resolve().is_relative_to(folder.resolve()):
+        return ""
+    return "is a link that leaves the cohort's folder, and is left out. Put the file itself there."

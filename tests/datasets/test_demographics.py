@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from sklearn_sleep.datasets import COHORTS, load_sleep_edf
+from sklearn_sleep.datasets.demographics import Demographics
+from sklearn_sleep.exceptions import CohortWarning
 
 # Columns as the data dictionaries of the NSRR name them.
 DEMOGRAPHICS = [
@@ -71,11 +73,68 @@ def test_demographics_of_the_providers_tables(name, file, text, visit, public_tr
     assert others["bmi"].isna().all()
 
 
-def test_table_without_the_persons_number_is_refused(public_tree, tmp_path):
+CFS = Demographics(r"cfs.*\.csv", "nsrrid", age=("nsrr_age", "age"), sex=("male",), bmi=("bmi",))
+ROWS = "nsrrid,age,male,bmi\r\n800002,55,F,31.5\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ROWS.encode(),
+        ROWS.encode("utf-8-sig"),
+        ROWS.encode("utf-16"),
+        b"\r\n".join([b"name,nsrrid,age,male,bmi", b"Andr\xe9,800002,55,F,31.5"]),
+        b"nsrrid,age,AGE,male,bmi\n800002,55,7,F,31.5\n",
+        b"NSRRID,nsrrid,Male,Nsrr_Age,bmi\n7,800002,F,55,31.5\n",
+        b"nsrrid,age,male,bmi\n\n800002, 55 ,F,31.5,,\n800003,1\n",
+        b'nsrrid,age,male,bmi\n800002,55,F,"31,5"\n',
+    ],
+)
+def test_tables_as_others_write_them(content, tmp_path):
+    path = tmp_path / "cfs.csv"
+    path.write_bytes(content)
+    row = CFS.read(path).iloc[0]
+    assert (row["person"], row["age"], row["sex"], row["bmi"]) == ("800002", 55.0, "F", 31.5)
+
+
+def test_what_is_no_number_is_missing(tmp_path):
+    path = tmp_path / "cfs.csv"
+    cells = ["", "NA", "inf", "1e999", "9" * 5000]
+    path.write_text("nsrrid,age,male,bmi\n" + "".join(f"1,{cell},?,\n" for cell in cells))
+    assert CFS.read(path)[["age", "sex", "bmi"]].isna().all(axis=None)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.EDFWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.HypnogramWarning")
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "has no column 'nsrrid'"),
+        (b"age\n1\n", "has no column 'nsrrid'"),
+        (bytes(range(256)) * 9, "line 3 has 2 cells, where the header has 1"),
+        (b"nsrrid,age\n1,2\n1,2,3\n", "line 3 has 3 cells, where the header has 2"),
+        (b"nsrrid,age\n1," + b"2" * 200_000, "line 2: this is no table"),
+        (None, "is a FIFO, a device or a broken link"),
+        ("../cfs.csv", "is a link that leaves the cohort's folder"),
+    ],
+)
+def test_table_that_cannot_be_read_is_named_and_the_nights_go_on(
+    content, fault, public_tree, tmp_path
+):
     shutil.copytree(public_tree("cfs").nights[0].folder, tmp_path / "cfs")
-    (tmp_path / "cfs" / "cfs-visit5-dataset-0.7.0.csv").write_text("age\n1\n")
-    with pytest.raises(ValueError, match=r"cfs-visit5.*no column 'nsrrid'"):
-        COHORTS["cfs"].load(tmp_path / "cfs")
+    table = tmp_path / "cfs" / "cfs-visit5-dataset-0.7.0.csv"
+    if content is None:
+        os.mkfifo(table)
+    elif isinstance(content, str):
+        (tmp_path / "cfs.csv").write_text(ROWS)
+        table.symlink_to(content)
+    else:
+        table.write_bytes(content)
+    with pytest.warns(CohortWarning, match=f"cfs-visit5-dataset-0.7.0.csv.*{fault}"):
+        loaded = COHORTS["cfs"].load(tmp_path / "cfs")
+    assert len(loaded.recordings)
+    assert loaded.recordings["age"].isna().all()
+    assert loaded.problems["path"].tolist().count(str(table)) == 1
 
 
 @pytest.mark.parametrize(

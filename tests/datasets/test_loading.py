@@ -1,17 +1,27 @@
 """load_cohort: folders of recordings and hypnograms."""
 
+import os
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from edf_bytes import discontinuous_edf, overwrite
 from sklearn.model_selection import GroupKFold
 
 from sklearn_sleep.core.epochs import warn_of_split_nights
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.datasets.any_folder import ANY_FOLDER, subject_from_name
-from sklearn_sleep.exceptions import EDFWarning, HypnogramWarning, SplitNightWarning
+from sklearn_sleep.exceptions import (
+    CohortWarning,
+    EDFWarning,
+    HypnogramWarning,
+    SleepWarning,
+    SplitNightWarning,
+)
 from sklearn_sleep.preprocessing import EDFReader
+
+DURATION = "duration of a data record"
 
 NSRR_CONCEPTS = {
     0: "Wake|0",
@@ -239,6 +249,67 @@ def test_recording_that_cannot_be_read_is_named_and_the_others_go_on(
         cohort = load_cohort(tmp_path)
     assert len(warned) == 1
     assert len(cohort.recordings) == 2
+
+
+DAMAGE = {
+    "record of 1e308 s": (".edf", lambda edf: overwrite(edf, DURATION, "1e308")),
+    "record of 1e9 s": (".edf", lambda edf: overwrite(edf, DURATION, "1e9")),
+    "record of a day": (".edf", lambda edf: overwrite(edf, DURATION, "86400")),
+    "gap of a month": (".edf", lambda edf: discontinuous_edf(["0", "2592000"], rates=(256,))),
+    "samples of 1e308": (".edf", lambda edf: overwrite(edf, "physical maximum", "1e308", 0)),
+    "epoch 1e9": ("-nsrr.xml", lambda xml: b"epoch,stage\n0,0\n1000000000,0"),
+    "5,000 digits": ("-nsrr.xml", lambda xml: b"stage\n" + b"9" * 5000),
+    "start in 5,000 digits": ("-nsrr.xml", lambda xml: xml.replace(b"30.0", b"9" * 5000)),
+    "entities": ("-nsrr.xml", lambda xml: b'<!DOCTYPE x [<!ENTITY a "b">]>' + xml),
+    "zip": ("-nsrr.xml", lambda xml: b"PK\x03\x04" + bytes(99)),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_one_damaged_file_is_named_and_the_others_go_on(add_night, tmp_path, kind):
+    for name in "abc":
+        add_night(f"{name}.edf", 3)
+        write_nsrr(tmp_path / f"{name}-nsrr.xml", [0, 1, 2])
+    ending, damage = DAMAGE[kind]
+    path = tmp_path / f"b{ending}"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(SleepWarning, match=rf"{path.name}") as warned:
+        cohort = load_cohort(tmp_path)
+    assert all(issubclass(warning.category, SleepWarning) for warning in warned)
+    without_signals = cohort.recordings[cohort.recordings["signals"].map(len) == 0]
+    kept = [
+        path[-5] for path in cohort.recordings["path"] if path not in {*without_signals["path"]}
+    ]
+    assert kept == ["a", "c"]
+    assert len(cohort.X) == 6 + 3 * len(without_signals)
+
+
+def test_links_and_what_is_no_file(add_night, tmp_path):
+    folder, elsewhere = tmp_path / "cohort", tmp_path / "elsewhere"
+    write_csv(elsewhere / "night.csv", [0, 1, 2])
+    write_csv(folder / "within" / "night.csv", [0, 1, 2])
+    recording = add_night("night.edf", 3)
+    for name, target in {
+        "a": folder / "within" / "night.csv",
+        "b": elsewhere / "night.csv",
+        "c": "/dev/zero",
+        "d": "nowhere",
+    }.items():
+        (folder / f"{name}.edf").symlink_to(recording)  # large files may lie elsewhere
+        (folder / f"{name}.csv").symlink_to(target)
+    shutil.copy(recording, folder / "e.edf")
+    os.mkfifo(folder / "e.csv")
+    os.mkfifo(folder / "f.edf")
+    with (
+        pytest.warns(CohortWarning) as warned,
+        pytest.warns(HypnogramWarning, match="has no annotation"),
+    ):
+        cohort = load_cohort(folder)
+    assert [path[-5] for path in cohort.recordings["path"]] == ["a"]
+    (message,) = [str(w.message) for w in warned if w.category is CohortWarning]
+    assert "b.csv is a link that leaves the cohort's folder" in message
+    assert message.count("is a FIFO, a device or a broken link") == 4
+    assert len(cohort.problems) == 9
 
 
 def test_folder_without_a_night_is_refused(add_night, tmp_path):

@@ -1,6 +1,5 @@
 """What a hypnogram format is, and the annotation file that it looks at."""
 
-import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +12,10 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from sklearn_sleep.exceptions import HypnogramError
-from sklearn_sleep.io.files import open_file, read_file
+from sklearn_sleep.io.files import UTF16_MARKS, decode, open_file, read_file
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
 
 EDF_MAGIC: Final = (b"0       ", b"\xffBIOSEMI")
-_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 StageCodes = Literal["r&k", "aasm"]
 
@@ -54,18 +52,12 @@ class AnnotationFile:
         """Whether the file is text; EDF begins with text, but may be large and is none."""
         if self.head.startswith(EDF_MAGIC):
             return False
-        return b"\0" not in self.head or self.head.startswith(_UTF16_MARKS)
+        return b"\0" not in self.head or self.head.startswith(UTF16_MARKS)
 
     @cached_property
     def text(self) -> str:
         """The whole text, empty if it is not text."""
-        content = read_file(self.path, HypnogramError) if self.is_text else b""
-        if content.startswith(_UTF16_MARKS):
-            return content.decode("utf-16", errors="replace")
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return content.decode("latin-1")
+        return decode(read_file(self.path, HypnogramError)) if self.is_text else ""
 
     @cached_property
     def lines(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 import zipfile
 from datetime import datetime
 
@@ -123,6 +124,44 @@ def test_zip_archive_that_is_no_workbook(tmp_path):
     refuses(path, "this is a zip archive, but no sound .xlsx workbook")
     path.write_bytes(path.read_bytes()[:40])
     refuses(path, "this is a zip archive, but no sound .xlsx workbook")
+
+
+def change_workbook(path, *changes):
+    with zipfile.ZipFile(path) as sound:
+        members = {name: sound.read(name) for name in sound.namelist()}
+    sheet = "xl/worksheets/sheet2.xml"
+    for old, new in changes:
+        assert re.search(old, members[sheet])
+        members[sheet] = re.sub(old, new, members[sheet])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_workbook_that_claims_the_whole_sheet(write_workbook):
+    path = write_workbook(("Epoch", "Stage"), (1, "W"), (2, "N1"))
+    change_workbook(path, (rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"'))
+    tracemalloc.start()
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1])
+    assert tracemalloc.get_traced_memory()[1] < 2e7
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ((rb'<row r="3"', b'<row r="999999999"'), "sheet 'Scoring' has rows beyond 120960"),
+        ((b"</worksheet>", b" " * 17_000_000 + b"</worksheet>"), "this workbook unpacks to 17 MB"),
+        ((rb'r="B2"', b'r="XFD2"'), "row 2: '' is no sleep stage"),
+        ((rb"<v>2</v>", b"<v>%s</v>" % (b"2" * 5000)), "no sound .xlsx workbook (ValueError"),
+    ],
+)
+def test_workbooks_that_grow(write_workbook, change, message):
+    path = write_workbook(("Epoch", "Stage"), (1, "W"), (2, "N1"))
+    change_workbook(path, change)
+    refuses(path, message)
+    assert path.stat().st_size < 40_000
 
 
 def test_damaged_workbook(write_workbook, tmp_path):
