@@ -1,6 +1,7 @@
 """What all steps from recordings to recordings share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
-from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.recording import Recording, Signal
 
 
 class StatelessMixin:
@@ -93,32 +94,41 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
     def _check_input(self, X: Any) -> None:
         """Raise, before a sample is read, if a signal of any recording is not for the step."""
         super()._check_input(X)
-        found: dict[tuple[Any, ...], ValueError | None] = {}
-        refused: dict[str, ValueError] = {}
-        for recording in X.recordings:
-            for name in recording.source.names:
-                raw = recording.source.signal(name)
-                # Headers say alike things of most nights.
-                alike = raw.definition, raw.sampling_frequency, raw.unit, raw.is_epoched
-                kind = (*alike, *map(id, recording.steps))
-                if kind not in found:
-                    found[kind] = self._refusal(recording.signals[name])
-                error = found[kind]
-                if error is not None:
-                    refused.setdefault(recording.path, error)
-        for error in refused.values():
-            raise ValueError(f"{list_names(list(refused))}: {error}") from error
-
-    def _refusal(self, signal: Signal) -> ValueError | None:
-        try:
-            self.transform_signal(signal)
-        except ValueError as error:
-            return error
-        return None
+        check_signals(X.recordings, self.transform_signal)
 
     def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
         """Return the names of the signals that come out: those that go in."""
         return np.asarray([] if input_features is None else input_features, dtype=object)
+
+
+def check_signals(
+    recordings: Iterable[Recording],
+    check: Callable[[Signal], Any],
+    names: Collection[str] | None = None,
+) -> None:
+    """Raise the ValueError of `check` with all recordings of which a signal, by name, is refused.
+
+    Nothing is read, and signals of which headers say the same are checked once.
+    """
+    found: dict[tuple[Any, ...], ValueError | None] = {}
+    refused: dict[str, ValueError] = {}
+    for recording in recordings:
+        for name in recording.source.names:
+            if names is not None and name not in names:
+                continue
+            raw = recording.source.signal(name)
+            alike = raw.definition, raw.sampling_frequency, raw.unit, raw.is_epoched
+            kind = (*alike, *map(id, recording.steps))
+            if kind not in found:
+                found[kind] = None
+                try:
+                    check(recording.signals[name])
+                except ValueError as error:
+                    found[kind] = error
+            if error := found[kind]:
+                refused.setdefault(recording.path, error)
+    for error in refused.values():
+        raise ValueError(f"{list_names(list(refused))}: {error}") from error
 
 
 def as_one_signal(samples: npt.ArrayLike, verb: str) -> SampleArray:

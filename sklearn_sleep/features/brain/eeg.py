@@ -27,6 +27,7 @@ from sklearn_sleep.features.base import (
 from sklearn_sleep.features.brain.slow_waves import SlowWaves, detect_slow_waves
 from sklearn_sleep.features.brain.spindles import detect_spindles
 from sklearn_sleep.features.samples import band_pass, bridge_gaps, require_rate, usable_samples
+from sklearn_sleep.preprocessing.base import check_signals
 from sklearn_sleep.preprocessing.resampler import resample_polyphase
 
 # Hz: the rate, the band and its edges of YASA (Vallat & Walker 2021, eLife 10:e70092), so that
@@ -324,6 +325,12 @@ class EEGFeatures(FeatureTransformer):
                 )
             self._select_features(signal)
 
+    def _check_input(self, X: Any) -> None:
+        super()._check_input(X)
+        for name in self.signals:
+            usable = [n.recording for n in X.nights() if n.masks.get(name, np.True_).any()]
+            check_signals(usable, _require_waves, [name])
+
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows, (n_rows, n_features)."""
         return np.hstack([self._of_signal(night, name) for name in self.signals])
@@ -334,6 +341,8 @@ class EEGFeatures(FeatureTransformer):
         if name not in night.recording.signals:
             return features
         may_use = night.may_use(name)
+        if not may_use.any():
+            return features
         samples = _resample(night.recording.signals[name], may_use)
         # Of an electrode that is off there would be features of rounding errors.
         known = np.isfinite(samples).all(axis=1) & (np.ptp(samples, axis=1) > _FLAT)
@@ -348,8 +357,8 @@ class EEGFeatures(FeatureTransformer):
         return features
 
 
-def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return the samples of each epoch at 100 Hz."""
+def _require_waves(signal: Signal) -> None:
+    """Raise ValueError unless a signal is in uV, at a rate that has all bands."""
     if signal.unit != "uV":
         raise ValueError(
             f"{signal.name} has the unit {signal.unit!r}, and microvolts are needed. Leave out the "
@@ -357,6 +366,10 @@ def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
         )
     needs = f"waves of 30 Hz need {_LOWEST_FREQUENCY:g} or more"
     require_rate(signal.sampling_frequency, _LOWEST_FREQUENCY, signal.name, needs)
+
+
+def _resample(signal: Signal, may_use: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return the samples of each epoch at 100 Hz."""
     samples = usable_samples(signal, may_use)
     resampled = resample_polyphase(
         samples, signal.sampling_frequency, _SAMPLES_PER_EPOCH, signal.n_epochs

@@ -21,6 +21,7 @@ from sklearn_sleep.features.brain.eeg import (
     _seconds_in,
 )
 from sklearn_sleep.features.samples import band_pass
+from sklearn_sleep.io import epoch_table
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
@@ -269,6 +270,25 @@ def test_an_electrode_that_is_off(write_edf):
     path = written(write_edf, ("EEG", np.zeros(12000), 100, "uV"))
     found = EEGFeatures().fit_transform(EDFReader(["EEG"]).fit_transform(str(path)))
     assert found.isna().all(axis=None)
+
+
+def test_all_recordings_are_checked_before_one_is_read(write_edf, monkeypatch):
+    fast, slow, other = (
+        str(write_edf(f"{name}.edf", ("EEG", np.arange(60.0 * rate) % 9, rate, "uV", (-9, 9))))
+        for name, rate in [("fast", 100), ("slow", 50), ("other", 50)]
+    )
+    X = epoch_table([fast, slow, other])
+    pipeline = make_pipeline(EDFReader(["EEG"]), EEGFeatures())
+    expected = pipeline.fit_transform(fast)
+    # What may not be used is as if it were not there.
+    features = pipeline.fit_transform(X.assign(EEG=X["recording"] == fast))
+    np.testing.assert_array_equal(features.to_numpy()[:2], expected.to_numpy())
+    assert features.iloc[2:].isna().all(axis=None)
+    monkeypatch.setattr(EEGFeatures, "compute_features", None)
+    with pytest.raises(
+        ValueError, match=r"slow\.edf, \S*other\.edf: EEG has 50 samples per second"
+    ):
+        pipeline.fit_transform(X)
 
 
 def test_wrong_input(cohort, brain_cohort, write_edf):
