@@ -14,7 +14,7 @@ Float = TypeVar("Float", bound=np.floating[Any])
 def check_mask_probability(mask_probability: Mapping[str, float]) -> None:
     """Raise ValueError unless every signal's value is between 0 and 1."""
     for name, probability in mask_probability.items():
-        if not 0 <= probability <= 1:
+        if not (isinstance(probability, int | float | np.number) and 0 <= probability <= 1):
             raise ValueError(f"mask_probability[{name!r}]={probability!r} must be between 0 and 1.")
 
 

@@ -60,6 +60,10 @@ class EpochsTransformer(StatelessMixin, TransformerMixin, BaseEstimator):
         """Do nothing: recordings stay `Epochs` whatever container features are wanted in."""
         return self
 
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
+        """Return the names of the signals that come out: those that go in."""
+        return np.asarray([] if input_features is None else input_features, dtype=object)
+
 
 class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
     """Base of the steps that process recordings, one signal at a time.
@@ -95,10 +99,6 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
         """Raise, before a sample is read, if a signal of any recording is not for the step."""
         super()._check_input(X)
         check_signals(X.recordings, self.transform_signal)
-
-    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> Any:
-        """Return the names of the signals that come out: those that go in."""
-        return np.asarray([] if input_features is None else input_features, dtype=object)
 
 
 def check_signals(

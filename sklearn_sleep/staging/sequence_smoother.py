@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.io.epoch_tables import as_epoch_table
+from sklearn_sleep.training.inputs import check_targets
 
 IntArray = npt.NDArray[np.int64]
 
@@ -41,6 +43,9 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Those of the classifier, where it has them.
     classifier_ : classifier
         The fitted classifier.
     classes_ : ndarray of shape (n_classes,)
@@ -75,7 +80,13 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.evidence = evidence
         self.pseudo_count = pseudo_count
 
-    def fit(self, X: Any, y: npt.ArrayLike, **fit_params: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit the classifier, which takes `fit_params`, and count transitions.
 
         Parameters
@@ -84,6 +95,9 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             The training rows.
         y : array-like of shape (n_rows,)
             Their stages. Transitions are counted between rows of successive epochs.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row in the classifier, in the counts of stages, and of transitions, of
+            which each has the smaller weight of its two rows.
         **fit_params
             Passed on to the classifier's ``fit``.
 
@@ -92,20 +106,35 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self
         """
         self._validate_params()
-        labels = np.asarray(y)
         recording, epoch = _recording_and_epoch(X)
-        if len(labels) != len(epoch):
-            raise ValueError(f"X has {len(epoch)} rows, but y {len(labels)}.")
+        labels = check_targets(y, len(epoch))
+        weight: npt.NDArray[Any] = np.ones(len(epoch))
+        if sample_weight is not None:
+            weight = np.asarray(sample_weight, dtype=np.float64)
+            if weight.shape != epoch.shape:
+                raise ValueError(
+                    f"sample_weight must have the shape {epoch.shape}, but has {weight.shape}."
+                )
+            fit_params = {**fit_params, _name_of_weight(self.classifier): sample_weight}
         self.classifier_ = clone(self.classifier).fit(X, y, **fit_params)
         self.classes_ = np.asarray(self.classifier_.classes_)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.classifier_, name):
+                setattr(self, name, getattr(self.classifier_, name))
         code = np.searchsorted(self.classes_, labels)
-        order, first = _in_time_order(recording, epoch)
         n = len(self.classes_)
         counts = np.full((n, n), float(self.pseudo_count))
-        follows = ~first[1:] & (np.diff(epoch[order]) == 1)
-        np.add.at(counts, (code[order][:-1][follows], code[order][1:][follows]), 1)
-        starts = self.pseudo_count + np.bincount(code[order][first], minlength=n)
-        priors = self.pseudo_count + np.bincount(code, minlength=n)
+        # Without weight is as if it were not there, and twice is as if it had twice the weight.
+        order, first = _in_time_order(recording[weight > 0], epoch[weight > 0])
+        order = np.flatnonzero(weight > 0)[order]
+        is_new = first | (np.diff(epoch[order], prepend=-1) != 0)
+        weight = np.bincount(np.cumsum(is_new) - 1, weight[order])
+        code, epoch, first = code[order][is_new], epoch[order][is_new], first[is_new]
+        follows = ~first[1:] & (np.diff(epoch) == 1)
+        lighter = np.minimum(weight[:-1], weight[1:])[follows]
+        np.add.at(counts, (code[:-1][follows], code[1:][follows]), lighter)
+        starts = self.pseudo_count + np.bincount(code[first], weight[first], minlength=n)
+        priors = self.pseudo_count + np.bincount(code, weight, minlength=n)
         total = counts.sum(axis=1, keepdims=True)
         # A class that was never left stays.
         self.transition_ = np.where(total > 0, counts / np.where(total > 0, total, 1), np.eye(n))
@@ -151,8 +180,21 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.classifier).input_tags
+        # Rows must name their recordings, which arrays do not.
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = get_tags(self.classifier).input_tags.allow_nan
         return tags
+
+
+def _name_of_weight(classifier: Any) -> str:
+    """Return under which name a classifier's ``fit`` takes weights; that of a pipeline's last."""
+    steps = ""
+    while isinstance(classifier, Pipeline):
+        last, classifier = classifier.steps[-1]
+        steps += f"{last}__"
+    if not has_fit_parameter(classifier, "sample_weight"):
+        raise ValueError(f"{type(classifier).__name__} takes no sample_weight.")
+    return f"{steps}sample_weight"
 
 
 def _recording_and_epoch(X: Any) -> tuple[IntArray, IntArray]:

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.identity import identity
 from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
+from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.staging.diagnostics import attention_table
 from sklearn_sleep.staging.recipes import recipe_for
@@ -57,6 +59,13 @@ from sklearn_sleep.training.sleep_net import SleepNet
 
 PUBLISHED_MASK_PROBABILITY = {"ECG": 0.5, "PPG": 0.1, "ABD": 0.7, "THX": 0.7}
 """Masking probabilities of Carter & Tarassenko 2024."""
+
+# Of the network.
+_FRACTION = Interval(Real, 0, 1, closed="left")
+_SIZES = (
+    *("feature_dim", "initial_channels", "max_channels", "mixer_layers", "mixer_heads"),
+    *("mixer_feedforward_dim", "sequence_blocks", "sequence_kernel_size", "sequence_dilations"),
+)
 
 
 class Wav2SleepClassifier(SleepNet):
@@ -182,6 +191,21 @@ class Wav2SleepClassifier(SleepNet):
 
     _counted = "nights"
     _files: ClassVar[tuple[str, ...]] = (*OWN_FILES, *PUBLISHED_FILES)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SleepNet._parameter_constraints,
+        "signals": ["array-like", None],
+        "mask_probability": [Mapping, None],
+        "backup_signals": ["array-like", None],
+        "flip_polarity": ["boolean"],
+        "augmentation": [Augmentation, None],
+        "size": [StrOptions({"published", "auto"})],
+        "kept_bytes": [Interval(Real, 0, None, closed="left")],
+        "balance": [str, None],
+        "criterion__label_smoothing": [Interval(Real, 0, 1, closed="both")],
+        "module__dropout": [_FRACTION],
+        "module__sequence_dropout": [_FRACTION, None],
+        **{f"module__{name}": [Interval(Integral, 1, None, closed="left")] for name in _SIZES},
+    }
 
     def __init__(
         self,
@@ -280,8 +304,6 @@ class Wav2SleepClassifier(SleepNet):
         augmentation = self.planned("augmentation")
         if augmentation is not None:
             augmentation.check()
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision={self.precision!r} must be 'float32' or 'bfloat16'.")
         return super().initialize()
 
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
@@ -296,8 +318,6 @@ class Wav2SleepClassifier(SleepNet):
 
     def choose_recipe(self, n_nights: int) -> dict[str, Any]:
         """Return what `size` chooses for training nights of `signals_`, of what was left to it."""
-        if self.size not in ("published", "auto"):
-            raise ValueError(f"size={self.size!r} must be 'published' or 'auto'.")
         if self.size == "published":
             return {}
         recipe = recipe_for(n_nights, self.signals_)
@@ -310,6 +330,13 @@ class Wav2SleepClassifier(SleepNet):
             return name in vars(self)
         value = getattr(self, name)
         return value is not default.default and identity(value) != identity(default.default)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.dict = True
+        # A missing sample is a signal that is not there.
+        tags.input_tags.allow_nan = True
+        return tags
 
     # -- nights ----------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """Augmentation: changes of training nights that leave their stages as they are."""
 
 from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +49,10 @@ class Augmentation(BaseEstimator):
             [10., 11., 11., 10.]])}
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        name: [Real] for name in ("time_shift", "speed_change", "amplitude", "noise")
+    }
+
     def __init__(
         self,
         *,
@@ -62,6 +68,7 @@ class Augmentation(BaseEstimator):
 
     def check(self) -> None:
         """Raise unless the parameters are what they must be."""
+        self._validate_params()
         if not 0 <= self.time_shift <= 0.5:
             raise ValueError(
                 f"time_shift={self.time_shift!r} must be from 0 to 0.5 epochs; beyond that, most "

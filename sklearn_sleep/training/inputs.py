@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_sleep.core.epochs import Epochs, make_epoch_table
@@ -117,12 +118,31 @@ def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
         raise ValueError("X has no rows to train on.")
     if n_missing:
         raise ValueError(f"y has {n_missing} missing values. Leave these rows out of X and y.")
+    # An array of objects says nothing of what they are.
+    labels = np.asarray(y.tolist()) if y.dtype == object else y
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise ValueError("y has infinite values; it must hold the stage of each row.")
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(labels)
     n_unscored = int((y == Stage.UNSCORED).sum())
     if n_unscored:
         raise ValueError(
             f"y has {n_unscored} unscored epochs (-1). Leave them out: X[y >= 0], y[y >= 0]."
         )
     return y
+
+
+def choose_classes(y: npt.NDArray[Any], given: npt.ArrayLike | None) -> npt.NDArray[Any]:
+    """Return the sorted classes: those that are given, or else those of y.
+
+    Ensembles of scikit-learn number the classes that occur before they fit; where names are given
+    and y holds numbers, the names are of something else.
+    """
+    if given is None:
+        return np.unique(y)
+    classes = np.unique(np.asarray(given))
+    is_numbered = y.dtype.kind in "iu" and classes.dtype.kind in "OUT"
+    return np.unique(y) if is_numbered and 0 <= y.min() <= y.max() < len(classes) else classes
 
 
 def encode(y: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

@@ -6,6 +6,7 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,10 +21,16 @@ from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping
 
 from sklearn_sleep.core.epochs import Epochs, warn_of_split_nights
+from sklearn_sleep.core.parameter_constraints import (
+    Interval,
+    Options,
+    StrOptions,
+    check_parameters,
+)
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
-from sklearn_sleep.training.inputs import check_targets, encode
+from sklearn_sleep.training.inputs import check_targets, choose_classes, encode
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
 
 
@@ -52,6 +59,35 @@ class SleepNet(ClassifierMixin, NeuralNet):
     _dataset_arguments: ClassVar[tuple[str, ...]] = ()
     # Part of the training in which the learning rate rises.
     _warm_up: ClassVar[float] = 0.1
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "module": [callable],
+        "criterion": [callable],
+        "classes": ["array-like", None],
+        "class_weight": [StrOptions({"balanced"}), Mapping, None],
+        "random_state": ["random_state"],
+        "target_batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "optimizer": [callable],
+        "optimizer__weight_decay": [Interval(Real, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        # -1 takes all in one.
+        "batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1})],
+        "train_split": [callable, None],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, StrOptions({"disable"}), None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "device": [str, torch.device, None],
+        "compile": ["boolean"],
+        "iterator_train": [callable],
+        "iterator_valid": [callable],
+        "dataset": [callable],
+        "predict_nonlinearity": [callable, StrOptions({"auto"}), None],
+        "use_caching": ["boolean", StrOptions({"auto"})],
+        "torch_load_kwargs": [Mapping, None],
+    }
 
     # -- what a derived class is asked for -------------------------------------------------------
 
@@ -101,6 +137,15 @@ class SleepNet(ClassifierMixin, NeuralNet):
     def _get_param_names(self) -> list[str]:
         # skorch takes every attribute for a parameter.
         return [name for name in super()._get_param_names() if not name.startswith("_")]
+
+    def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
+        """Return the parameters by name, those of callbacks as ``callbacks__name__parameter``."""
+        params = super().get_params(deep=deep, **kwargs)
+        return {
+            name: value
+            for name, value in params.items()
+            if not any(part.startswith("_") for part in name.split("__"))
+        }
 
     def planned(self, name: str) -> Any:
         """Return what a training goes by: while one runs the recipe's value, else the parameter."""
@@ -208,13 +253,13 @@ class SleepNet(ClassifierMixin, NeuralNet):
         classes: npt.ArrayLike | None = None,
         **more: Any,
     ) -> Any:
+        check_parameters(self)
         rows, epochs = self.check_input(X)
         y = check_targets(y, len(rows))
         if epochs is not None:
             warn_of_split_nights(epochs)
         if starts_anew:
-            given = self.classes if classes is None else classes
-            self.classes_ = np.unique(y if given is None else given)
+            self.classes_ = choose_classes(y, self.classes if classes is None else classes)
             self.start_anew(rows)
         # A network that was loaded has not drawn anything yet.
         if starts_anew or not hasattr(self, "random_generator_"):
@@ -329,6 +374,11 @@ class SleepNet(ClassifierMixin, NeuralNet):
             self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
             self._step_optimizer(lambda: None)
         return step
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
 
     # -- what comes of it ------------------------------------------------------------------------
 

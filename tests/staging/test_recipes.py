@@ -90,7 +90,9 @@ def test_published_size_is_the_default(nights):
 
 
 def test_unknown_size(nights):
-    with pytest.raises(ValueError, match="size='tiny' must be"):
+    with pytest.raises(
+        ValueError, match="'size' parameter of Wav2SleepClassifier must be a str among"
+    ):
         Wav2SleepClassifier(size="tiny").fit(*nights)
 
 

@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_sleep.staging.sequence_smoother import SequenceSmoother, forward_backward, viterbi
 
@@ -123,6 +127,54 @@ def test_missing_epochs_are_not_observed(nights, fitted):
     likelihood[10:14] = 1
     expected = forward_backward(fitted.start_, fitted.transition_, likelihood, np.ones(29))
     np.testing.assert_allclose(found, expected[kept], rtol=1e-9)
+
+
+def test_weights_are_rows_that_come_so_often(nights):
+    """In the classifier, in the counts of stages and in those of transitions."""
+    X, y, _ = nights
+    X, y = X.iloc[:400], y[:400]
+    weight = np.random.default_rng(0).integers(0, 4, len(y))
+    smoother = SequenceSmoother(DecisionTreeClassifier(max_depth=3, random_state=0))
+    found = clone(smoother).fit(X, y, sample_weight=weight)
+    expected = clone(smoother).fit(X.iloc[np.repeat(np.arange(400), weight)], np.repeat(y, weight))
+    for name in ("transition_", "start_", "class_prior_"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
+    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), rtol=1e-9)
+    without = clone(smoother).fit(X, y)
+    assert np.abs(found.transition_ - without.transition_).max() > 0.01
+    ones = clone(smoother).fit(X, y, sample_weight=np.ones(400))
+    np.testing.assert_array_equal(ones.transition_, without.transition_)
+
+
+def test_weights_reach_the_end_of_a_pipeline(nights):
+    X, y, _ = nights
+    weight = np.where(y == "REM", 5.0, 1.0)
+    alone = SequenceSmoother(LogisticRegression()).fit(X, y, sample_weight=weight)
+    pipeline = make_pipeline("passthrough", make_pipeline("passthrough", LogisticRegression()))
+    found = SequenceSmoother(pipeline).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
+    with pytest.raises(ValueError, match="KNeighborsClassifier takes no sample_weight"):
+        SequenceSmoother(KNeighborsClassifier()).fit(X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match=r"must have the shape \(3000,\)"):
+        SequenceSmoother(LogisticRegression()).fit(X, y, sample_weight=[1.0])
+
+
+def test_features_are_those_of_the_classifier(nights, fitted):
+    X = nights[0]
+    assert fitted.n_features_in_ == 1
+    assert fitted.feature_names_in_.tolist() == ["x"]
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(X.rename(columns={"x": "z"}))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [(np.nan, "missing"), (np.inf, "infinite"), (0.5, "continuous"), (-1, "unscored")],
+)
+def test_what_is_no_stage_is_refused(nights, y, message):
+    X = nights[0].iloc[:3]
+    with pytest.raises(ValueError, match=message):
+        SequenceSmoother(DummyClassifier()).fit(X, [0, 1, y])
 
 
 def test_nights_do_not_touch(nights, fitted):

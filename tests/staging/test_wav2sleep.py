@@ -8,7 +8,11 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from telling_nights import SIGNALS, as_x, make_arrays
 
 from sklearn_sleep.exceptions import MaskedSignalWarning
@@ -174,15 +178,25 @@ def test_mask_probability_by_name(make_classifier):
     [
         ({"mask_probability": {"ECG": 1.5}}, r"mask_probability\['ECG'\]=1.5"),
         ({"signals": ["EMG"]}, "EMG"),
-        ({"precision": "int8"}, "precision='int8'"),
+        ({"precision": "int8"}, "'precision' parameter of Wav2SleepClassifier"),
         ({"module__mixer_heads": 3}, "multiple of n_heads=3"),
         ({"colour": "red"}, "colour"),
+        ({"signals": "ECG"}, "'signals' parameter of Wav2SleepClassifier must be an array"),
+        ({"backup_signals": "ECG"}, "'backup_signals' parameter of Wav2SleepClassifier must be"),
+        ({"mask_probability": {"ECG": "abc"}}, r"mask_probability\['ECG'\]='abc' must be between"),
+        ({"augmentation__noise": "abc"}, "'noise' parameter of Augmentation"),
+        ({"callbacks__weight_average__decay": "abc"}, "decay='abc' must be from 0"),
+        ({"patience": "abc"}, "'patience' parameter of Wav2SleepClassifier must be an int"),
+        ({"max_epochs": -1}, "'max_epochs' parameter of Wav2SleepClassifier must be an int"),
+        ({"module__feature_dim": "abc"}, "'module__feature_dim' parameter of Wav2Sleep"),
+        ({"module__dropout": 1.5}, "'module__dropout' parameter of Wav2SleepClassifier"),
+        ({"criterion__label_smoothing": -1}, "'criterion__label_smoothing' parameter"),
     ],
 )
 def test_wrong_parameters(make_classifier, parameters, message):
     arrays, recording, y = make_arrays()
     with pytest.raises(ValueError, match=message):
-        make_classifier(classes=None, **parameters).fit(as_x(arrays, recording), y)
+        make_classifier(classes=None).set_params(**parameters).fit(as_x(arrays, recording), y)
 
 
 def test_wrong_input_says_which_step_is_missing(make_classifier, cohort, make_pipeline_of):
@@ -225,6 +239,68 @@ def test_classes_that_a_fold_lacks(make_classifier):
     assert list(classifier.classes_) == [0, 1, 7]
     with pytest.raises(ValueError, match=r"\[5\]"):
         make_classifier(classes=[0, 1]).fit(as_x(arrays, recording), np.r_[[5], y[1:]])
+
+
+@pytest.fixture(scope="module")
+def four_nights():
+    """Nights with three of four stages, the last of which lacks one more."""
+    arrays, recording, _ = make_arrays((12, 12, 12, 12))
+    y = np.array(["W", "N2", "R"])[np.arange(48) % 3]
+    y[36:][y[36:] == "R"] = "W"
+    return as_x(arrays, recording), y, recording
+
+
+@pytest.fixture(scope="module")
+def naming(make_classifier):
+    return make_classifier(classes=["N1", "N2", "R", "W"], max_epochs=1, train_split=None)
+
+
+def test_classes_in_ensembles_which_number_them(four_nights, naming):
+    X, y, recording = four_nights
+    alone = clone(naming).fit(X, y)
+    assert alone.predict_proba(X).shape == (48, 4)
+    voting = VotingClassifier([("a", naming), ("b", naming)], voting="soft").fit(X, y)
+    assert voting.classes_.tolist() == ["N2", "R", "W"]
+    expected = clone(naming).set_params(classes=None).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(voting.predict_proba(X), expected, rtol=1e-6)
+    np.testing.assert_array_equal(voting.predict(X), voting.classes_[expected.argmax(axis=1)])
+    folds = list(GroupKFold(4).split(X, y, recording))
+    stack = StackingClassifier([("a", naming)], LogisticRegression(), cv=folds).fit(X, y)
+    np.testing.assert_allclose(stack.transform(X), expected, rtol=1e-6)
+    assert stack.predict_proba(X).shape == (48, 3)
+
+
+def test_classes_in_cross_val_predict(four_nights, naming):
+    X, y, recording = four_nights
+    found = cross_val_predict(
+        naming, X, y, groups=recording, cv=GroupKFold(2), method="predict_proba"
+    )
+    assert found.shape == (48, 3)
+    for train, test in GroupKFold(2).split(X, y, recording):
+        plain = clone(naming).set_params(classes=None).fit(X[train], y[train])
+        np.testing.assert_allclose(found[test], plain.predict_proba(X[test]), rtol=1e-6)
+
+
+def test_classes_in_calibration(four_nights, naming):
+    X, y, recording = four_nights
+    folds = list(GroupKFold(2).split(X, y, recording))
+    names = ["N2", "R", "W"]
+    calibrated = CalibratedClassifierCV(clone(naming).set_params(classes=names), cv=folds)
+    found = calibrated.fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert calibrated.classes_.tolist() == names
+    # scikit-learn cannot calibrate the probability of what never occurs, and says so.
+    with pytest.raises(ValueError, match="N1"):
+        CalibratedClassifierCV(naming, cv=folds).fit(X, y)
+
+
+def test_parameters_after_training_are_those_before(make_classifier):
+    arrays, recording, y = make_arrays((8, 9))
+    classifier = make_classifier(classes=None, max_epochs=1)
+    before = classifier.get_params()
+    after = classifier.fit(as_x(arrays, recording), y).get_params()
+    assert after.keys() >= before.keys()
+    assert not [name for name in after if any(p.startswith("_") for p in name.split("__"))]
 
 
 def test_partial_fit_goes_on(make_classifier):

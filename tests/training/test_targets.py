@@ -7,7 +7,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import LabelEncoder
 
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.training.inputs import check_targets, encode
+from sklearn_sleep.training.inputs import check_targets, choose_classes, encode
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,39 @@ def test_codes_are_those_of_scikit_learn(y):
 def test_stages_that_are_no_class_are_named(y, classes, unknown):
     with pytest.raises(ValueError, match=f"the stages {unknown}, which are not among"):
         encode(np.array(y), np.array(classes))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0.3, 1.0, 2.0], "Unknown label type: continuous"),
+        (np.array([0.3, 1.0, 2.0], dtype=object), "Unknown label type: continuous"),
+        ([0.0, np.inf, 1.0], "infinite"),
+        ([0.0, -np.inf, 1.0], "infinite"),
+        ([0.0, 1.0, 1e300], "Unknown label type"),
+        ([1 + 2j, 1, 0], "Complex data not supported|Unknown label type"),
+        ([{"W": 1}, {"W": 1}, {}], "Unknown label type"),
+    ],
+)
+def test_what_is_no_class_is_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_targets(y, 3)
+
+
+@pytest.mark.parametrize(
+    ("y", "given", "expected"),
+    [
+        ([2, 0], None, [0, 2]),
+        ([2, 0], [3, 2, 1, 0], [0, 1, 2, 3]),
+        (["W", "R"], ["W", "R", "N1"], ["N1", "R", "W"]),
+        # As ensembles number them.
+        ([2, 0, 1], ["W", "R", "N1"], [0, 1, 2]),
+        ([1, 0], ["W", "R", "N1"], [0, 1]),
+        # No ensemble does that.
+        ([3, 0], ["W", "R", "N1"], ["N1", "R", "W"]),
+        ([-5, 0], ["W", "R", "N1"], ["N1", "R", "W"]),
+        ([0, 1], [5, 6, 7], [5, 6, 7]),
+    ],
+)
+def test_classes_that_are_given_count_unless_y_has_been_numbered(y, given, expected):
+    assert choose_classes(np.array(y), given).tolist() == expected

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
+from sklearn_sleep.core.parameter_constraints import Interval, StrOptions, check_parameters
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.imaging import MONTAGES, WaveformImages
@@ -144,6 +146,19 @@ class VLMStager(SleepNet):
 
     _counted = "rows"
     _files: ClassVar[tuple[str, ...]] = STAGER_FILES
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SleepNet._parameter_constraints,
+        "model": [str, os.PathLike, VisionLanguageModel],
+        "answers": [Mapping, None],
+        "prompt": [str, None],
+        "tuning": [StrOptions({"lora", "full"})],
+        "train_vision": ["boolean"],
+        "lora_rank": [Interval(Integral, 1, None, closed="left")],
+        "lora_alpha": [Interval(Real, 0, None, closed="neither")],
+        "lora_dropout": [Interval(Real, 0, 1, closed="left")],
+        "quantization": [StrOptions({"4bit"}), None],
+        "gradient_checkpointing": ["boolean"],
+    }
     _dataset_arguments = ("rationales",)
     _warm_up = 0.05
     # Tokens with which all answers begin, so that they are not learned.
@@ -275,8 +290,9 @@ class VLMStager(SleepNet):
     # -- rows ------------------------------------------------------------------------------------
 
     def check_input(self, X: Any) -> tuple[Any, Epochs | None]:
-        """Return X as images, after a check of the parameters."""
-        self._check_parameters()
+        """Return X as images."""
+        # Before a large model is loaded.
+        self._batches_per_step(self.batch_size)
         images = as_images(X, type(self).__name__)
         return (X, X.epochs) if isinstance(X, WaveformImages) else (images, None)
 
@@ -325,30 +341,22 @@ class VLMStager(SleepNet):
         tokens = {text: self._conversation.tokens_of(text) for text in dict.fromkeys(texts)}
         return [tokens[text] for text in texts]
 
-    def _check_parameters(self) -> None:
-        for name, allowed in (
-            ("tuning", ("lora", "full")),
-            ("precision", ("float32", "bfloat16")),
-            ("quantization", (None, "4bit")),
-        ):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"{name}={value!r} must be one of {allowed}.")
-        # Before a large model is loaded.
-        self._batches_per_step(self.batch_size)
-
     def _name_classes(self) -> list[str]:
+        labels = self.classes_
+        if self.classes is not None and len(np.unique(self.classes)) == len(labels):
+            # The same, unless an ensemble has numbered them.
+            labels = np.unique(self.classes)
         if self.answers is not None:
-            lacking = [label for label in self.classes_.tolist() if label not in self.answers]
+            lacking = [label for label in labels.tolist() if label not in self.answers]
             if lacking:
                 raise ValueError(f"answers does not name the classes {lacking}.")
-            return [str(self.answers[label]) for label in self.classes_.tolist()]
-        if np.issubdtype(self.classes_.dtype, np.integer):
-            n_classes = len(self.classes_) if self.classes is None else len(np.unique(self.classes))
+            return [str(self.answers[label]) for label in labels.tolist()]
+        if np.issubdtype(labels.dtype, np.integer):
+            n_classes = len(labels) if self.classes is None else len(np.unique(self.classes))
             names = _NAMES_BY_NUMBER.get(n_classes)
-            if names is not None and self.classes_.tolist() == list(range(n_classes)):
+            if names is not None and labels.tolist() == list(range(n_classes)):
                 return list(names)
-        return [str(label) for label in self.classes_]
+        return [str(label) for label in labels]
 
     def _load(self) -> VisionLanguageModel:
         if isinstance(self.model, VisionLanguageModel):
@@ -589,7 +597,8 @@ class VLMStager(SleepNet):
         if not len(images):
             raise ValueError("No row of X has a signal to learn from.")
         learner = self._copy(self.model).set_params(train_vision=True, max_epochs=max_epochs)
-        learner._check_parameters()
+        check_parameters(learner)
+        learner._batches_per_step(learner.batch_size)
         learner.backbone_ = learner._load()
         prompt = perception_prompt(X.montage, PERCEIVED_VALUES, seconds)
         # Other than stages, what is measured is learned from its first token on.

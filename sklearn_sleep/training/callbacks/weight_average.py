@@ -36,7 +36,9 @@ class WeightAverage(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Check the parameters and start counting."""
-        if self.decay is not None and not 0 <= self.decay < 1:
+        if not (
+            self.decay is None or (isinstance(self.decay, int | float) and 0 <= self.decay < 1)
+        ):
             raise ValueError(
                 f"decay={self.decay!r} must be from 0 to below 1, or None for no average."
             )

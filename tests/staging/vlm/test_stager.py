@@ -319,7 +319,7 @@ def test_wrong_input(adapted, rows, cohort):
         make_stager().fit(images.astype(float), y)
     with pytest.raises(ValueError, match=r"was fitted on \(1, 56, 112, 3\)"):
         adapted.predict(images[:, :, :28])
-    with pytest.raises(ValueError, match="tuning='some' must be one of"):
+    with pytest.raises(ValueError, match="'tuning' parameter of VLMStager must be a str among"):
         make_stager(tuning="some").fit(images, y)
     with pytest.raises(ValueError, match="unscored epochs"):
         make_stager().fit(images, np.full(len(images), -1))
