@@ -26,7 +26,7 @@ from sklearn_sleep.training.callbacks.failure_signs import (
     WarnOfFailureSigns,
     warn_of_constant_signals,
 )
-from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint, explain_damage
+from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint, check_weights, explain_damage
 from sklearn_sleep.training.checkpoints.own_format import (
     OWN_FILES,
     read_own_checkpoint,
@@ -523,6 +523,7 @@ class Wav2SleepClassifier(SleepNet):
     def from_checkpoint(cls, checkpoint: Checkpoint, folder: Path, *, device: str = "cpu") -> Self:
         """Make a trained classifier; the folder is named where it does not fit the network."""
         with explain_damage(folder):
+            check_weights(checkpoint)
             parameters = {f"module__{key}": value for key, value in checkpoint.parameters.items()}
             classifier = cls(device=device, **parameters)
             classifier.classes_ = checkpoint.classes

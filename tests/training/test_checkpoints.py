@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -85,12 +86,81 @@ def test_weights_are_compared_strictly(published):
         ({"signal_encoders__signal_map": None}, "signal_map must name encoders"),
         ({"signal_encoders": ["ECG"]}, "signal_encoders must be a mapping"),
         ({"num_classes": 5}, "size mismatch for classifier"),
+        ({"num_classes": 10**12}, "must be an integer from 2 to 100"),
+        ({"epoch_mixer__layers": 2_000_000}, "2000000 layers, but the weights are"),
+        ({"sequence_mixer__num_layers": 2_000_000}, "layers, but the weights are"),
+        ({"sequence_mixer__num_dilations": 2_000_000}, "layers, but the weights are"),
+        ({"epoch_mixer__register_tokens": 10**12}, "size mismatch for epoch_mixer"),
+        ({"epoch_mixer__dim_ff": 10**11}, "size mismatch for epoch_mixer"),
+        ({"signal_encoders__max_channels": 10**6}, "size mismatch for signal_encoders"),
+        ({"sequence_mixer__kernel_size": 10**9 + 1}, "size mismatch for sequence_mixer"),
     ],
 )
 def test_configurations_that_are_not_known(published, changes, match):
     change(published, **changes)
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ValueError, match=match) as caught:
         Wav2SleepClassifier.from_pretrained(published)
+    assert str(published) in str(caught.value)
+
+
+LAUGHS = "\n".join(
+    ["a0: &a0 [x]", *(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]" for i in range(40))]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"_target_: {{}}\n{LAUGHS}",
+        "a: &a {b: 1}\nnum_classes:\n  <<: [*a, *a]",
+        f"num_classes: {'9' * 5000}",
+        f"num_classes: 0x{'f' * 5000}",
+        "[" * 100_000,
+        "- " * 100_000,
+        "a" * 2**21,
+    ],
+    ids=range(7),
+)
+def test_configurations_that_grow_are_refused_in_few_words(published, text):
+    (published / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.yaml") as caught:
+        Wav2SleepClassifier.from_pretrained(published)
+    assert len(str(caught.value)) < 1000
+
+
+def test_weights_that_grow_are_refused(published):
+    path = published / "state_dict.pth"
+    with zipfile.ZipFile(path) as sound:
+        members = {name: sound.read(name) for name in sound.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content + bytes(10**5))
+    with pytest.raises(ValueError, match=r"state_dict.pth unpacks to \d+ bytes, more than torch"):
+        Wav2SleepClassifier.from_pretrained(published)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"parameters": {"module__mixer_layers": 2_000_000}}, "2000000 layers"),
+        ({"parameters": {"module__feature_dim": 2**40}}, "does not hold a model"),
+        ({"classes": [[1], [2, 3]]}, "inhomogeneous"),
+        ({"samples_per_epoch": {"ECG": 2**62}}, "does not hold a model"),
+        ({"type": "x" * 100_000}, "is not known; known is Wav2SleepClassifier"),
+    ],
+)
+def test_own_configurations_that_grow(published, tmp_path, change, match):
+    folder = tmp_path / "own"
+    Wav2SleepClassifier.from_pretrained(published).save_pretrained(folder)
+    path = folder / "config.json"
+    configuration = json.loads(path.read_text())
+    for key, value in change.items():
+        old = configuration["classifier"][key]
+        configuration["classifier"][key] = {**old, **value} if key == "parameters" else value
+    path.write_text(json.dumps(configuration))
+    with pytest.raises(ValueError, match=match) as caught:
+        Wav2SleepClassifier.from_pretrained(folder)
+    assert str(folder) in str(caught.value)
 
 
 def test_missing_option_takes_the_published_default(published):

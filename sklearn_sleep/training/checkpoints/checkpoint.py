@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
+
+from sklearn_sleep.networks.wav2sleep import make_wav2sleep
 
 # What comes of files that were damaged or made by something else.
 _DAMAGE = (
@@ -59,3 +62,28 @@ def explain_damage(folder: Path) -> Iterator[None]:
         raise ValueError(
             f"{folder} does not hold a model as save_pretrained writes it: {error!r}"
         ) from error
+    except ValueError as error:
+        if str(folder) in str(error):
+            raise
+        raise ValueError(f"{folder}: {error}") from error
+
+
+def check_weights(checkpoint: Checkpoint) -> None:
+    """Raise where the weights are not those of the network described, before memory is taken."""
+    sizes = {name: size for name, size in checkpoint.parameters.items() if type(size) is int}
+    n_layers = max(
+        sizes.get("mixer_layers", 0),
+        sizes.get("sequence_blocks", 1) * sizes.get("sequence_dilations", 1),
+        len(checkpoint.signals),
+    )
+    # Each layer has a tensor at least, so that a network with fewer is made in no time.
+    if n_layers > len(checkpoint.state):
+        raise ValueError(
+            f"the network is said to have {n_layers} layers, but the weights are "
+            f"{len(checkpoint.state)} tensors."
+        )
+    with torch.device("meta"):
+        network = make_wav2sleep(
+            dict(checkpoint.signals), len(checkpoint.classes), **checkpoint.parameters
+        )
+    network.load_state_dict(checkpoint.state, assign=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.training.checkpoints.checkpoint import (
     Checkpoint,
     check_parts_are_named,
@@ -77,11 +78,11 @@ def read_own_checkpoint(folder: Path) -> Checkpoint:
     with explain_damage(folder):
         if described["type"] != _CLASSIFIER:
             raise ValueError(
-                f"the classifier {described['type']!r} is not known; known is {_CLASSIFIER}."
+                f"the classifier {shorten(described['type'])} is not known; known is {_CLASSIFIER}."
             )
         unknown = [key for key in described["parameters"] if not key.startswith(_PREFIX)]
         if unknown:
-            raise ValueError(f"the classifier's parameters {unknown} are not known.")
+            raise ValueError(f"the classifier's parameters {shorten(unknown)} are not known.")
         return Checkpoint(
             signals={str(name): int(n) for name, n in described["samples_per_epoch"].items()},
             classes=np.asarray(described["classes"]),

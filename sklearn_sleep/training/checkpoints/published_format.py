@@ -7,6 +7,7 @@ configuration names; this one compares the names with those it knows, and import
 
 import inspect
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,15 @@ import torch
 import yaml
 from torch import Tensor
 
+from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.networks.wav2sleep import FOLLOWED, make_wav2sleep
 from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint
 
 _CONFIGURATION = "config.yaml"
 _WEIGHTS = "state_dict.pth"
 PUBLISHED_FILES = (_CONFIGURATION, _WEIGHTS)
+_LARGEST_CONFIGURATION = 1 << 20
+_MOST_CLASSES = 100
 
 # Of the signals that the published code knows (its settings).
 SAMPLES_PER_EPOCH = {
@@ -102,6 +106,19 @@ _PUBLISHED_VALUES = {
 }
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain values without aliases, by which a few lines become any number of values."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()
+            raise yaml.MarkedYAMLError(
+                problem=f"*{alias.anchor} is an alias; write the value itself",
+                problem_mark=alias.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+
 def is_published(folder: Path) -> bool:
     """Say whether a folder holds a model in the published format, and not in our own."""
     return (folder / _CONFIGURATION).is_file() and not (folder / "config.json").is_file()
@@ -120,9 +137,13 @@ def read_published_checkpoint(folder: Path) -> Checkpoint:
                 f"{folder / name} is not there. A published model has {needed}."
             )
     path = folder / _CONFIGURATION
+    if path.stat().st_size > _LARGEST_CONFIGURATION:
+        raise ValueError(
+            f"{path} takes {path.stat().st_size} bytes, where a configuration takes thousands."
+        )
     try:
-        configuration = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        configuration = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a plain YAML file, and nothing but plain values is read: {error}"
         ) from error
@@ -188,8 +209,11 @@ def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dic
     """Return the signals, the number of classes and the parameters of `make_wav2sleep`."""
     top = _options(path, "", configuration, "Wav2Sleep", {"num_classes", *_PARTS})
     n_classes = top.get("num_classes")
-    if not isinstance(n_classes, int) or isinstance(n_classes, bool) or n_classes < 2:
-        raise ValueError(f"{path}: num_classes={n_classes!r} must be an integer from 2.")
+    if type(n_classes) is not int or not 2 <= n_classes <= _MOST_CLASSES:
+        raise ValueError(
+            f"{path}: num_classes={shorten(n_classes)} must be an integer from 2 to "
+            f"{_MOST_CLASSES}."
+        )
     parameters: dict[str, Any] = {}
     signal_map: Any = None
     for part, class_name in _PARTS.items():
@@ -201,7 +225,8 @@ def _translate(path: Path, configuration: Any) -> tuple[dict[str, int], int, dic
             value = _value(f"{path}: {part}.{key}", given.get(key, option.default), option)
             if parameters.setdefault(option.parameter, value) != value:
                 raise ValueError(
-                    f"{path}: {part}.{key}={value!r}, but another part has {parameters[key]!r}."
+                    f"{path}: {part}.{key}={shorten(value)}, but another part has "
+                    f"{shorten(parameters[key])}."
                 )
     signals = _signals(path, signal_map)
     if any(name != encoder for name, encoder in signal_map.items()):
@@ -213,15 +238,17 @@ def _options(path: Path, part: str, given: Any, class_name: str, known: set[str]
     """Return the options of a part, all of which are known."""
     where = f"{path}: {part or 'the configuration'}"
     if not isinstance(given, dict):
-        raise ValueError(f"{where} must be a mapping with {_TARGET}, not {given!r}.")
+        raise ValueError(f"{where} must be a mapping with {_TARGET}, not {shorten(given)}.")
     if given.get(_TARGET) != _MODULE + class_name:
         raise ValueError(
-            f"{where} has {_TARGET}={given.get(_TARGET)!r}, which is not known here; "
+            f"{where} has {_TARGET}={shorten(given.get(_TARGET))}, which is not known here; "
             f"known is {_MODULE + class_name!r}. Targets are compared, never imported."
         )
     unknown = [key for key in given if key != _TARGET and key not in known]
     if unknown:
-        raise ValueError(f"{where} has the unknown option(s) {unknown}; known are {sorted(known)}.")
+        raise ValueError(
+            f"{where} has the unknown option(s) {shorten(unknown)}; known are {sorted(known)}."
+        )
     return {key: value for key, value in given.items() if key != _TARGET}
 
 
@@ -235,36 +262,47 @@ def _value(where: str, value: Any, option: _Option) -> Any:
         return float(value)
     # Not isinstance, by which True is an integer.
     if type(value) is not option.type:
-        raise ValueError(f"{where}={value!r} must be of type {option.type.__name__}.")
+        raise ValueError(f"{where}={shorten(value)} must be of type {option.type.__name__}.")
     return value
 
 
 def _signals(path: Path, signal_map: Any) -> dict[str, int]:
     if not isinstance(signal_map, dict) or not signal_map:
         raise ValueError(
-            f"{path}: signal_encoders.signal_map must name encoders by signal, not {signal_map!r}."
+            f"{path}: signal_encoders.signal_map must name encoders by signal, not "
+            f"{shorten(signal_map)}."
         )
     for name, encoder in signal_map.items():
         if name not in SAMPLES_PER_EPOCH:
             raise ValueError(
-                f"{path}: signal_encoders.signal_map has the unknown signal {name!r}; "
+                f"{path}: signal_encoders.signal_map has the unknown signal {shorten(name)}; "
                 f"known are {', '.join(SAMPLES_PER_EPOCH)}."
             )
         if not isinstance(encoder, str):
             raise ValueError(
-                f"{path}: signal_encoders.signal_map.{name}={encoder!r} must be a name."
+                f"{path}: signal_encoders.signal_map.{name}={shorten(encoder)} must be a name."
             )
     return {name: SAMPLES_PER_EPOCH[name] for name in signal_map}
 
 
+def _check_unpacked_size(path: Path) -> None:
+    """Raise ValueError where an archive unpacks to more than it is; torch compresses nothing."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > path.stat().st_size:
+            raise ValueError(f"{path} unpacks to {size} bytes, more than torch would have written.")
+
+
 def _read_state(path: Path) -> dict[str, Tensor]:
     try:
+        _check_unpacked_size(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is not a file of tensors alone, and is not loaded: it could run code."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a file of weights that torch can read: {error}") from error
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
