@@ -1,11 +1,10 @@
-"""Sleep stages: their codes, their names in other people's files, and coarser schemes.
+"""Sleep stages: their codes, and coarser schemes.
 
 The codes are those of the AASM manual's five stages (Berry et al., *The AASM Manual for the Scoring
 of Sleep and Associated Events*, version 2). Stages scored by the older rules of Rechtschaffen and
 Kales (1968, "R&K") are mapped to them: S3 and S4 are both N3, movement time is not a stage.
 """
 
-import re
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
@@ -13,9 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-
-from sklearn_sleep.core.messages import shorten
-from sklearn_sleep.exceptions import HypnogramError
 
 
 class Stage(IntEnum):
@@ -56,30 +52,6 @@ RECHTSCHAFFEN_KALES: Final[Mapping[int, Stage]] = MappingProxyType(
 Source: the stage table of the NSRR XML translator (0-6, 9, 10) and the Wisconsin Sleep Cohort (7).
 """
 
-# Spelled without case, blanks, hyphens, a leading "(sleep) stage" and a trailing "sleep".
-_SPELLINGS: Final[Mapping[Stage, frozenset[str]]] = {
-    Stage.W: frozenset({"0", "w", "wake", "awake", "wakefulness", "wakestate"}),
-    Stage.N1: frozenset({"1", "n1", "s1", "nrem1", "nonrapideyemovementsleepn1"}),
-    Stage.N2: frozenset({"2", "n2", "s2", "nrem2", "nonrapideyemovementsleepn2"}),
-    Stage.N3: frozenset(
-        {"3", "n3", "s3", "nrem3", "nonrapideyemovementsleepn3", "3/4", "34"}
-        | {"4", "n4", "s4", "nrem4", "nonrapideyemovementsleepn4"}
-    ),
-    Stage.R: frozenset({"5", "r", "rem", "rapideyemovement"}),
-    Stage.UNSCORED: frozenset(
-        {"?", "u", "uns", "unscored", "unscoredepoch", "unknown", "undefined", "notscored"}
-        | {"ns", "nostage", "nan", "none", "l", "lightson", "art", "artifact", "artifactepoch"}
-        | {"m", "mt", "mvt", "movement", "movementtime"}
-    ),
-}
-_STAGE_OF_SPELLING: Final = {
-    spelling: stage for stage, spellings in _SPELLINGS.items() for spelling in spellings
-}
-_CODES: Final = {**RECHTSCHAFFEN_KALES, -1: Stage.UNSCORED, -2: Stage.UNSCORED}
-_INTEGER: Final = re.compile(r"-?\d{1,2}(\.0*)?")
-# A blank between two digits and a minus before one are kept: they change the number.
-_SEPARATOR: Final = re.compile(r"(?<!\d)[\s_]|[\s_](?!\d)|-(?!\d)")
-
 _STAGE_NAMES: Final[Mapping[int, tuple[str, ...]]] = {
     5: ("W", "N1", "N2", "N3", "R"),
     4: ("W", "Light", "Deep", "REM"),
@@ -92,38 +64,6 @@ _MERGED: Final[Mapping[int, tuple[int, ...]]] = {
     3: (0, 1, 1, 1, 2),
     2: (0, 1, 1, 1, 1),
 }
-
-
-def parse_stage(text: str) -> Stage:
-    """Return the AASM stage that a text of an annotation file names; HypnogramError if none.
-
-    In any case: ``"Sleep stage 2"`` (EDF+), ``"Stage 2 sleep|2"`` (NSRR), ``"SRO:Stage2Sleep"``
-    (NSRR translator of 2014), ``"STAGE - N2"`` (WSC), ``"N2"``, ``"MT"``, ``"?"``, or an R&K code
-    of `RECHTSCHAFFEN_KALES`, so that ``"4"`` is S4 and ``"5"`` is REM. ``"-1"`` and YASA's ``"-2"``
-    are unscored.
-    """
-    name = text.partition("|")[0].strip().casefold()
-    name = name.removeprefix("sro:").removeprefix("sdo:")
-    if _INTEGER.fullmatch(name) and int(float(name)) in _CODES:
-        return _CODES[int(float(name))]
-    spelling = _SEPARATOR.sub("", name)
-    if spelling not in _STAGE_OF_SPELLING:
-        spelling = spelling.removeprefix("sleep").removeprefix("stage").removesuffix("sleep")
-    if spelling in _STAGE_OF_SPELLING:
-        return _STAGE_OF_SPELLING[spelling]
-    raise HypnogramError(
-        f"{shorten(text)} is no sleep stage. Known are W, N1, N2, N3, R, S1 to S4, REM, movement "
-        "time, unscored and their usual spellings, and the R&K codes 0 to 7, 9 and 10."
-    )
-
-
-def names_stage(text: str) -> bool:
-    """Return whether a text of an annotation file names a stage, see `parse_stage`."""
-    try:
-        parse_stage(text)
-    except HypnogramError:
-        return False
-    return True
 
 
 def stage_names(n_classes: int) -> tuple[str, ...]:
@@ -186,8 +126,8 @@ def merge_stages(y: Any, n_classes: int) -> Any:
     if values.dtype.kind not in "iu":
         raise ValueError(
             f"y has dtype {values.dtype}, but stages are integers (W=0, N1=1, N2=2, N3=3, R=4, "
-            "unscored -1). Map names with sklearn_sleep.core.stages.parse_stage and fill missing "
-            "values with -1 first."
+            "unscored -1). Map names with sklearn_sleep.core.stage_vocabulary.parse_stage and fill "
+            "missing values with -1 first."
         )
     wrong = np.setdiff1d(values, [int(stage) for stage in Stage])
     if wrong.size:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sklearn_sleep.core.stage_vocabulary import parse_stage
 from sklearn_sleep.core.stages import (
     RECHTSCHAFFEN_KALES,
     Stage,
     merge_stages,
-    parse_stage,
     stage_names,
 )
 from sklearn_sleep.exceptions import HypnogramError
@@ -55,8 +55,15 @@ def test_rechtschaffen_kales_merges_s3_and_s4():
         (3, "Sleep stage 4;Stage 4 sleep|4;SRO:Stage4Sleep;S4;NREM4;4"),
         (4, "Sleep stage R;REM sleep|5;SRO:RapidEyeMovement;REM;R;STAGE - R;rem;5;Sleep stage REM"),
         (4, "SDO:RapidEyeMovementSleep"),
-        (-1, "Sleep stage ?;Movement time;?;MT;STAGE - MVT;STAGE - NO STAGE;NS;U;L;Unscored|9"),
-        (-1, "Movement|6;SRO:MovementTime;SRO:UnscoredEpoch;SRO:ArtifactEpoch;6;7;9;10;-1;-2;nan"),
+        (-1, "nan;Lights on"),
+        (
+            -1,
+            "Sleep stage ?;Movement time;?;MT;STAGE - MVT;STAGE - NO STAGE;NS;U;Unscored|9",
+        ),
+        (
+            -1,
+            "Movement|6;SRO:MovementTime;SRO:UnscoredEpoch;SRO:ArtifactEpoch;6;7;9;10;-1;-2",
+        ),
     ],
 )
 def test_parse_stage_knows_the_spellings_of_the_databases(stage, texts):

@@ -32,7 +32,8 @@ from sklearn_sleep.io.files import open_file
 ONSET_BYTES: Final = 64
 """Bytes that surely hold the onset of a data record and the end of the empty text after it."""
 
-_ANNOTATION_LABELS: Final = frozenset({"EDF Annotations", "BDF Annotations"})
+_ANNOTATION_LABELS: Final = frozenset({"edf annotations", "bdf annotations"})
+_VERSIONS: Final = (b"0       ", b"0\0\0\0\0\0\0\0")
 _BIOSEMI: Final = b"\xffBIOSEMI"  # the version field of BDF
 _EXTENSIONS: Final = ("EDF+C", "EDF+D", "BDF+C", "BDF+D")  # in the reserved field
 _SAMPLE_BYTES: Final = {"EDF": 2, "BDF": 3}
@@ -154,7 +155,7 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         signal_block = file.read(header_bytes - BLOCK_BYTES)
         _check_header_bytes(name, fields["number of bytes in header"], header_bytes, signal_block)
         signal_fields = read_signal_fields(name, signal_block, number_of_signals)
-        only_annotations = _ANNOTATION_LABELS.issuperset(signal_fields["label"])
+        only_annotations = all(map(_holds_annotations, signal_fields["label"]))
         record_duration = _read_record_duration(
             name, fields["duration of a data record"], may_be_zero=only_annotations
         )
@@ -165,7 +166,7 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         )
         text = fields["duration of a data record"]
         _check_durations(name, text, record_duration, number_of_records, signals)
-        annotation_channels = tuple(s for s in signals if s.label in _ANNOTATION_LABELS)
+        annotation_channels = tuple(s for s in signals if _holds_annotations(s.label))
         first_onset = 0.0
         if annotation_channels:
             file.seek(header_bytes + annotation_channels[0].offset)
@@ -183,7 +184,7 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         number_of_records=number_of_records,
         record_duration=record_duration,
         record_bytes=record_bytes,
-        channels=tuple(s for s in signals if s.label not in _ANNOTATION_LABELS),
+        channels=tuple(s for s in signals if not _holds_annotations(s.label)),
         annotation_channels=annotation_channels,
         patient=fields["patient identification"],
         recording=recording,
@@ -220,13 +221,27 @@ def _read_variant(path: str, general: bytes) -> str:
 
 def _check_looks_like_edf(path: str, general: bytes) -> None:
     """Raise unless the size of the header is what the number of signals makes it."""
-    numbers = [
-        parse_integer(general[slice(*GENERAL_FIELDS[name])].decode("latin-1").strip(" \0"))
-        for name in ("number of bytes in header", "number of signals")
-    ]
-    if numbers[0] is None or numbers[1] is None or numbers[0] != BLOCK_BYTES * (1 + numbers[1]):
+    if not looks_like_edf(general):
         remedy = "this is not an EDF or BDF file; give it to the reader of its own format"
         raise edf_error(path, "version", general[:8], remedy)
+
+
+def looks_like_edf(head: bytes) -> bool:
+    """Return whether a file that begins with these bytes (256 or more) is EDF or BDF.
+
+    That is so if the version says it, or the header's size is what the number of signals makes it.
+    """
+    if head[:8] == _BIOSEMI or head[:8] in _VERSIONS:
+        return True
+    numbers = [
+        parse_integer(head[slice(*GENERAL_FIELDS[name])].decode("latin-1").strip(" \0"))
+        for name in ("number of bytes in header", "number of signals")
+    ]
+    return None not in numbers and numbers[0] == BLOCK_BYTES * (1 + (numbers[1] or 0))
+
+
+def _holds_annotations(label: str) -> bool:
+    return label.casefold() in _ANNOTATION_LABELS
 
 
 def _read_number_of_signals(path: str, text: str) -> int:
@@ -278,7 +293,7 @@ def _check_durations(
     signals: Sequence[EDFChannel],
 ) -> None:
     """Raise if data records of such a duration make something that no recorder writes."""
-    rates = [s.sampling_frequency for s in signals if s.label not in _ANNOTATION_LABELS]
+    rates = [s.sampling_frequency for s in signals if not _holds_annotations(s.label)]
     rate, duration = max(rates, default=0.0), record_duration * number_of_records
     if not rate or (0.1 <= rate <= 1e6 and duration <= LONGEST_RECORDING):
         return

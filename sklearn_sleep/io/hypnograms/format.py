@@ -1,21 +1,23 @@
 """What a hypnogram format is, and the annotation file that it looks at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 from xml.etree.ElementTree import Element, ParseError  # defusedxml parses
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stage_vocabulary import fold, names_stage, parse_stage
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.edf.header import looks_like_edf
 from sklearn_sleep.io.files import UTF16_MARKS, decode, open_file, read_file
-from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
-
-EDF_MAGIC: Final = (b"0       ", b"\xffBIOSEMI")
+from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, parse_stage_at
 
 StageCodes = Literal["r&k", "aasm"]
 
@@ -47,10 +49,15 @@ class AnnotationFile:
         with open_file(path, HypnogramError) as file:
             self.head = file.read(512)
 
+    @cached_property
+    def is_edf(self) -> bool:
+        """Whether the file is EDF or BDF."""
+        return looks_like_edf(self.head)
+
     @property
     def is_text(self) -> bool:
         """Whether the file is text; EDF begins with text, but may be large and is none."""
-        if self.head.startswith(EDF_MAGIC):
+        if self.is_edf:
             return False
         return b"\0" not in self.head or self.head.startswith(UTF16_MARKS)
 
@@ -99,6 +106,30 @@ class ReadOptions:
     recording_start: datetime | None = None
     epoch_duration: float = 30.0
     stage_codes: StageCodes | None = None
+    stage_names: Mapping[str, str] | None = None
+
+    @property
+    def end(self) -> float | None:
+        """Seconds from the recording's start to its end, if that is known."""
+        return None if self.n_epochs is None else self.n_epochs * EPOCH_DURATION
+
+    def is_told(self, text: str) -> bool:
+        """Return whether `stage_names` says what a text means."""
+        return fold(text) in set(map(fold, self.stage_names or ()))
+
+    def names_stage(self, text: str) -> bool:
+        """Return whether a text names a stage."""
+        return names_stage(text, self.stage_names)
+
+    def stage(
+        self, text: str, path: Path, place: str, own_names: Mapping[str, str] | None = None
+    ) -> Stage:
+        """Return the stage that a text names, or raise with the file and the place in it.
+
+        `own_names` are those that the format defines, where they may mean another thing elsewhere.
+        """
+        names = {**(own_names or {}), **(self.stage_names or {})}
+        return parse_stage_at(text, path, place, partial(parse_stage, stage_names=names))
 
 
 @dataclass(frozen=True)

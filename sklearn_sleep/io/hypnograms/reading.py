@@ -4,6 +4,7 @@ import math
 import operator
 import os
 import warnings
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import get_args
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stage_vocabulary import names_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning, SleepError
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, ReadOptions, StageCodes
@@ -32,6 +34,7 @@ def read_hypnogram(
     epoch_duration: float = 30.0,
     resample_epochs: ResampleEpochs = "warn",
     stage_codes: StageCodes | None = None,
+    stage_names: Mapping[str, str] | None = None,
 ) -> NDArray[np.int64]:
     r"""Read the sleep stage of every 30-second epoch of a recording.
 
@@ -68,6 +71,10 @@ def read_hypnogram(
         What integers in text files without a format of their own mean: R&K codes (4 is stage 4, 5
         is REM) or AASM codes as in `Stage` (4 is REM). By default a 5 tells that they are R&K, and
         a 4 without a 5 is refused.
+
+    stage_names : Mapping of str to str, default=None
+        Which stage a text of the file is, where it is no common name or may be several things:
+        ``{"Wach": "W", "A": "?"}``. It goes before what is known of the text.
 
     Returns
     -------
@@ -107,11 +114,16 @@ def read_hypnogram(
     """
     path = Path(path)
     _check_parameters(epoch_duration, resample_epochs, stage_codes)
+    for text, stage in (stage_names or {}).items():
+        if not names_stage(stage):
+            raise ValueError(
+                f"stage_names says that {text!r} is {stage!r}; a stage is W, N1, N2, N3, R or ?."
+            )
     if n_epochs is not None:
         n_epochs = operator.index(n_epochs)
         if n_epochs < 1:
             raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}.")
-    options = ReadOptions(n_epochs, recording_start, epoch_duration, stage_codes)
+    options = ReadOptions(n_epochs, recording_start, epoch_duration, stage_codes, stage_names)
     annotations = _read_annotations(AnnotationFile(path), options)
     hypnogram = stage_per_epoch(annotations, path, resample_epochs=resample_epochs)
     return hypnogram if n_epochs is None else _of_length(hypnogram, n_epochs, path)

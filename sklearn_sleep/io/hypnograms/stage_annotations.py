@@ -15,11 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION, LONGEST_RECORDING
-from sklearn_sleep.core.stages import Stage, parse_stage
+from sklearn_sleep.core.stage_vocabulary import parse_stage
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 
 # Times are written as rounded decimals; one sample at 100 Hz, the lowest EEG rate of the databases.
 TIME_TOLERANCE: Final = 0.01
+
+# Scoring software starts pages by its own clock, a few hundredths of a second off; half a second
+# off, no epoch has another stage for most of its time.
+JITTER: Final = 0.5
+
+# Scoring starts at lights off or with the technician's clock; farther apart is another recording.
+_LARGEST_SHIFT: Final = 6 * 3600.0
 
 ResampleEpochs = Literal["warn", "majority", "error"]
 
@@ -35,7 +43,7 @@ class StageAnnotations:
     onset : ndarray of float64, shape (n_annotations,)
         Seconds from the start of the recording.
     duration : ndarray of float64, shape (n_annotations,)
-        Seconds.
+        Seconds, NaN where the file does not tell it: see `until_next_entry`.
     stage : ndarray of int64, shape (n_annotations,)
         `Stage` codes.
     """
@@ -63,6 +71,54 @@ class StageAnnotations:
             over="ignore", invalid="ignore"
         ):  # times are checked when the epochs are counted
             return cls.from_lists(epochs * epoch_duration, epoch_duration, stage)
+
+    def later(self, seconds: float, path: Path) -> StageAnnotations:
+        """Return the same stages so much later; what is before the recording then is cut off."""
+        onset = self.onset + seconds
+        # Half a second moves no epoch's stage, and is the fraction of a second in the start.
+        onset = np.where(np.abs(onset) <= JITTER, np.maximum(onset, 0.0), onset)
+        before = onset < 0
+        if not before.any():
+            return StageAnnotations(onset, self.duration, self.stage)
+        duration = np.where(before, self.duration + onset, self.duration)
+        kept = ~(before & (duration <= 0))
+        scored = before & (self.stage != Stage.UNSCORED)
+        if scored.any():
+            warnings.warn(
+                f"{path}: {int(scored.sum())} stage(s) start before the recording, the first "
+                f"{-onset[scored].min():g} s; what lies before its start is left out.",
+                HypnogramWarning,
+                stacklevel=5,
+            )
+        return StageAnnotations(np.maximum(onset, 0.0)[kept], duration[kept], self.stage[kept])
+
+    def until_next_entry(self, end: float | None, path: Path) -> StageAnnotations:
+        """Return the stages, each without a duration lasting until the next entry of any kind.
+
+        The last one lasts until `end` in s; where that is not known, or each is an epoch after the
+        one before, it lasts an epoch.
+        """
+        unknown = np.isnan(self.duration)
+        if not unknown.any():
+            return self
+        edges = np.unique(self.onset)
+        following = np.append(edges[1:], np.nan)[np.searchsorted(edges, self.onset)]
+        is_last = np.isnan(following)
+        steps = np.diff(edges)
+        by_epochs = steps.size > 0 and np.abs(steps - EPOCH_DURATION).max() <= JITTER
+        if end is None or by_epochs:
+            following[is_last] = edges[-1] + EPOCH_DURATION
+        else:
+            following[is_last] = max(end, edges[-1] + TIME_TOLERANCE)
+        if end is None and not by_epochs and (unknown & is_last).any():
+            warnings.warn(
+                f"{path}: nothing tells when the last stage, from {edges[-1]:g} s on, ends. It was "
+                f"taken to last {EPOCH_DURATION:g} s; pass n_epochs, the length of the recording.",
+                HypnogramWarning,
+                stacklevel=5,
+            )
+        duration = np.where(unknown, following - self.onset, self.duration)
+        return StageAnnotations(self.onset, duration, self.stage)
 
 
 def parse_stage_at(
@@ -124,6 +180,7 @@ def stage_per_epoch(
     What a gap, an overlap or a page of 20 s means is decided here, for all formats.
     """
     _check_times(annotations, path)
+    annotations = _beside_stages(annotations)
     start, end, stage = _runs(annotations, path)
     _handle_off_grid(annotations, start, end, path, resample_epochs)
     hypnogram = _majority(start, end, stage)
@@ -145,6 +202,28 @@ def _check_times(annotations: StageAnnotations, path: Path) -> None:
         )
 
 
+def _beside_stages(annotations: StageAnnotations) -> StageAnnotations:
+    """Cut unscored stretches, such as a movement, down to what no stage covers."""
+    unscored = annotations.stage == Stage.UNSCORED
+    if not unscored.any() or unscored.all():
+        return annotations
+    onset, end = annotations.onset, annotations.onset + annotations.duration
+    order = np.argsort(onset[~unscored], kind="stable")
+    starts, ends = onset[~unscored][order], np.maximum.accumulate(end[~unscored][order])
+    pieces = []
+    for first, last in zip(onset[unscored].tolist(), end[unscored].tolist(), strict=True):
+        left = int(np.searchsorted(ends, first, side="right"))
+        right = int(np.searchsorted(starts, last, side="left"))
+        edges = [first, *np.stack([starts, ends], axis=1)[left:right].ravel().tolist(), last]
+        pieces += [pair for pair in zip(edges[::2], edges[1::2], strict=True) if pair[0] < pair[1]]
+    columns = np.array(pieces, dtype=np.float64).reshape(-1, 2).T
+    return StageAnnotations(
+        np.append(onset[~unscored], columns[0]),
+        np.append(annotations.duration[~unscored], columns[1] - columns[0]),
+        np.append(annotations.stage[~unscored], np.full(len(pieces), Stage.UNSCORED)),
+    )
+
+
 def _runs(
     annotations: StageAnnotations, path: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
@@ -160,14 +239,14 @@ def _runs(
             runs.append((start, end, stage))
             continue
         last_start, last_end, last_stage = runs[-1]
-        if stage == last_stage and start <= last_end + TIME_TOLERANCE:
+        if stage == last_stage and start <= last_end + JITTER:
             runs[-1] = (last_start, max(end, last_end), stage)
-        elif start < last_end - TIME_TOLERANCE:
+        elif start < last_end - JITTER:
             raise HypnogramError(
                 f"{path}: stages overlap: {Stage(last_stage).name} lasts until {last_end:g} s, but "
                 f"{Stage(stage).name} starts at {start:g} s. Remove one of the two."
             )
-        elif start <= last_end + TIME_TOLERANCE:
+        elif start <= last_end + JITTER:
             runs.append((last_end, max(end, last_end), stage))
         else:
             runs.append((start, end, stage))
@@ -176,9 +255,9 @@ def _runs(
 
 
 def _snapped(time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Put times that miss an epoch's edge only by rounding on that edge."""
+    """Put times that miss an epoch's edge only by rounding or jitter on that edge."""
     edge = np.round(time / EPOCH_DURATION) * EPOCH_DURATION
-    return np.where(np.abs(time - edge) <= TIME_TOLERANCE, edge, time)
+    return np.where(np.abs(time - edge) <= JITTER, edge, time)
 
 
 def _handle_off_grid(
@@ -250,6 +329,30 @@ def time_of_day_difference(first: datetime, second: datetime, *, hours: float = 
     """Return how many s later one time of day is than another, on a clock of 24 or 12 hours."""
     turn = timedelta(hours=hours)
     return ((first - second + turn / 2) % turn - turn / 2).total_seconds()
+
+
+def clock_shift(start: datetime, recording_start: datetime, path: Path) -> float:
+    """Return how many s after the recording the scoring starts, by their times of day.
+
+    Dates are changed to protect people, so that they are not looked at; a fraction of a second
+    that one of the two lacks is no difference.
+    """
+    seconds = time_of_day_difference(start, recording_start)
+    if abs(seconds) <= 1.0:
+        return 0.0
+    if abs(seconds) > _LARGEST_SHIFT:
+        raise HypnogramError(
+            f"{path}: the scoring starts at {start:%H:%M:%S} and the recording at "
+            f"{recording_start:%H:%M:%S}, {abs(seconds) / 3600:.1f} h apart. Give the scoring of "
+            "this recording, or leave out recording_start if the two start together."
+        )
+    warnings.warn(
+        f"{path}: the scoring starts at {start:%H:%M:%S} and the recording at "
+        f"{recording_start:%H:%M:%S}; stages were moved by {seconds:g} s, so that clocks agree.",
+        HypnogramWarning,
+        stacklevel=5,
+    )
+    return seconds
 
 
 def check_start(clock: timedelta, recording_start: datetime, path: Path, hours: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import mne
 import numpy as np
 import pytest
 
-from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.exceptions import EDFRepairWarning, HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 
 DATA = Path(__file__).parents[2] / "data"
@@ -58,9 +59,16 @@ def test_start_is_compared_with_that_of_the_recording():
         read_hypnogram(SLEEP_EDF, n_epochs=2650, recording_start=start), expected
     )
     later = datetime.fromisoformat("1989-04-24T16:13:30")
-    with pytest.warns(HypnogramWarning, match="starts at 16:13:00 and the recording at 16:13:30"):
-        found = read_hypnogram(SLEEP_EDF, n_epochs=2650, recording_start=later)
-    np.testing.assert_array_equal(found, expected)
+    with pytest.warns(HypnogramWarning) as told:
+        found = read_hypnogram(SLEEP_EDF, n_epochs=2649, recording_start=later)
+    np.testing.assert_array_equal(found, expected[1:])
+    assert "starts at 16:13:00 and the recording at 16:13:30; stages were moved by -30 s" in str(
+        told[0].message
+    )
+    assert "the first 30 s; what lies before its start is left out" in str(told[1].message)
+    other_night = datetime.fromisoformat("1989-04-24T08:00:00")
+    with pytest.raises(HypnogramError, match=r"8\.2 h apart"):
+        read_hypnogram(SLEEP_EDF, recording_start=other_night)
 
 
 def test_mass_pages_of_20_seconds_off_the_grid(write):
@@ -98,7 +106,70 @@ def test_files_without_the_standard_texts(write):
 
 def test_stages_without_a_duration_last_until_the_next(write):
     path = write((0, None, "Sleep stage W"), (60, None, "Sleep stage R"))
-    np.testing.assert_array_equal(read_hypnogram(path), [0, 0, 4])
+    with pytest.warns(HypnogramWarning, match="when the last stage, from 60 s on, ends"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, 0, 4])
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=5), [0, 0, 4, 4, 4])
+
+
+def test_unknown_text_ends_the_stage_before_it(write):
+    path = write((0, None, "W"), (60, None, "N1"), (90, None, "Quux"), (150, None, "N2"))
+    with pytest.warns(HypnogramWarning, match=r"first at 90 s.*'Quux'.*stage_names=\{'Quux'"):
+        np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 0, 1, -1, -1, 2])
+    found = read_hypnogram(path, n_epochs=6, stage_names={"quux": "N3"})
+    np.testing.assert_array_equal(found, [0, 0, 1, 3, 3, 2])
+
+
+def test_unknown_text_in_a_gap_is_named(write):
+    path = write((0, 30, "W"), (30, 30, "Quux"), (60, 30, "N2"))
+    with pytest.warns(HypnogramWarning, match="'Quux'"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
+
+
+@pytest.mark.parametrize(
+    "event", ["Lights On", "Arousal", "Obstructive Apnea", "Hypopnée", "SpO2 desaturation"]
+)
+def test_events_do_not_end_a_stage(write, event):
+    path = write((0, None, "W"), (60, None, "N1"), (90, None, event), (150, None, "N2"))
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 0, 1, 1, 1, 2])
+
+
+@pytest.mark.parametrize("duration", [None, 4, 40])
+@pytest.mark.parametrize("event", ["Movement", "Artifact", "Unknown", "Movement time"])
+def test_movements_within_an_epoch_leave_its_stage(write, event, duration):
+    stages = [(30 * index, 30, name) for index, name in enumerate(["W", "N1", "N2", "N2", "REM"])]
+    path = write(*stages, (70, duration, event))
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1, 2, 2, 4])
+
+
+@pytest.mark.parametrize("jitter", [0.02, 0.2])
+def test_jitter_is_no_overlap(write, jitter):
+    names = ["W", "N1", "N2", "N2", "REM"]
+    stages = [(30 * i + (i % 2) * jitter, 30, name) for i, name in enumerate(names)]
+    np.testing.assert_array_equal(read_hypnogram(write(*stages)), [0, 1, 2, 2, 4])
+
+
+def test_channel_after_two_at_signs(write):
+    path = write((0, None, "W"), (30, None, "N1@@EEG C4-M1"), (60, None, "N2"))
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"0       ", b"0" + bytes(7)),
+        (b"0       ", b"1       "),
+        (b"EDF Annotations", b"EDF annotations"),
+        (b"EDF Annotations", b"edf ANNOTATIONS"),
+    ],
+)
+def test_odd_versions_and_labels(tmp_path, old, new):
+    path = tmp_path / "night.edf"
+    signal = edfio.EdfSignal(np.zeros(30), 1, label="ECG", physical_range=(-1, 1))
+    edfio.Edf([signal], annotations=[edfio.EdfAnnotation(0, 30, "Sleep stage W")]).write(path)
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EDFRepairWarning)
+        np.testing.assert_array_equal(read_hypnogram(path), [0])
 
 
 def test_unknown_standard_text(write):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from sklearn_sleep.core.signals import LONGEST_RECORDING
-from sklearn_sleep.core.stages import Stage, names_stage, parse_stage
+from sklearn_sleep.core.stage_vocabulary import names_stage, parse_stage
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.format import (
     AnnotationFile,

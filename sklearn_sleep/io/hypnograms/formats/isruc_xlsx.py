@@ -17,12 +17,12 @@ from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, 
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     epochs_from_numbers,
-    parse_stage_at,
 )
 
 _LARGEST: Final = 1 << 24  # bytes; a night has a row an epoch and takes less than one million
 _MOST_ROWS: Final = int(LONGEST_RECORDING / 10)  # of epochs of 10 s
 _MOST_COLUMNS: Final = 64
+_OWN_NAMES: Final = {"L": "?"}  # lights on
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
@@ -37,9 +37,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
                     "has epochs. Remove them."
                 )
             if "stage" in names:
-                return _read_table(
-                    rows[number + 1 :], names, path, sheet, number + 2, options.epoch_duration
-                )
+                return _read_table(rows[number + 1 :], names, path, sheet, number + 2, options)
     raise HypnogramError(
         f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the stages."
     )
@@ -79,7 +77,7 @@ def _read_table(
     path: Path,
     sheet: str,
     first_row: int,
-    epoch_duration: float,
+    options: ReadOptions,
 ) -> StageAnnotations:
     stages = _column(rows, names.index("stage"))
     while stages and not stages[-1]:  # notes below the table
@@ -87,11 +85,14 @@ def _read_table(
     if not stages:
         raise HypnogramError(f"{path}: sheet {sheet!r} has no stages below 'Stage'.")
     places = [f"sheet {sheet!r}, row {first_row + index}" for index in range(len(stages))]
-    codes = [parse_stage_at(text, path, place) for text, place in zip(stages, places, strict=True)]
+    codes = [
+        options.stage(text, path, place, _OWN_NAMES)
+        for text, place in zip(stages, places, strict=True)
+    ]
     numbers = None
     if "epoch" in names:
         numbers = _column(rows, names.index("epoch"))[: len(stages)]
-    return epochs_from_numbers(codes, numbers, places, path, epoch_duration)
+    return epochs_from_numbers(codes, numbers, places, path, options.epoch_duration)
 
 
 def _column(rows: list[tuple[Any, ...]], index: int) -> list[str]:

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.core.stages import Stage, names_stage
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     TIME_TOLERANCE,
     StageAnnotations,
     parse_seconds,
-    parse_stage_at,
 )
+from sklearn_sleep.io.hypnograms.unknown_texts import OtherText, with_unknown
 
 _ROOT_TAG: Final = "PSGAnnotation"
 
@@ -41,31 +41,35 @@ _CONCEPT_OF_STAGE: Final = {
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     path = file.path
     onset, duration, stage = [], [], []
+    others = []
     for number, event in enumerate(file.root.iter("ScoredEvent"), start=1):
         place = f"ScoredEvent {number}"
         concept = event.findtext("EventConcept", "").strip()
         if concept == "Recording Start Time":
             _check_recording_start(event, path, place)
-        elif _is_stage(event, concept):
-            stage.append(parse_stage_at(concept, path, place))
+        elif _is_stage(event, concept, options):
+            stage.append(options.stage(concept, path, place))
             onset.append(_seconds(event, "Start", path, place))
             duration.append(_seconds(event, "Duration", path, place))
+        elif concept and not (event.findtext("EventType") or "").strip():
+            start, length = (_seconds(event, tag, path, place) for tag in ("Start", "Duration"))
+            others.append(OtherText(start, length, concept))
     if not stage:
         raise HypnogramError(
             f"{path}: no stages in this NSRR file: no ScoredEvent has the EventType "
             "'Stages|Stages' or an EventConcept such as 'SRO:Stage2Sleep'. Was the night scored?"
         )
-    return StageAnnotations.from_lists(onset, duration, stage)
+    return with_unknown(StageAnnotations.from_lists(onset, duration, stage), others, path)
 
 
-def _is_stage(event: Element, concept: str) -> bool:
+def _is_stage(event: Element, concept: str, options: ReadOptions) -> bool:
     event_type = (event.findtext("EventType") or "").strip()
     if event_type:
         return event_type.split("|")[0] == "Stages"
     if not concept.startswith(("SRO:", "SDO:")):
-        return False
+        return options.is_told(concept)
     # A new spelling of a stage must end in an error, not be passed over like an arousal.
-    return "Stage" in concept or names_stage(concept)
+    return "Stage" in concept or options.names_stage(concept)
 
 
 def _check_recording_start(event: Element, path: Path, place: str) -> None:

@@ -5,7 +5,6 @@ from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, 
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     parse_seconds,
-    parse_stage_at,
 )
 
 
@@ -14,7 +13,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     text = file.root.findtext("EpochLength", "").strip()
     epoch_duration = parse_seconds(text, f"{path}: EpochLength")
     stage = [
-        parse_stage_at((element.text or "").strip(), path, f"SleepStage {number}")
+        options.stage((element.text or "").strip(), path, f"SleepStage {number}")
         for number, element in enumerate(file.root.iterfind("SleepStages/SleepStage"), start=1)
     ]
     if not stage:

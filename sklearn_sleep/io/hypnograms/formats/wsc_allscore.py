@@ -19,7 +19,6 @@ from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, 
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     check_start,
-    parse_stage_at,
 )
 
 _EVENT: Final = re.compile(r"\s*(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*\t\s*(.*)")
@@ -49,7 +48,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
             f"{path}: line {numbers[chosen[back[0]]]}: this stage is noted earlier than the one "
             "before it. Put the lines in order of time."
         )
-    stage = [parse_stage_at(texts[index], path, f"line {numbers[index]}") for index in chosen]
+    stage = [options.stage(texts[index], path, f"line {numbers[index]}") for index in chosen]
     onset, codes = _without_repeats(onset, stage, path)
     end = _scoring_end(onset[-1], times.max(), options.n_epochs)
     return StageAnnotations.from_lists(onset, np.diff(onset, append=end), codes)

@@ -18,7 +18,6 @@ from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, 
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     check_start,
-    parse_stage_at,
 )
 
 _HEADER: Final = re.compile(r"Epoch\tUser-Defined Stage\b")
@@ -54,7 +53,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
                 "on, a tab and a stage code."
             )
         numbers.append(int(row[1]) - 1)
-        stage.append(parse_stage_at(row[2], path, f"line {index}"))
+        stage.append(options.stage(row[2], path, f"line {index}"))
     if not stage:
         raise HypnogramError(f"{path}: this .stg.txt has a header but no epochs.")
     return StageAnnotations.from_epochs(stage, options.epoch_duration, numbers)
