@@ -81,8 +81,8 @@ def read_edf_annotations(
 
 def _read_content(header: EDFHeader, channel: EDFChannel) -> bytes:
     """Return what the signal holds in all data records, with a NUL after each record."""
-    records = header.map_channel(channel, "u1", 1)
-    return np.pad(records, ((0, 0), (0, 1))).tobytes()
+    blocks = header.read_channel(channel, "u1", 1)
+    return b"".join(np.pad(block, ((0, 0), (0, 1))).tobytes() for block in blocks)
 
 
 def _parse_annotations(record: bytes) -> tuple[list[_Annotation], list[bytes]]:

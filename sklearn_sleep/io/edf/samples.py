@@ -1,6 +1,7 @@
 """Samples of one signal of an EDF or BDF file, in physical units."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,7 +21,6 @@ from sklearn_sleep.io.edf.fields import (
 )
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader
 
-_BLOCK_SAMPLES: Final = 1 << 15  # as double precision, 256 KiB: these stay in a core's cache
 _LARGEST: Final = 1e29  # in nV for V, or as a 24-bit sample, still a number of single precision
 _BEYOND: Final = "beyond what a sample can be"
 _SAME_TIME: Final = 1e-6  # seconds; above rounding errors, below half a sample of any signal
@@ -39,21 +39,26 @@ def read_edf_samples(
     """
     gain, constant = _read_scale(header.path, channel)
     gain, constant = gain * scale, constant * scale + offset
-    stored = _map_stored_values(header, channel)
+    count = channel.samples_per_record
+    samples = np.empty((header.number_of_records, count), np.float32)
+    first = 0
+    values = np.empty((0, count))
+    for block in _read_stored_values(header, channel):
+        values = values[: len(block)] if first else np.empty(block.shape)
+        np.multiply(block, gain, out=values)
+        values += constant
+        samples[first : first + len(block)] = values
+        first += len(block)
     if header.record_onsets is None:
-        samples = np.empty(stored.shape, np.float32)
-        _convert(stored, gain, constant, samples)
         return samples.reshape(-1)
     runs = _find_runs(header.record_onsets, header.record_duration)
-    count = channel.samples_per_record
     # Halves are rounded up: to even would tear runs apart where a gap is not a whole sample.
     onsets = header.record_onsets[[run.start for run in runs]]
     positions = np.floor(onsets * channel.sampling_frequency + 0.5).astype(int).tolist()
-    samples = np.full((positions[-1] + len(runs[-1]) * count,), np.nan, np.float32)
+    placed = np.full((positions[-1] + len(runs[-1]) * count,), np.nan, np.float32)
     for run, position in zip(runs, positions, strict=True):
-        place = samples[position : position + len(run) * count].reshape(-1, count)
-        _convert(stored[run.start : run.stop], gain, constant, place)
-    return samples
+        placed[position : position + len(run) * count] = samples[run.start : run.stop].reshape(-1)
+    return placed
 
 
 def check_scale(path: str, channel: EDFChannel) -> None:
@@ -110,8 +115,8 @@ def _gain_and_constant(channel: EDFChannel) -> tuple[float, float]:
     return gain, channel.physical_minimum - gain * minimum
 
 
-def _map_stored_values(header: EDFHeader, channel: EDFChannel) -> NDArray[Any]:
-    """Map the signal's integers, shape (records, samples in a record).
+def _read_stored_values(header: EDFHeader, channel: EDFChannel) -> Iterator[NDArray[Any]]:
+    """Yield the signal's integers of some records after the other, (n_records, n_samples).
 
     The 24 bits of BDF are the upper ones of a 32-bit integer that starts a byte earlier.
     """
@@ -120,24 +125,8 @@ def _map_stored_values(header: EDFHeader, channel: EDFChannel) -> NDArray[Any]:
         remedy = "there is nothing to read; leave the channel out"
         raise edf_error(header.path, field, 0, remedy, channel=channel.label)
     if header.sample_bytes == 3:
-        return header.map_channel(channel, "<i4", 3, lead=1)
-    return header.map_channel(channel, "<i2", 2)
-
-
-def _convert(
-    stored: NDArray[Any], gain: float, constant: float, samples: NDArray[np.float32]
-) -> None:
-    """Write the physical values of records into `samples`, of the same shape."""
-    step = max(1, _BLOCK_SAMPLES // stored.shape[1])
-    values = np.empty((min(step, len(stored)), stored.shape[1]))
-    for first in range(0, len(stored), step):
-        block = stored[first : first + step]
-        if block.itemsize == 4:
-            block = block >> 8
-        block_values = values[: len(block)]
-        np.multiply(block, gain, out=block_values)
-        block_values += constant
-        samples[first : first + step] = block_values
+        return (block >> 8 for block in header.read_channel(channel, "<i4", 3, lead=1))
+    return header.read_channel(channel, "<i2", 2)
 
 
 def _find_runs(onsets: NDArray[np.float64], record_duration: float) -> list[range]:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import edfio
@@ -17,6 +18,7 @@ from edf_bytes import (
     tal,
 )
 
+from sklearn_sleep.exceptions import EDFError
 from sklearn_sleep.io.edf.header import read_edf_header
 from sklearn_sleep.io.edf.samples import read_edf_samples
 
@@ -286,3 +288,47 @@ def test_gaps_in_bdf(tmp_path):
         [-3276.8, 3276.7, np.nan, np.nan, 3276.7, -0.05],
         rtol=1e-6,
     )
+
+
+@pytest.mark.parametrize("bytes_of_a_sample", [2, 3])
+@pytest.mark.parametrize(
+    ("counts", "n_records"), [((3, 5), 40_000), ((1000, 9000), 70), ((40_000, 1), 3), ((0, 7), 1)]
+)
+def test_records_of_any_shape_are_read_block_by_block(
+    tmp_path, bytes_of_a_sample, counts, n_records
+):
+    bits = 8 * bytes_of_a_sample
+    stored = np.random.default_rng(0).integers(
+        -(2 ** (bits - 1)), 2 ** (bits - 1), (n_records, sum(counts))
+    )
+    words = stored.astype("<i4").view("u1").reshape(n_records, -1, 4)[..., :bytes_of_a_sample]
+    limits = {
+        "digital_minimum": str(-(2 ** (bits - 1))),
+        "digital_maximum": str(2 ** (bits - 1) - 1),
+    }
+    scale = {
+        "physical_minimum": limits["digital_minimum"],
+        "physical_maximum": limits["digital_maximum"],
+    }
+    signals = [SignalText(samples_per_record=str(count), **limits, **scale) for count in counts]
+    version = b"\xffBIOSEMI" if bits == 24 else b"0".ljust(8)
+    path = tmp_path / "night.edf"
+    path.write_bytes(build_file(signals, [[record.tobytes()] for record in words], version=version))
+    header = read_edf_header(path)
+    ends = np.cumsum(counts)
+    for channel, end in zip(header.channels, ends, strict=True):
+        if channel.samples_per_record:
+            expected = stored[:, end - channel.samples_per_record : end].ravel()
+            np.testing.assert_array_equal(read_edf_samples(header, channel), expected)
+
+
+def test_file_that_shrinks_while_it_is_read_is_an_error(tmp_path):
+    """Mapped, it would end the process."""
+    path = tmp_path / "night.edf"
+    path.write_bytes(build_file([SignalText(samples_per_record="30000")], [[bytes(60_000)]] * 20))
+    header = read_edf_header(path)
+    blocks = header.read_channel(header.channels[0], "<i2", 2)
+    assert next(blocks).shape[1] == 30_000
+    os.truncate(path, 600_000)
+    with pytest.raises(EDFError, match="shorter than when its header was read"):
+        list(blocks)
