@@ -125,10 +125,11 @@ def check_signals(
                     check(recording.signals[name])
                 except ValueError as error:
                     found[kind] = error
-            if error := found[kind]:
-                refused.setdefault(recording.path, error)
-    for error in refused.values():
-        raise ValueError(f"{list_names(list(refused))}: {error}") from error
+            refusal = found[kind]
+            if refusal is not None:
+                refused.setdefault(recording.path, refusal)
+    for refusal in refused.values():
+        raise ValueError(f"{list_names(list(refused))}: {refusal}") from refusal
 
 
 def as_one_signal(samples: npt.ArrayLike, verb: str) -> SampleArray:
