@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn_sleep.io.edf.fields import (
     warn_repair,
 )
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader
+from sklearn_sleep.io.files import open_file
 
 _LARGEST: Final = 1e29  # in nV for V, or as a 24-bit sample, still a number of single precision
 _BEYOND: Final = "beyond what a sample can be"
@@ -90,11 +90,15 @@ def _scale_error(path: str, channel: EDFChannel, field: str, fault: str) -> EDFE
 
 def _read_field(path: str, index: int, field: str) -> str:
     """Return the text of a channel's field, of which `EDFChannel` keeps the number only."""
-    with Path(path).open("rb") as file:
-        general = read_general_fields(path, file.read(BLOCK_BYTES))
-        number_of_signals = int(parse_number(general["number of signals"]))
-        block = file.read(BLOCK_BYTES * number_of_signals)
-    return decode_text(split_signal_field(block, field, number_of_signals)[index]).strip(" \0")
+    try:
+        with open_file(path, EDFError) as file:
+            general = read_general_fields(path, file.read(BLOCK_BYTES))
+            number_of_signals = int(parse_number(general["number of signals"]))
+            block = file.read(BLOCK_BYTES * number_of_signals)
+        raw = split_signal_field(block, field, number_of_signals)[index]
+    except (ValueError, IndexError) as error:
+        raise EDFError(f"{path}: the file has changed since its header was read.") from error
+    return decode_text(raw).strip(" \0")
 
 
 def _read_scale(path: str, channel: EDFChannel) -> tuple[float, float]:
