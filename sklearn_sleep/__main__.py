@@ -2,29 +2,74 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sklearn_sleep import commands
-from sklearn_sleep.exceptions import EDFError, HypnogramError
+from sklearn_sleep.exceptions import SleepError
+
+_STATUS = """exit status:
+  0    everything was done
+  1    nothing came of it
+  2    the command was not used as it can be, or would write over something
+  3    some nights were done and others not
+  130  interrupted
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the status is 0, or 1 where the user's input was at fault."""
+    """Run a command; return its exit status, as ``--help`` lists them."""
     options = vars(_make_parser().parse_args(arguments))
+    refusal = _refusal(options.get("save") or options["out"], options.pop("force", True))
+    if refusal:
+        return _complain(refusal, 2)
     try:
         # A command is imported now, so that --help answers at once; its options are its parameters.
         run = getattr(commands, options.pop("run"))
-        run(**options)
-    except (EDFError, HypnogramError, FileNotFoundError, ImportError, ValueError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return run(**options) or 0
+    except (SleepError, OSError, ImportError, ValueError) as error:
+        return _complain(f"{type(error).__name__}: {error}", 1)
+    except KeyboardInterrupt as interrupt:
+        return _complain(" ".join(["Interrupted.", *getattr(interrupt, "__notes__", ())]), 130)
+
+
+def _complain(text: str, status: int) -> int:
+    print(text, file=sys.stderr)
+    return status
+
+
+def _refusal(folder: Path, force: bool) -> str:
+    """Return why results are not to be written into a folder, or nothing."""
+    if folder.exists() and not folder.is_dir():
+        return f"{folder} is a file. Give a folder."
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        return (
+            f"{folder} is not empty. Give another folder, or --force to write over what is there."
+        )
+    return ""
+
+
+def _from(minimum: int, *more: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        value = int(text)
+        if value < minimum and value not in more:
+            others = "".join(f"{one} or " for one in more)
+            raise argparse.ArgumentTypeError(f"{value} must be {others}from {minimum}")
+        return value
+
+    return convert
+
+
+def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="write into a folder that is in use")
 
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sklearn_sleep", description="Stage sleep from polysomnography."
+        prog="python -m sklearn_sleep",
+        description="Stage sleep from polysomnography.",
+        epilog=_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(required=True, metavar="command")
 
@@ -32,10 +77,11 @@ def _make_parser() -> argparse.ArgumentParser:
         "demo", help="make a synthetic cohort, train on it and stage held-out nights"
     )
     demo.add_argument("--out", type=Path, default=Path("sleep-demo"), help="folder for the results")
-    demo.add_argument("--subjects", type=int, default=16, help="subjects of the cohort")
+    demo.add_argument("--subjects", type=_from(1), default=16, help="subjects of the cohort")
     demo.add_argument("--hours", type=float, default=2.0, help="length of a night")
-    demo.add_argument("--epochs", type=int, default=20, help="passes over the nights")
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--epochs", type=_from(1), default=20, help="passes over the nights")
+    demo.add_argument("--seed", type=_from(0), default=0)
+    _add_force(demo)
     demo.set_defaults(run="run_demo")
 
     train = subparsers.add_parser("train", help="train on a folder of EDF files and hypnograms")
@@ -43,15 +89,19 @@ def _make_parser() -> argparse.ArgumentParser:
     train.add_argument("--save", type=Path, required=True, metavar="MODEL", help="model folder")
     train.add_argument("--signals", nargs="+", default=["ECG", "PPG", "ABD", "THX"])
     train.add_argument("--stages", type=int, choices=(2, 3, 4, 5), default=4)
-    train.add_argument("--epochs", type=int, default=20, help="passes over the nights")
-    train.add_argument("--folds", type=int, default=0, help="cross-validate with so many folds")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--epochs", type=_from(1), default=20, help="passes over the nights")
+    train.add_argument(
+        "--folds", type=_from(2, 0), default=0, help="cross-validate with so many folds"
+    )
+    train.add_argument("--seed", type=_from(0), default=0)
+    _add_force(train)
     train.set_defaults(run="run_train")
 
     predict = subparsers.add_parser("predict", help="stage EDF files with a saved model")
     predict.add_argument("model", type=Path, metavar="MODEL")
     predict.add_argument("nights", type=Path, nargs="+", metavar="NIGHT.edf")
     predict.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_force(predict)
     predict.set_defaults(run="run_predict")
 
     ingest = subparsers.add_parser(
@@ -65,7 +115,7 @@ def _make_parser() -> argparse.ArgumentParser:
     ingest.add_argument("--signals", nargs="+", default=["ECG", "PPG", "ABD", "THX"])
     ingest.add_argument("--format", choices=("cache", "parquet"), default="cache")
     ingest.add_argument(
-        "--jobs", type=int, default=1, help="nights at the same time; -1: all cores"
+        "--jobs", type=_from(1, -1), default=1, help="nights at the same time; -1: all cores"
     )
     ingest.set_defaults(run="run_ingest")
     return parser

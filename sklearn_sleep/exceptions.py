@@ -54,7 +54,7 @@ class BatchNormWarning(SleepWarning):
 
 
 class CacheWarning(SleepWarning):
-    """A file of a cache is damaged or cannot be written; the night is processed again."""
+    """What is kept on disk is damaged or cannot be written; it is computed again."""
 
 
 class CohortWarning(SleepWarning):

@@ -3,13 +3,18 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyedflib
 import pytest
+from sklearn.pipeline import Pipeline
+from skorch.callbacks import Callback
 
+from sklearn_sleep import commands
 from sklearn_sleep.__main__ import main
+from sklearn_sleep.commands import train
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.exceptions import EDFWarning
 from sklearn_sleep.staging.pretrained import load_pretrained
@@ -92,9 +97,138 @@ def test_predict_goes_on_after_a_night_that_cannot_be_read(model, cohort, tmp_pa
     night = cohort.recordings["path"][0]
     arguments = ["predict", str(model), str(broken), night, "--out", str(tmp_path / "out")]
     with pytest.warns(EDFWarning, match=r"broken\.edf"):
-        assert main(arguments) == 0
+        assert main(arguments) == 3
     assert len(list((tmp_path / "out").glob("*.csv"))) == 1
     assert "1 of 2 nights" in capsys.readouterr().out
+
+
+def test_predict_goes_on_after_a_night_that_breaks_while_it_is_staged(
+    model, cohort, tmp_path, monkeypatch, capsys
+):
+    nights = cohort.recordings["path"][:3].tolist()
+    predict_proba = Pipeline.predict_proba
+
+    def fail(pipeline, X):
+        if X["recording"].iloc[0] == nights[1]:
+            raise RuntimeError("the samples are torn")
+        return predict_proba(pipeline, X)
+
+    monkeypatch.setattr(Pipeline, "predict_proba", fail)
+    out = tmp_path / "out"
+    with pytest.warns(EDFWarning, match=f"{nights[1]} could not be staged.*torn"):
+        assert main(["predict", str(model), *nights, "--out", str(out)]) == 3
+    assert {path.stem for path in out.glob("*.csv")} == {Path(nights[0]).stem, Path(nights[2]).stem}
+    assert "2 of 3 nights" in capsys.readouterr().out
+
+
+def test_predict_of_nothing_that_can_be_staged(model, tmp_path, capsys):
+    broken = tmp_path / "broken.edf"
+    broken.write_bytes(b"nothing of the kind")
+    nights = [str(broken), str(tmp_path / "nowhere.edf"), str(tmp_path)]
+    with pytest.warns(EDFWarning):
+        assert main(["predict", str(model), *nights, "--out", str(tmp_path / "out")]) == 1
+    assert "0 of 3 nights" in capsys.readouterr().out
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_predictions_are_not_written_over_without_force(model, cohort, tmp_path, capsys):
+    arguments = ["predict", str(model), cohort.recordings["path"][0], "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    (table,) = tmp_path.glob("*.csv")
+    table.write_text("corrected by hand")
+    before = contents(tmp_path)
+    assert main(arguments) == 2
+    assert "is not empty. Give another folder, or --force" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+    assert main([*arguments, "--force"]) == 0
+    assert table.read_text().startswith("epoch,onset_s,stage")
+
+
+@pytest.mark.parametrize("command", ["demo", "train"])
+def test_folders_in_use_are_not_written_into_without_force(command, cohort, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("Sleep")
+    before = contents(tmp_path)
+    where = {"demo": ["demo", "--out"], "train": ["train", cohort.nights[0].folder, "--save"]}
+    arguments = [*map(str, where[command]), str(tmp_path)]
+    assert main(arguments) == 2
+    assert main([*arguments[:-1], str(tmp_path / "thesis.txt"), "--force"]) == 2
+    printed = capsys.readouterr().err.splitlines()
+    assert "is not empty" in printed[0]
+    assert "is a file" in printed[1]
+    assert contents(tmp_path) == before
+
+
+def test_a_model_is_replaced_with_force(model, cohort, tmp_path):
+    saved = shutil.copytree(model, tmp_path / "model")
+    arguments = ["train", str(cohort.nights[0].folder), "--save", str(saved), "--force"]
+    assert main([*arguments, "--epochs", "1", "--signals", "THX"]) == 0
+    assert load_pretrained(saved)[-1].signals_ == ("THX",)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("demo", ["--subjects", "0"]),
+        ("demo", ["--epochs", "-1"]),
+        ("demo", ["--seed", "-1"]),
+        ("demo", ["--hours", "long"]),
+        ("train cohort", ["--folds", "1"]),
+        ("train cohort", ["--stages", "6"]),
+        ("ingest cohort", ["--jobs", "0"]),
+        ("ingest cohort", ["--format", "zip"]),
+    ],
+)
+def test_options_that_cannot_be(command, options, tmp_path, capsys):
+    where = "--save" if command.startswith("train") else "--out"
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), where, str(tmp_path / "new"), *options])
+    assert ended.value.code == 2
+    assert options[0] in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+class Interrupt(Callback):
+    def on_batch_begin(self, net, **kwargs):
+        interrupt = KeyboardInterrupt()
+        interrupt.add_note("training.pt holds the 2 pass(es) that were complete.")
+        raise interrupt
+
+
+def test_a_training_that_is_interrupted_saves_nothing(cohort, tmp_path, monkeypatch, capsys):
+    make = train.make_cardiorespiratory_pipeline
+
+    def make_interrupted(**parameters):
+        return make(**parameters).set_params(wav2sleepclassifier__callbacks=[Interrupt()])
+
+    monkeypatch.setattr(train, "make_cardiorespiratory_pipeline", make_interrupted)
+    save = tmp_path / "model"
+    assert (
+        main(["train", str(cohort.nights[0].folder), "--save", str(save), "--epochs", "1"]) == 130
+    )
+    assert not save.exists()
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1] == (
+        "Interrupted. training.pt holds the 2 pass(es) that were complete."
+    )
+    assert "The model is in" not in printed.out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError(13, "Permission denied", "out"), OSError(28, "No space left on device")],
+)
+def test_what_the_system_refuses_is_said_in_a_line(error, model, tmp_path, monkeypatch, capsys):
+    def fail(*arguments, **parameters):
+        raise error
+
+    monkeypatch.setattr(commands.predict, "write_predictions", fail)
+    night = tmp_path / "night.edf"
+    with pytest.warns(EDFWarning):
+        assert main(["predict", str(model), str(night), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.splitlines() == [f"{type(error).__name__}: {error}"]
 
 
 def test_nights_of_the_same_name_do_not_overwrite_each_other(model, cohort, tmp_path):

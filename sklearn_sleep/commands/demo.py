@@ -13,6 +13,7 @@ from sklearn_sleep.commands.train import (
     make_cardiorespiratory_pipeline,
     score_signal_subsets,
 )
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.features.baselines import hrv_baseline
@@ -23,7 +24,7 @@ HELD_OUT_FOLDS = 4  # a quarter of the subjects is held out
 CROSS_VALIDATION_FOLDS = 2
 
 
-def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) -> pd.DataFrame:
+def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) -> None:
     """Make a cohort, cross-validate, train, and stage held-out nights from every subset of signals.
 
     The table of scores on the held-out nights has a row for each subset of signals, of the network,
@@ -74,10 +75,10 @@ def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) 
     )
     print("\nHeld-out subjects, each one model, by the signals it is given")
     print(table.round(3).to_string(index=False))
-    table.to_csv(out / "signal-subsets.csv", index=False)
+    with atomic_write(out / "signal-subsets.csv") as partial:
+        table.to_csv(partial, index=False)
 
     predictions = out / "predictions"
     write_predictions(pipeline, X.iloc[held_out], predictions, y=y[held_out], verbose=True)
     print(f"\nStages (CSV) and hypnograms (PNG) of the held-out nights are in {predictions}")
     print(f"Done in {time.monotonic() - started:.0f} s.")
-    return table

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from sklearn_sleep.commands.predict import exit_status
 from sklearn_sleep.storage.ingesting import ingest
 
 
@@ -15,8 +16,8 @@ def run_ingest(
     signals: Sequence[str],
     format: Literal["cache", "parquet"],  # noqa: A002 - the name of the option
     jobs: int,
-) -> None:
-    """Ingest a cohort's folder and say what became of its nights."""
+) -> int:
+    """Ingest a folder and say what became of its nights; the status is 1 if none was done, or 3."""
     ingested = ingest(
         cohort,
         out,
@@ -33,3 +34,4 @@ def run_ingest(
         if row["status"] != "done":
             print(f"{row['status']}: {row['path']}: {row['problems']}")
     print(f"The report is in {out / 'report.html'} and {out / 'report.csv'}")
+    return exit_status(counts.get("done", 0), len(ingested.report))

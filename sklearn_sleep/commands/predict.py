@@ -1,7 +1,9 @@
 """``python -m sklearn_sleep predict``: nights staged, as a CSV of stages and a figure of each."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,19 +11,27 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
+from sklearn_sleep.exceptions import EDFWarning
 from sklearn_sleep.io.epoch_tables import epoch_table
 from sklearn_sleep.staging.pretrained import load_pretrained
 
 
-def run_predict(model: Path, nights: Sequence[Path], out: Path) -> None:
-    """Stage nights with a saved model; one that cannot be read is named, the others go on."""
+def exit_status(n_done: int, n_nights: int) -> int:
+    """Return 0 if all nights were done, 1 if none, 3 if some."""
+    return 0 if n_done == n_nights else 3 if n_done else 1
+
+
+def run_predict(model: Path, nights: Sequence[Path], out: Path) -> int:
+    """Stage nights with a saved model; one that cannot be staged is named, the others go on."""
     pipeline = load_pretrained(model)
     X = epoch_table(nights, on_error="warn")
-    written = write_predictions(pipeline, X, out, verbose=True)
+    written = write_predictions(pipeline, X, out, on_error="warn", verbose=True)
     print(f"Staged {len(written)} of {len(nights)} nights; stages and hypnograms are in {out}")
+    return exit_status(len(written), len(nights))
 
 
 def write_predictions(
@@ -30,6 +40,7 @@ def write_predictions(
     folder: Path,
     *,
     y: npt.NDArray[np.int64] | None = None,
+    on_error: Literal["raise", "warn"] = "raise",
     verbose: bool = False,
 ) -> list[Path]:
     """Stage each night of an epoch table: ``<recording>.csv`` (paths returned) and ``.png``."""
@@ -40,7 +51,17 @@ def write_predictions(
     for recording, rows in tqdm(
         rows_of.items(), desc="Staging nights", unit="night", disable=not verbose
     ):
-        probabilities = pipeline.predict_proba(X.iloc[rows])
+        try:
+            probabilities = pipeline.predict_proba(X.iloc[rows])
+        except Exception as error:  # one bad file must not stop the others, whatever is wrong
+            if on_error == "raise":
+                raise
+            warnings.warn(
+                f"{recording} could not be staged: {type(error).__name__}: {error}",
+                EDFWarning,
+                stacklevel=2,
+            )
+            continue
         predicted = probabilities.argmax(axis=1)
         epoch = X["epoch"].to_numpy()[rows]
         table = pd.DataFrame({"epoch": epoch, "onset_s": epoch * EPOCH_DURATION})
@@ -51,7 +72,8 @@ def write_predictions(
             table[f"probability_{name}"] = probabilities[:, column].round(4)
         stem = _free_name(Path(str(recording)).stem, paths)
         paths.append(folder / f"{stem}.csv")
-        table.sort_values("epoch").to_csv(paths[-1], index=False)
+        with atomic_write(paths[-1]) as partial:
+            table.sort_values("epoch").to_csv(partial, index=False)
         display = HypnogramDisplay(
             _place(predicted, epoch, -1),
             names,

@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_sleep.core.arrays import IntArray
-from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import digest
@@ -30,6 +30,7 @@ from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.evaluation.comparison import Comparison
 from sklearn_sleep.evaluation.metrics import recording_column, rows_of_each
+from sklearn_sleep.exceptions import CacheWarning
 
 Scorer = Callable[[Any, Any, Any], float]
 Fold = tuple[IntArray, IntArray]
@@ -91,6 +92,8 @@ def compare(
     -----
     FitFailedWarning
         If an estimator fails on a fold.
+    CacheWarning
+        If a result in the folder is damaged, and made again, or cannot be kept there.
     UserWarning
         If a fold tests subjects whom it has trained on.
 
@@ -132,8 +135,18 @@ def compare(
     paths = {}
     if folder is not None:
         _MARK.claim(folder)
+        remove_partials(folder)
         paths = _paths(Path(folder), estimators, rows, folds, keep_probabilities)
-    results = {task: _FoldResult.load(path) for task, path in paths.items() if path.exists()}
+    results = {}
+    for task, path in paths.items():
+        if path.exists():
+            try:
+                results[task] = _FoldResult.load(path, len(folds[task[1]][1]), keep_probabilities)
+            except OSError:
+                raise
+            except Exception as error:  # zip files and arrays end in many errors
+                msg = f"{path} is damaged ({error!r}), and the fit is made again."
+                warnings.warn(msg, CacheWarning, stacklevel=2)
     missing = [task for task in tasks if task not in results]
     must_succeed = error_score == "raise"
     computed = run_parallel(
@@ -149,12 +162,18 @@ def compare(
         unit="fit",
         n_done=len(results),
     )
-    for task, result in zip(missing, computed, strict=True):
+    errors = []
+    for task, (result, unkept) in zip(missing, computed, strict=True):
+        if unkept is not None:
+            errors.append(unkept)
         if isinstance(result, _FoldResult):
             results[task] = result
             continue
         msg = f"{task[0]} failed on fold {task[1]}, whose scores are missing: {result!r}"
         warnings.warn(msg, FitFailedWarning, stacklevel=2)
+    if errors:
+        msg = f"{len(errors)} fit(s) are scored, but could not be kept: {errors[0]}"
+        warnings.warn(msg, CacheWarning, stacklevel=2)
     if not results:
         raise ValueError("Every fit failed. Pass error_score='raise' to see where.")
     names = list(estimators)
@@ -289,14 +308,24 @@ class _FoldResult:
             np.savez_compressed(file, allow_pickle=False, seconds=seconds, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as archive:
-            probability = archive.get("probability")
-            fit_seconds, predict_seconds = archive["seconds"].tolist()
-            return cls(
-                archive["classes"], archive["predicted"], probability, fit_seconds, predict_seconds
-            )
+    def load(cls, path: Path, n_rows: int, has_probability: bool) -> Self:
+        """Read what `save` wrote of as many test rows; an error says what is damaged."""
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        found = cls(
+            arrays["classes"],
+            arrays["predicted"],
+            arrays["probability"] if has_probability else None,
+            *arrays["seconds"].tolist(),
+        )
+        shapes = [found.predicted.shape]
+        expected: list[tuple[int, ...]] = [(n_rows,)]
+        if found.probability is not None:
+            shapes.append(found.probability.shape)
+            expected.append((n_rows, len(found.classes)))
+        if shapes != expected:
+            raise ValueError(f"the shapes are {shapes}, not {expected}")
+        return found
 
 
 def _attempt(
@@ -306,17 +335,21 @@ def _attempt(
     keep_probabilities: bool,
     path: Path | None,
     must_succeed: bool,
-) -> _FoldResult | Exception:
+) -> tuple[_FoldResult | Exception, OSError | None]:
+    """Return what came of a fit, and why it could not be kept."""
     try:
         train, test = map(rows.take, split)
         result = _fit_and_predict(estimator, train, test, keep_probabilities)
-        if path is not None:
-            result.save(path)
     except Exception as error:
         if must_succeed:
             raise
-        return error
-    return result
+        return error, None
+    try:
+        if path is not None:
+            result.save(path)
+    except OSError as error:
+        return result, error
+    return result, None
 
 
 def _fit_and_predict(

@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 
 from sklearn_sleep.core.arrays import SampleArray
+from sklearn_sleep.core.atomic_write import is_disk_full
 from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings, reissue_warnings
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
@@ -262,20 +263,24 @@ class CacheStore:
             return None
         try:
             status = path.stat()
-            # Copy on write, which no other process sees: torch takes only arrays that can be
-            # written, and nothing is copied before something is.
-            samples = _map(path, status.st_size)
-            sound = _is_sound(path, status) and samples.dtype == np.float32
-            # For the eviction; a file system may not keep the time of access by itself, and that
-            # of others cannot be set.
-            with contextlib.suppress(PermissionError):
-                os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+            if _is_sound(path, status):
+                # Copy on write, which no other process sees: torch takes only arrays that can be
+                # written, and nothing is copied before something is.
+                samples = _map(path, status.st_size)
+                # For the eviction; a file system may not keep the time of access by itself, and
+                # may be there to be read alone.
+                with contextlib.suppress(OSError):
+                    os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+                return samples
         except FileNotFoundError:  # evicted in this moment
             return None
-        except (OSError, EOFError, ValueError):
-            sound = False
-        if sound:
-            return samples
+        except OSError as error:  # of the disk or the rights, which says nothing of the file
+            warnings.warn(
+                f"{path} cannot be read ({error}), and the night is processed again.",
+                CacheWarning,
+                stacklevel=5,
+            )
+            return None
         warnings.warn(
             f"{path} is damaged, and the night is processed again.", CacheWarning, stacklevel=5
         )
@@ -284,9 +289,9 @@ class CacheStore:
         return None
 
     def _warn_unwritten(self, key: str, signal: str, error: OSError) -> None:
+        reason = "the disk is full" if is_disk_full(error) else "the cache cannot be written"
         warnings.warn(
-            f"{self._entry(key)}: the cache cannot be written ({error}). {signal} is used without "
-            "it. Is the disk full?",
+            f"{self._entry(key)}: {reason} ({error}). {signal} is used without it.",
             CacheWarning,
             stacklevel=5,
         )
@@ -296,7 +301,8 @@ class CacheStore:
         # Only the holder of the lock writes it, also over what a killed process has left.
         partial = self._entry(key) / f".{name}.partial"
         try:
-            with partial.open("wb") as file:
+            # To be read too: else numpy goes past Python, with an error that does not say why.
+            with partial.open("w+b") as file:
                 np.save(file, samples, allow_pickle=False)
             checksum = _checksum(partial)
             path = partial.with_name(f"{name}.{checksum}.npy")

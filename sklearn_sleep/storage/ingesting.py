@@ -1,11 +1,9 @@
 """ingest: process every night of a cohort once, and report on each."""
 
-import contextlib
 import hashlib
-import json
 import os
 import re
-import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
 from sklearn_sleep.core.arrays import SampleArray
-from sklearn_sleep.core.atomic_write import atomic_write
-from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings
+from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
+from sklearn_sleep.core.captured_warnings import CapturedWarning, capture_warnings, reissue_warnings
+from sklearn_sleep.core.checksums import file_checksum, read_checked_json, to_checked_json
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
@@ -29,7 +28,7 @@ from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
 from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.datasets import Cohort, load_cohort
 from sklearn_sleep.datasets.registry import find_cohort
-from sklearn_sleep.exceptions import EDFRepairWarning
+from sklearn_sleep.exceptions import CacheWarning, EDFRepairWarning
 from sklearn_sleep.features.quality.assessment import assess_signal
 from sklearn_sleep.features.quality.signal_quality import SignalQuality, summarize
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, RecordingCache, Resampler
@@ -37,13 +36,13 @@ from sklearn_sleep.storage.parquet import write_parquet_night
 from sklearn_sleep.storage.report import make_report, write_report
 
 _SIGNALS = ("ECG", "PPG", "ABD", "THX")
-_STALE_SECONDS = 24 * 3600.0
 _MARK = FolderMark(
     "ingest.json",
     "store of ingested nights",
     version=2,
     details={"processing": PROCESSING_VERSION},
     unmarked="nights/*.json",
+    only_if_empty=True,
 )
 _QUALITY = ("missing", "flat", "clipped", "noisy", "inverted", "wrong unit")
 
@@ -134,15 +133,18 @@ def ingest(
     loaded = _load(cohort, dataset, n_jobs, verbose)
     _MARK.claim(store)
     (store / "nights").mkdir(exist_ok=True)
-    _remove_stale_files(store)
+    remove_partials(store, "**/.*.partial")
     steps = _make_steps(pipeline, signals, dataset)
     make_pipeline(*steps).fit(loaded.X.iloc[:0])  # wrong parameters stop here, not in each night
     cache = RecordingCache(store / "recordings") if format == "cache" else None
     job = _Job(store, steps, cache)
     nights = list(_nights(loaded))
-    found = list(
-        run_parallel(job.process, nights, description="Ingesting", n_jobs=n_jobs, verbose=verbose)
-    )
+    found = []
+    for row, heard in run_parallel(
+        job.process, nights, description="Ingesting", n_jobs=n_jobs, verbose=verbose
+    ):
+        found.append(row)
+        reissue_warnings(heard)
     report = make_report([*_with_problems(found, loaded), *_left_out(loaded)])
     write_report(report, store)
     done = [one["path"] for one in found if one["status"] == "done"]
@@ -156,14 +158,6 @@ def ingest(
         report=report,
         steps=[*steps, cache] if cache else steps,
     )
-
-
-def _remove_stale_files(store: Path) -> None:
-    """Remove what processes that were killed had begun to write, not what others are writing."""
-    for path in store.rglob(".*.partial"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                path.unlink()
 
 
 def _load(
@@ -232,25 +226,30 @@ class _Job:
     steps: list[Any]
     cache: RecordingCache | None
 
-    def process(self, night: Mapping[str, Any], stages: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Process a night, unless it has been, and return its row of the report."""
+    def process(
+        self, night: Mapping[str, Any], stages: npt.NDArray[np.int64]
+    ) -> tuple[dict[str, Any], list[CapturedWarning]]:
+        """Process a night, unless it has been; return its row, and warnings of what was kept."""
+        of_kept: list[CapturedWarning] = []
         try:
             (epochs, processed), heard = capture_warnings(self._open, night, len(stages))
-            kept = self._kept(processed.recordings[0], night, stages)
+            path = self._path(processed.recordings[0], night, stages)
+            kept, of_kept = capture_warnings(self._kept, path, processed.recordings[0], night)
             if kept is not None:
-                return kept
+                return kept, of_kept
             row, more = capture_warnings(self._read, epochs, processed, night, stages)
+            row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
+            if not self._is_there(processed.recordings[0], night):
+                return {**row, "status": "failed"}, of_kept
+            content = {"row": row}
+            if self.cache is None:
+                content["parquet"] = file_checksum(self._parquet(night))
+            with atomic_write(path) as partial:
+                partial.write_text(to_checked_json(content), encoding="utf-8")
         except Exception as error:  # one bad file must not stop the others, whatever is wrong
-            return {
-                **_describe(night, stages),
-                "status": "failed",
-                "problems": f"{type(error).__name__}: {error}",
-            }
-        row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
-        path = self._path(processed.recordings[0], night, stages)
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(row, indent=1), encoding="utf-8")
-        return row
+            problems = f"{type(error).__name__}: {error}"
+            row = {**_describe(night, stages), "status": "failed", "problems": problems}
+        return row, of_kept
 
     def _open(self, night: Mapping[str, Any], n_epochs: int) -> tuple[Epochs, Epochs]:
         """Return the night as it is read, and as it is processed."""
@@ -294,21 +293,30 @@ class _Job:
             write_parquet_night(self._parquet(night), samples, stages, attributes=attributes)
         return {**row, "signals": " ".join(row.get("signals", ())), "status": "done"}
 
+    def _is_there(self, recording: Recording, night: Mapping[str, Any]) -> bool:
+        if self.cache is None:
+            return self._parquet(night).is_file()
+        return recording.source.is_kept()  # type: ignore[attr-defined]  # of the cache, the last step
+
     def _kept(
-        self, recording: Recording, night: Mapping[str, Any], stages: npt.NDArray[np.int64]
+        self, path: Path, recording: Recording, night: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        """Return the row of a night that has been processed, if all of it is there."""
-        source = recording.source
-        there = (
-            self._parquet(night).is_file() if self.cache is None else source.is_kept()  # type: ignore[attr-defined]  # of the cache, the last step
-        )
-        path = self._path(recording, night, stages)
-        if not there:
+        """Return the row of a night that has been processed, if all of it is there and sound."""
+        if not (path.is_file() and self._is_there(recording, night)):
             return None
+        damaged = path
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
+            content = read_checked_json(path)
+            row: dict[str, Any] = dict(content["row"])
+            if self.cache is not None:  # which compares the checksums of its files when it reads
+                return row
+            damaged = self._parquet(night)
+            if file_checksum(damaged) == content["parquet"]:
+                return row
+        except (ValueError, KeyError, TypeError):
+            pass
+        warnings.warn(f"{damaged} is damaged; the night is made again.", CacheWarning, stacklevel=2)
+        return None
 
     def _path(
         self, recording: Recording, night: Mapping[str, Any], stages: npt.NDArray[np.int64]

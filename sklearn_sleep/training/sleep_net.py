@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+import traceback
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch import NeuralNet
-from skorch.callbacks import GradientNormClipping
+from skorch.callbacks import EarlyStopping, GradientNormClipping
 
 from sklearn_sleep.core.epochs import Epochs, warn_of_split_nights
 from sklearn_sleep.core.parameter_constraints import (
@@ -299,18 +300,37 @@ class SleepNet(ClassifierMixin, NeuralNet):
             try:
                 if starts_anew:
                     self.initialize()
-                return super().partial_fit(dataset, None, _routing_method=method, **fit_params)
+                return self._train(dataset, _routing_method=method, **fit_params)
             finally:
                 del self._plan
+
+    def _train(self, dataset: Any, **fit_params: Any) -> Self:
+        """Do as skorch's `partial_fit`, which takes whatever interrupts for the end."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=dataset, y=None)
+        try:
+            self.fit_loop(dataset, None, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            *_, (frame, _) = traceback.walk_tb(interrupt.__traceback__)
+            if frame.f_code is not EarlyStopping.on_epoch_end.__code__:
+                for callback in self._resumable_checkpoints():
+                    interrupt.add_note(callback.describe())
+                raise
+        self.notify("on_train_end", X=dataset, y=None)
+        return self
+
+    def _resumable_checkpoints(self) -> list[ResumableCheckpoint]:
+        callbacks = (callback for _, callback in self.callbacks_)
+        return [callback for callback in callbacks if isinstance(callback, ResumableCheckpoint)]
 
     # -- the training loop -----------------------------------------------------------------------
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
         """Make the passes that a checkpoint does not hold already."""
         n_passes = self.planned("max_epochs") if epochs is None else epochs
-        for _, callback in self.callbacks_:
-            if isinstance(callback, ResumableCheckpoint):
-                n_passes -= callback.resume(self, X)
+        for callback in self._resumable_checkpoints():
+            n_passes -= callback.resume(self, X)
         return super().fit_loop(X, y, n_passes, **fit_params)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from sklearn_sleep import (
     compare,
     recording_scores,
 )
+from sklearn_sleep.exceptions import CacheWarning
 from sklearn_sleep.preprocessing import EDFReader
 
 KAPPA = make_scorer(cohen_kappa_score)
@@ -244,6 +246,76 @@ def test_an_estimator_that_was_fitted_is_the_same(data, tmp_path):
     again = compare(estimators, *data, cv=3, folder=tmp_path, verbose=False)
     assert FITS == ["net"]
     pd.testing.assert_frame_equal(again.scores, once.scores)
+
+
+def other_arrays(**arrays):
+    def damage(path):
+        with np.load(path) as archive:
+            kept = {**archive, **arrays}
+        np.savez(path, **{name: value for name, value in kept.items() if value is not None})
+
+    return damage
+
+
+def flip_bit(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(b"probability.npy") + 60] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_bit,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:300]),
+        lambda path: path.write_bytes(b"PK\x03\x04 no archive"),
+        lambda path: path.write_bytes(b"\x93NUMPY"),
+        other_arrays(predicted=None),
+        other_arrays(probability=None),
+        other_arrays(seconds=np.zeros(3)),
+        other_arrays(predicted=np.zeros(3)),
+        other_arrays(probability=np.zeros((3, 2))),
+    ],
+)
+def test_a_damaged_result_is_made_again(data, tmp_path, damage):
+    def fit_again():
+        FITS.clear()
+        return compare(
+            {"a": Sure("a")}, *data, folder=tmp_path, keep_probabilities=True, verbose=False
+        )
+
+    whole = fit_again()
+    path = sorted(tmp_path.glob("*.npz"))[1]
+    damage(path)
+    with pytest.warns(CacheWarning, match=rf"{path.name} is damaged .*the fit is made again"):
+        again = fit_again()
+    assert FITS == ["a"]
+    pd.testing.assert_frame_equal(again.predictions, whole.predictions)
+    fit_again()
+    assert FITS == []
+
+
+def test_a_result_that_cannot_be_kept_is_scored(data, tmp_path, monkeypatch):
+    def fail(*arguments, **parameters):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", fail)
+    with pytest.warns(CacheWarning, match=r"5 fit\(s\) are scored, but .* The disk is full"):
+        found = compare(
+            {"a": Counting("a")}, *data, folder=tmp_path, error_score="raise", verbose=False
+        )
+    assert not list(tmp_path.glob("*.npz"))
+    expected = compare({"a": Counting("a")}, *data, verbose=False)
+    pd.testing.assert_frame_equal(found.scores, expected.scores)
+
+
+def test_what_killed_comparisons_had_begun_to_write_is_removed(data, tmp_path):
+    begun = tmp_path / ".a-fold0-0.npz.0.partial"
+    begun.write_bytes(b"PK")
+    os.utime(begun, (0, 0))
+    compare({"a": Counting("a")}, *data, folder=tmp_path, verbose=False)
+    assert not begun.exists()
 
 
 def test_the_folder_is_marked(data, tmp_path):

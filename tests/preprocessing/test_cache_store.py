@@ -1,6 +1,8 @@
 """The folder of a RecordingCache: whole files or none, whoever writes and whatever breaks."""
 
+import errno
 import json
+import os
 import shutil
 import signal as signals_of_the_system
 import subprocess
@@ -19,6 +21,7 @@ from sklearn_sleep.exceptions import CacheWarning
 from sklearn_sleep.preprocessing import (
     EDFReader,
     RecordingCache,
+    recording_cache,
 )
 from sklearn_sleep.preprocessing.recording_cache import CacheStore
 
@@ -128,10 +131,81 @@ def test_folder_that_cannot_be_written(cohort, cache_folders, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("sklearn_sleep.preprocessing.recording_cache.np.save", fail)
-    with pytest.warns(CacheWarning, match="No space left on device.*used without"):
+    with pytest.warns(CacheWarning, match="disk is full.*No space left on device.*used without"):
         found = read_all(pipeline.transform(path))[path, "ECG"]
     np.testing.assert_array_equal(found, read_all(pipeline[:-1].transform(path))[path, "ECG"])
     assert not list(cache_folders[0].rglob("*.partial"))
+
+
+def refuse(number):
+    def fail(*arguments, **parameters):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM, errno.ENOSYS])
+def test_a_cache_in_which_nothing_can_be_changed_is_read(
+    cohort, cache_folders, monkeypatch, number
+):
+    path, other = cohort.recordings["path"][:2]
+    expected = read_all(steps(*cache_folders, signals=["ECG"]).fit_transform(path))[path, "ECG"]
+    files = files_of(cache_folders[0])
+    recording_cache._verified.clear()  # as in a new process
+    monkeypatch.setattr(recording_cache.os, "utime", refuse(number))
+    monkeypatch.setattr(recording_cache.FileLock, "acquire", refuse(number))
+    pipeline = steps(*cache_folders, signals=["ECG"])
+    found = read_all(pipeline.fit_transform(path))[path, "ECG"]
+    np.testing.assert_array_equal(found, expected)
+    assert reads(cache_folders[1]) == 1
+    with pytest.warns(CacheWarning, match="the cache cannot be written.*used without"):
+        read_all(pipeline.transform(other))
+    monkeypatch.undo()
+    assert files_of(cache_folders[0]) == files
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_a_sound_file_that_cannot_be_read_is_not_called_damaged(
+    cohort, cache_folders, monkeypatch, number
+):
+    path = cohort.recordings["path"][0]
+    pipeline = steps(*cache_folders, signals=["ECG"])
+    expected = read_all(pipeline.fit_transform(path))[path, "ECG"].copy()
+    files = files_of(cache_folders[0])
+    recording_cache._verified.clear()
+    monkeypatch.setattr(recording_cache, "_is_sound", refuse(number))
+    with pytest.warns(CacheWarning, match=rf"cannot be read \(\[Errno {number}\]"):
+        found = read_all(pipeline.transform(path))[path, "ECG"]
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found, expected)
+    assert files_of(cache_folders[0]) == files
+
+
+FULL = """
+import resource, sys, warnings
+from sklearn.pipeline import make_pipeline
+from sklearn_sleep.preprocessing import EDFReader, RecordingCache
+
+pipeline = make_pipeline(EDFReader(["ECG"]), RecordingCache(sys.argv[2])).fit(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+warnings.simplefilter("error")
+try:
+    pipeline.transform(sys.argv[1]).recordings[0].signals["ECG"].data
+except Warning as warning:
+    print(warning)
+"""
+
+
+def test_a_disk_that_is_full(cohort, cache_folders):
+    """numpy would say that so many items were requested and so many written."""
+    told = subprocess.run(
+        [sys.executable, "-c", FULL, cohort.recordings["path"][0], cache_folders[0]],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "the disk is full ([Errno 27] File too large). ECG is used without it." in told
+    assert not [path for path in cache_folders[0].rglob("*ECG*") if path.suffix != ".lock"]
 
 
 def test_folder_that_many_claim_at_once(tmp_path):

@@ -1,6 +1,7 @@
 """ingest: whole cohorts, damage and interruptions included."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 
 import joblib
 import numpy as np
@@ -22,7 +24,13 @@ from sklearn_sleep.__main__ import main
 from sklearn_sleep._version import __version__
 from sklearn_sleep.core.stages import merge_stages
 from sklearn_sleep.datasets import load_cohorts, load_shhs
-from sklearn_sleep.exceptions import CohortWarning, EDFWarning, HypnogramWarning
+from sklearn_sleep.exceptions import (
+    CacheWarning,
+    CohortWarning,
+    EDFError,
+    EDFWarning,
+    HypnogramWarning,
+)
 from sklearn_sleep.features.quality.signal_quality import SignalQuality
 from sklearn_sleep.preprocessing import (
     EDFReader,
@@ -174,13 +182,137 @@ def test_problems_of_a_hypnogram_are_in_the_report(trees, tmp_path):
     assert (ingested.report.set_index("path")["problems"].drop(str(edf)) == "").all()
 
 
-def test_row_of_a_night_that_cannot_be_read_is_made_again(trees, tmp_path):
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_bit,
+        lambda path: path.write_text("{"),
+        lambda path: path.write_text("[]"),
+        lambda path: path.write_text('{"path": 3}'),
+        lambda path: path.write_text('{"row": 3}'),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"\xff\x00"),
+    ],
+)
+def test_a_damaged_row_of_a_night_is_made_again(trees, tmp_path, damage):
     first = ingest(trees / "mesa", tmp_path / "store", dataset="mesa", signals=["THX"])
     before = snapshot(tmp_path / "store")
-    next((tmp_path / "store" / "nights").iterdir()).write_text("{")
-    again = ingest(trees / "mesa", tmp_path / "store", dataset="mesa", signals=["THX"])
+    path = next((tmp_path / "store" / "nights").iterdir())
+    damage(path)
+    with pytest.warns(CacheWarning, match=f"{path.name} is damaged; the night is made again"):
+        again = ingest(trees / "mesa", tmp_path / "store", dataset="mesa", signals=["THX"])
     pd.testing.assert_frame_equal(again.report, first.report)
     assert snapshot(tmp_path / "store") == before
+
+
+def test_a_damaged_parquet_night_is_named_and_made_again(trees, tmp_path):
+    store = tmp_path / "store"
+    first = ingest(trees / "mesa", store, dataset="mesa", signals=["THX"], format="parquet")
+    before = snapshot(store)
+    path = next(store.rglob("*.parquet"))
+    whole = path.read_bytes()
+    expected, stages = read_parquet_night(path)
+    rng = np.random.default_rng(0)
+    n_found = 0
+    for place in rng.integers(0, len(whole), 100):
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        try:
+            found, found_stages = read_parquet_night(path)
+        except ValueError as error:
+            assert str(path) in str(error)  # noqa: PT017
+            n_found += 1
+        else:
+            np.testing.assert_array_equal(found["THX"], expected["THX"])
+            np.testing.assert_array_equal(found_stages, stages)
+    assert n_found > 80
+    with pytest.warns(CacheWarning, match=f"{path.name} is damaged; the night is made again"):
+        again = ingest(trees / "mesa", store, dataset="mesa", signals=["THX"], format="parquet")
+    pd.testing.assert_frame_equal(again.report, first.report)
+    assert snapshot(store) == before
+
+
+@pytest.mark.parametrize("kind", ["cache", "parquet", "nights"])
+def test_nothing_is_done_where_the_disk_is_full(trees, tmp_path, monkeypatch, kind):
+    store = tmp_path / "store"
+    ingest_it = partial(
+        ingest,
+        *(trees / "mesa", store),
+        dataset="mesa",
+        signals=["THX"],
+        format="cache" if kind == "cache" else "parquet",
+    )
+
+    def fail(*arguments, **parameters):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = {
+        "cache": "sklearn_sleep.preprocessing.recording_cache.np.save",
+        "parquet": "pyarrow.parquet.write_table",
+        "nights": "sklearn_sleep.storage.ingesting.to_checked_json",
+    }[kind]
+    monkeypatch.setattr(place, fail)
+    report = ingest_it().report
+    assert (report["status"] == "failed").all()
+    assert report["problems"].str.contains("disk is full").all()
+    command = ["ingest", str(trees / "mesa"), "--out", str(store), "--dataset", "mesa"]
+    assert main([*command, "--signals", "THX", "--format", ingest_it.keywords["format"]]) == 1
+    assert not list((store / "nights").iterdir())
+    monkeypatch.undo()
+    assert (ingest_it().report["status"] == "done").all()
+
+
+def test_a_report_for_which_there_is_no_space(trees, tmp_path, monkeypatch):
+    def fail(*arguments, **parameters):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    with pytest.raises(OSError, match=r"The disk is full, and this file was not.*report\.csv"):
+        ingest(trees / "mesa", tmp_path / "store", dataset="mesa", signals=["THX"])
+
+
+def test_an_interrupt_ends_it_and_what_was_done_is_kept(trees, tmp_path, monkeypatch):
+    read = EDFReader.transform
+    nights = []
+
+    def read_two(reader, X):
+        if len(X):  # not where parameters are checked
+            nights.append(X["recording"].iloc[0])
+            if len(nights) > 2:
+                raise KeyboardInterrupt
+        return read(reader, X)
+
+    command = ["ingest", str(trees / "mesa"), "--out", str(tmp_path / "store"), "--dataset", "mesa"]
+    with monkeypatch.context() as patch:
+        patch.setattr(EDFReader, "transform", read_two)
+        assert main([*command, "--signals", "THX"]) == 130
+    assert len(list((tmp_path / "store" / "nights").iterdir())) == 2
+    assert main([*command, "--signals", "THX"]) == 0
+    assert len(list((tmp_path / "store" / "nights").iterdir())) == 3
+
+
+def test_every_night_failed(trees, tmp_path, monkeypatch, capsys):
+    def fail(*arguments, **parameters):
+        raise EDFError("torn")
+
+    monkeypatch.setattr("sklearn_sleep.io.edf.source.read_edf_samples", fail)
+    command = ["ingest", str(trees / "mesa"), "--out", str(tmp_path / "store"), "--dataset", "mesa"]
+    assert main(command) == 1
+    assert "3 nights: 3 failed" in capsys.readouterr().out
+
+
+def test_a_folder_of_something_else_is_not_taken_for_a_store(trees, tmp_path, capsys):
+    (tmp_path / "report.csv").write_text("mine")
+    assert main(["ingest", str(trees / "mesa"), "--out", str(tmp_path), "--dataset", "mesa"]) == 1
+    assert "is not empty and not a store of ingested nights" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
 
 
 def test_report_is_written_as_csv_and_html(damaged, tmp_path):
@@ -415,7 +547,7 @@ def test_command(damaged, tmp_path, capsys):
             ]
         )
     printed = capsys.readouterr()
-    assert status == 0
+    assert status == 3
     assert "6 nights: 4 done, 2 left out" in printed.out
     assert "left out: " in printed.out
     assert "shhs1-200002.edf has no annotation" in printed.out

@@ -1,8 +1,12 @@
 """Classifiers from and to folders: the published format, our own, and the hub."""
 
+import errno
 import json
 import pickle
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,6 +158,7 @@ def test_own_configurations_that_grow(published, tmp_path, change, match):
     Wav2SleepClassifier.from_pretrained(published).save_pretrained(folder)
     path = folder / "config.json"
     configuration = json.loads(path.read_text())
+    del configuration["checksum"]
     for key, value in change.items():
         old = configuration["classifier"][key]
         configuration["classifier"][key] = {**old, **value} if key == "parameters" else value
@@ -359,6 +364,91 @@ def test_weight_norm_can_be_pickled(tmp_path):
     copy = pickle.loads(pickle.dumps(classifier))  # noqa: S301  our own
     with torch.no_grad():
         assert torch.equal(classifier.module_.eval()(x), copy.module_.eval()(x))
+
+
+# -- whole or not there ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "first_write"), [("sklearn_sleep", 0), ("wav2sleep", 0), ("vlm", 16)]
+)
+def test_killed_at_any_write_the_old_model_is_there_or_the_new_one_or_none(
+    kind, first_write, tmp_path
+):
+    script = Path(__file__).parents[1] / "helpers" / "killed_writer.py"
+    held = subprocess.run(
+        [sys.executable, script, kind, tmp_path, str(first_write)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert held[0] == "old"
+    assert held[-1] == "new"
+    assert sorted(held, key=["old", "refused", "new"].index) == held
+
+
+def flip(path, place, bit=0):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def state_of(folder):
+    classifier = Wav2SleepClassifier.from_pretrained(folder)
+    state = {name: value.clone() for name, value in classifier.module_.state_dict().items()}
+    return classifier.classes_.tolist(), classifier.class_prior_.tolist(), state
+
+
+@pytest.mark.parametrize("writer", ["sklearn_sleep", "wav2sleep", "published code"])
+def test_a_flipped_bit_is_named_or_changes_nothing(published, tmp_path, writer):
+    folder = tmp_path / "saved"
+    if writer == "published code":
+        folder = published
+        (published / "config.yaml").touch()
+    else:
+        Wav2SleepClassifier.from_pretrained(published).save_pretrained(folder, format=writer)
+    classes, prior, state = state_of(folder)
+    rng = np.random.default_rng(0)
+    weights, configuration = sorted(folder.iterdir(), key=lambda path: "config" in path.name)
+    for path in (weights, configuration) if writer != "published code" else (weights,):
+        whole = path.read_bytes()
+        n_found = 0
+        for place in rng.integers(0, len(whole), 25):
+            flip(path, place, rng.integers(8))
+            try:
+                found = state_of(folder)
+            except ValueError as error:
+                assert str(folder) in str(error)  # noqa: PT017
+                n_found += 1
+            else:
+                assert found[:2] == (classes, prior)
+                assert all(torch.equal(found[2][name], state[name]) for name in state)
+            path.write_bytes(whole)
+        assert n_found >= 15
+
+
+def test_the_published_format_does_not_go_beside_our_own(published, tmp_path):
+    classifier = Wav2SleepClassifier.from_pretrained(published)
+    classifier.save_pretrained(tmp_path / "saved")
+    with pytest.raises(ValueError, match="holds a model in our own format"):
+        classifier.save_pretrained(tmp_path / "saved", format="wav2sleep")
+
+
+@pytest.mark.parametrize("format_", ["sklearn_sleep", "wav2sleep"])
+def test_a_full_disk_leaves_the_model_that_was_there(published, tmp_path, monkeypatch, format_):
+    folder = tmp_path / "saved"
+    classifier = Wav2SleepClassifier.from_pretrained(published)
+    classifier.save_pretrained(folder, format=format_)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="The disk is full, and this file was not written"):
+        classifier.save_pretrained(folder, format=format_)
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 # -- pipelines -------------------------------------------------------------------------------------

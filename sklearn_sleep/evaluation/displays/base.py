@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
+from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.optional_dependencies import import_optional
 from sklearn_sleep.core.signals import EPOCH_DURATION
 
@@ -51,7 +53,9 @@ class Display(ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the figure to a file, whose ending tells the format."""
-        self.figure_.savefig(path, dpi=100, bbox_inches="tight")
+        ending = Path(path).suffix.removeprefix(".")
+        with atomic_write(path) as partial:
+            self.figure_.savefig(partial, format=ending or "png", dpi=100, bbox_inches="tight")
 
     @abstractmethod
     def _draw(self) -> None:

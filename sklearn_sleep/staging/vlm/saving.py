@@ -1,15 +1,18 @@
 """Stagers in folders: an adapter, or all weights, and how to use them."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file
 
+from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
+from sklearn_sleep.core.checksums import file_checksum, read_checked_json, to_checked_json
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.staging.vlm.backbone import load_backbone
-from sklearn_sleep.training.checkpoints.checkpoint import explain_damage
+from sklearn_sleep.training.checkpoints.checkpoint import check_files, explain_damage
 
 _CONFIGURATION = "vlm_stager.json"
 _ADAPTER_CONFIGURATION = "adapter_config.json"
@@ -43,6 +46,7 @@ _SLEEPVLM_IMAGES = (3, 224, 448, 3)
 def write_stager(stager: Any, folder: Path) -> None:
     """Write a fitted `VLMStager` into a folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
+    remove_partials(folder)
     module, backbone = stager.module_.model, stager.backbone_
     configuration = {
         "format": "sklearn_sleep",
@@ -56,16 +60,30 @@ def write_stager(stager: Any, folder: Path) -> None:
             "class_prior_": stager.class_prior_.tolist(),
         },
     }
-    text = json.dumps(configuration, indent=2)
-    if stager.tuning == "lora":
-        module.save_pretrained(folder, safe_serialization=True)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's, with nothing of ours in it
-    if not configuration["model"]:
-        # Without the adapter, which is written by itself.
-        model = stager.base_model() if stager.tuning == "lora" else module
-        model.save_pretrained(folder / _MODEL_FOLDER, safe_serialization=True)
-        backbone.processor.save_pretrained(folder / _MODEL_FOLDER)
-    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=folder) as temporary:
+        old, new = Path(temporary, "old"), Path(temporary, "new")
+        old.mkdir()
+        new.mkdir()
+        if stager.tuning == "lora":
+            module.save_pretrained(new, safe_serialization=True)
+            (new / "README.md").unlink(missing_ok=True)  # peft's, with nothing of ours in it
+        if not configuration["model"]:
+            # Without the adapter, which is written by itself.
+            model = stager.base_model() if stager.tuning == "lora" else module
+            model.save_pretrained(new / _MODEL_FOLDER, safe_serialization=True)
+            backbone.processor.save_pretrained(new / _MODEL_FOLDER)
+        written = sorted(path for path in new.rglob("*") if path.is_file())
+        configuration["checksums"] = {
+            path.relative_to(new).as_posix(): file_checksum(path) for path in written
+        }
+        # It comes first, and refuses the files of an older model that are there still.
+        with atomic_write(folder / _CONFIGURATION) as partial:
+            partial.write_text(to_checked_json(configuration), encoding="utf-8")
+        for name in (_ADAPTER_CONFIGURATION, _ADAPTER, _MODEL_FOLDER):
+            if (folder / name).exists():
+                (folder / name).replace(old / name)
+        for path in new.iterdir():
+            path.replace(folder / path.name)
 
 
 def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: str) -> Any:
@@ -84,6 +102,13 @@ def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: st
         adapter = _read_json(folder / _ADAPTER_CONFIGURATION) if has_adapter else None
         described = _describe(folder, stager_type.__name__, adapter)
         name = model or described["model"] or str(folder / _MODEL_FOLDER)
+        # Version 0.1.0 noted none; a model from elsewhere is not looked at here.
+        checksums = {
+            file: checksum
+            for file, checksum in described.get("checksums", {}).items()
+            if not (model and file.startswith(_MODEL_FOLDER))
+        }
+        check_files(folder, checksums)
         stager = stager_type(name, device=device, **described["parameters"])
         fitted = dict(described["fitted"])
         stager.classes_ = np.asarray(fitted.pop("classes_"))
@@ -104,7 +129,7 @@ def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: st
 
 def _describe(folder: Path, kind: str, adapter: dict[str, Any] | None) -> dict[str, Any]:
     if (folder / _CONFIGURATION).is_file():
-        described = _read_json(folder / _CONFIGURATION)
+        described = read_checked_json(folder / _CONFIGURATION)
         if described["type"] != kind:
             raise ValueError(f"{folder} holds a {described['type']}, not a {kind}.")
         if described["format_version"] > _FORMAT_VERSION:

@@ -1,9 +1,11 @@
 """ResumableCheckpoint: a training that was cut off goes on as if nothing had happened."""
 
+import contextlib
 import json
+import math
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from skorch.history import History
 from torch import Tensor
 
 from sklearn_sleep._version import __version__
-from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
 from sklearn_sleep.core.identity import class_identity, digest, identity
+from sklearn_sleep.training.checkpoints.checkpoint import check_torch_file
 
 _FORMAT_VERSION = 2
 _FILE = "training.pt"
@@ -30,7 +33,10 @@ _WITHOUT_EFFECT = (
     "verbose",
 )
 # What torch and this module raise for files that were damaged or made by something else.
-_DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError)
+_DAMAGE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError),
+    *(KeyError, IndexError, AttributeError, TypeError),
+)
 
 
 class ResumableCheckpoint(Callback):
@@ -83,24 +89,40 @@ class ResumableCheckpoint(Callback):
                 "been trained before (partial_fit or warm_start). Leave it out of callbacks."
             )
         self.identity_ = _describe(net, dataset)
+        self.n_saved_ = 0
         path = Path(self.folder) / _FILE
+        if net.is_main_process:
+            # A folder is for one training, which has not begun to write.
+            remove_partials(self.folder, f".{_FILE}.*.partial", older_than=-math.inf)
         if not path.exists():
             return 0
         state = _read(path)
+        there = state["identity"]
         differing = sorted(
             name
-            for name in self.identity_.keys() | state["identity"].keys()
-            if self.identity_.get(name) != state["identity"].get(name)
+            for name in self.identity_.keys() | there.keys()
+            if self.identity_.get(name) != there.get(name)
         )
         if differing:
-            found, expected = state["identity"].get(differing[0]), self.identity_.get(differing[0])
+            found, expected = there.get(differing[0]), self.identity_.get(differing[0])
             raise ValueError(
                 f"{path} holds another training: {', '.join(differing)} differ(s) "
                 f"({differing[0]}: {found} there, {expected} here). Give another folder, or delete "
                 "this one to start anew."
             )
-        _restore(net, state)
-        return len(net.history)
+        with _explain_damage(path):
+            _restore(net, state)
+        self.n_saved_ = len(net.history)
+        return self.n_saved_
+
+    def describe(self) -> str:
+        """Return what is kept of a training that is interrupted."""
+        if not getattr(self, "n_saved_", 0):
+            return f"No pass was complete, so that {self.folder} holds nothing to go on from."
+        return (
+            f"{Path(self.folder) / _FILE} holds the {self.n_saved_} pass(es) that were complete; "
+            "the same call goes on from there."
+        )
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Save the training. `SleepNet` puts this callback last, when all others are done."""
@@ -112,6 +134,7 @@ class ResumableCheckpoint(Callback):
             torch.save({"identity": self.identity_, **_capture(net)}, file)
             file.flush()
             os.fsync(file.fileno())
+        self.n_saved_ = len(net.history)
 
 
 def _capture(net: Any) -> dict[str, Any]:
@@ -156,13 +179,12 @@ def _restore(net: Any, state: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     # Generators' states live on the CPU; weights are copied to where the network is.
-    try:
+    with _explain_damage(path):
+        check_torch_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        version = state["format_version"]
-    except _DAMAGE as error:
-        raise ValueError(
-            f"{path} is not a training that ResumableCheckpoint saved. Delete it to start anew."
-        ) from error
+        version = int(state["format_version"])
+        if version == _FORMAT_VERSION:
+            state["identity"].keys()
     if version < _FORMAT_VERSION:
         raise ValueError(
             f"{path} was saved by sklearn_sleep 0.1.0, which did not note the samples that a "
@@ -175,6 +197,17 @@ def _read(path: Path) -> dict[str, Any]:
             "to go on with the training."
         )
     return state
+
+
+@contextlib.contextmanager
+def _explain_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path} is not a training that ResumableCheckpoint saved, or is damaged ({error!r}). "
+            "Delete it to start anew."
+        ) from error
 
 
 def _describe(net: Any, dataset: Any) -> dict[str, Any]:

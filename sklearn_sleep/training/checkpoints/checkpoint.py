@@ -1,6 +1,8 @@
 """What a trained network needs to be used again, whichever format it is stored in."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from sklearn_sleep.core.checksums import file_checksum
 from sklearn_sleep.networks.wav2sleep import make_wav2sleep
 
 # What comes of files that were damaged or made by something else.
@@ -51,6 +54,37 @@ def check_parts_are_named(parameters: Mapping[str, Any]) -> None:
                 "SEQUENCE_MIXERS.register('mine')(...) for example, and give that name; or pickle "
                 "the classifier."
             )
+
+
+def check_files(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Raise unless the files of a model are those that were saved together."""
+    for name, checksum in checksums.items():
+        path = folder / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there, which belongs to the model.")
+        if file_checksum(path) != checksum:
+            raise ValueError(
+                f"{path} is not the file that was saved with the model: it is damaged, or saving "
+                "was cut off. Save the model again, or fetch it again."
+            )
+
+
+def check_torch_file(path: Path) -> None:
+    """Raise ValueError where a file of torch is damaged; torch itself compares no checksum."""
+    if not zipfile.is_zipfile(path):
+        return  # of a torch before 1.6, or nothing that torch reads
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > path.stat().st_size:  # torch compresses nothing
+                raise ValueError(
+                    f"{path} unpacks to {size} bytes, more than torch would have written."
+                )
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if damaged is not None:
+        raise ValueError(f"{path} is damaged: the checksum of {damaged} is another one.")
 
 
 @contextmanager

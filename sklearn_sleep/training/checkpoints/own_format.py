@@ -1,16 +1,18 @@
 """Our own format: config.json says what the model is, model.safetensors holds the weights."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
+from sklearn_sleep.core.checksums import file_checksum, read_checked_json, to_checked_json
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.training.checkpoints.checkpoint import (
     Checkpoint,
+    check_files,
     check_parts_are_named,
     explain_damage,
 )
@@ -49,11 +51,17 @@ def write_own_checkpoint(
             "samples_per_epoch": dict(checkpoint.signals),
         },
     }
-    text = json.dumps(configuration, indent=2)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in checkpoint.state.items()}
-    save_file(state, folder / _WEIGHTS)
-    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_partials(folder)
+    # The configuration comes first, and refuses the weights of an older model that are there still.
+    with (
+        atomic_write(folder / _WEIGHTS) as weights,
+        atomic_write(folder / _CONFIGURATION) as description,
+    ):
+        weights.write_bytes(save(state))
+        configuration["checksums"] = {_WEIGHTS: file_checksum(weights)}
+        description.write_text(to_checked_json(configuration), encoding="utf-8")
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:
@@ -64,11 +72,12 @@ def read_configuration(folder: Path) -> dict[str, Any]:
                 f"{folder / name} is not there. Give a folder that save_pretrained wrote."
             )
     with explain_damage(folder):
-        configuration = json.loads((folder / _CONFIGURATION).read_text(encoding="utf-8"))
+        configuration = read_checked_json(folder / _CONFIGURATION)
         if configuration["format_version"] > _FORMAT_VERSION:
             raise ValueError(
                 f"{folder} was saved by a newer sklearn_sleep; update it to load the model."
             )
+        check_files(folder, configuration.get("checksums", {}))  # version 0.1.0 noted none
         return {"steps": configuration["steps"], "classifier": configuration["classifier"]}
 
 

@@ -5,9 +5,10 @@ What is known of the format is known from the published implementation
 configuration names; this one compares the names with those it knows, and imports nothing.
 """
 
+import hashlib
 import inspect
 import pickle
-import zipfile
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +19,23 @@ import torch
 import yaml
 from torch import Tensor
 
+from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
+from sklearn_sleep.core.checksums import file_checksum
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.networks.wav2sleep import FOLLOWED, make_wav2sleep
-from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint
+from sklearn_sleep.training.checkpoints.checkpoint import (
+    Checkpoint,
+    check_files,
+    check_torch_file,
+)
 
 _CONFIGURATION = "config.yaml"
 _WEIGHTS = "state_dict.pth"
 PUBLISHED_FILES = (_CONFIGURATION, _WEIGHTS)
 _LARGEST_CONFIGURATION = 1 << 20
 _MOST_CLASSES = 100
+# Comments, which the published code passes over, before a configuration that this package wrote.
+_CHECKSUMS = "# SHA-256 of the lines below: {}\n# SHA-256 of the weights: {}\n"
 
 # Of the signals that the published code knows (its settings).
 SAMPLES_PER_EPOCH = {
@@ -141,6 +150,7 @@ def read_published_checkpoint(folder: Path) -> Checkpoint:
         raise ValueError(
             f"{path} takes {path.stat().st_size} bytes, where a configuration takes thousands."
         )
+    _check(folder)
     try:
         configuration = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -178,11 +188,43 @@ def write_published_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         configuration[part] = {_TARGET: _MODULE + class_name, **options}
     signal_map = parameters["signal_map"] or {name: name for name in checkpoint.signals}
     configuration["signal_encoders"]["signal_map"] = dict(signal_map)
-    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "config.json").is_file():
+        raise ValueError(
+            f"{folder} holds a model in our own format, which would be read instead of the "
+            "published one. Give another folder."
+        )
     text = yaml.safe_dump(configuration, sort_keys=False)
-    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
     state = {key: value.detach().cpu().contiguous() for key, value in checkpoint.state.items()}
-    torch.save(state, folder / _WEIGHTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_partials(folder)
+    # The configuration comes first, and refuses the weights of an older model that are there still.
+    with (
+        atomic_write(folder / _WEIGHTS) as weights,
+        atomic_write(folder / _CONFIGURATION) as description,
+    ):
+        with weights.open("wb") as file:
+            torch.save(state, file)
+        checksums = _CHECKSUMS.format(_sha256(text), file_checksum(weights))
+        description.write_bytes((checksums + text).encode())
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check(folder: Path) -> None:
+    """Raise ValueError where files of which we noted the checksums are others now."""
+    path = folder / _CONFIGURATION
+    pattern = _CHECKSUMS.format(*["([0-9a-f]{64})"] * 2)
+    found = re.match(pattern, path.read_bytes().decode(errors="replace"))
+    if not found:
+        return
+    if _sha256(found.string[found.end() :]) != found[1]:
+        raise ValueError(
+            f"{path} is not as it was written: it is damaged, or was changed by hand. To use it as "
+            "it is, remove its first two lines."
+        )
+    check_files(folder, {_WEIGHTS: found[2]})
 
 
 def _check_writable(checkpoint: Checkpoint, parameters: Mapping[str, Any]) -> None:
@@ -285,24 +327,15 @@ def _signals(path: Path, signal_map: Any) -> dict[str, int]:
     return {name: SAMPLES_PER_EPOCH[name] for name in signal_map}
 
 
-def _check_unpacked_size(path: Path) -> None:
-    """Raise ValueError where an archive unpacks to more than it is; torch compresses nothing."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > path.stat().st_size:
-            raise ValueError(f"{path} unpacks to {size} bytes, more than torch would have written.")
-
-
 def _read_state(path: Path) -> dict[str, Tensor]:
     try:
-        _check_unpacked_size(path)
+        check_torch_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is not a file of tensors alone, and is not loaded: it could run code."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is not a file of weights that torch can read: {error}") from error
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from skorch.helper import SliceDict
 
 from sklearn_sleep import __version__
+from sklearn_sleep.training.callbacks import resumable
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.schedule import ValidationNights, WarmUpDecay
@@ -307,3 +308,73 @@ def test_callback_with_a_state_of_its_own(make, nights, tmp_path):
     tally = Tally()
     make(ResumableCheckpoint(tmp_path), tally).fit(*nights)
     assert tally.passes == set(range(N_PASSES + 1))
+
+
+def test_a_flipped_bit_is_found_or_changes_nothing(make, nights, tmp_path):
+    complete = make(ResumableCheckpoint(tmp_path), max_epochs=1).fit(*nights)
+    path = tmp_path / "training.pt"
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    n_found = 0
+    for place in rng.integers(0, len(whole), 12):
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        again = make(PowerCut(0), ResumableCheckpoint(tmp_path), max_epochs=1)
+        try:
+            again.fit(*nights)
+        except ValueError as error:
+            assert str(error).startswith(f"{path} is not a training that Resum")  # noqa: PT017
+            n_found += 1
+        else:
+            assert_same(again, complete)
+    assert n_found >= 8
+
+
+def without(key):
+    return lambda state: {name: value for name, value in state.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    "reshape",
+    [
+        lambda state: [1, 2, 3],
+        lambda state: {"format_version": "two"},
+        lambda state: {"format_version": 2},
+        lambda state: {**state, "identity": "mine"},
+        lambda state: {**state, "history": 3},
+        lambda state: {**state, "random_generator": "{"},
+        *map(without, ["module", "optimizer", "callbacks", "history", "torch_generator"]),
+    ],
+)
+def test_a_file_of_another_shape_is_named(make, nights, tmp_path, reshape):
+    make(ResumableCheckpoint(tmp_path), max_epochs=1).fit(*nights)
+    path = tmp_path / "training.pt"
+    torch.save(reshape(torch.load(path, weights_only=True)), path)
+    with pytest.raises(ValueError, match=rf"{path} is not a training .*Delete it to start anew"):
+        make(ResumableCheckpoint(tmp_path), max_epochs=1).fit(*nights)
+
+
+def test_what_a_killed_training_had_begun_to_write_is_removed(make, nights, tmp_path):
+    begun = tmp_path / ".training.pt.0123.partial"
+    begun.write_bytes(b"PK")
+    other = tmp_path / ".notes.txt.0123.partial"
+    other.write_bytes(b"")
+    make(ResumableCheckpoint(tmp_path), max_epochs=1).fit(*nights)
+    assert {path.name for path in tmp_path.iterdir()} == {"training.pt", other.name}
+
+
+def test_a_full_disk_is_named_and_the_pass_before_stays(make, nights, tmp_path, monkeypatch):
+    def fill_up(net, **kwargs):
+        if len(net.history) == 2:
+            monkeypatch.setattr(resumable.os, "fsync", fail)
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    filling = Callback()
+    filling.on_epoch_end = fill_up
+    with pytest.raises(OSError, match=r"The disk is full, and this file was not written.*training"):
+        make(ResumableCheckpoint(tmp_path), filling).fit(*nights)
+    (left,) = tmp_path.iterdir()
+    assert len(torch.load(left, weights_only=True)["history"]) == 1
