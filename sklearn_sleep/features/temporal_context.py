@@ -146,6 +146,8 @@ def _as_features(X: Any) -> pd.DataFrame:
             f"with columns of these names, not {type(X).__name__}. Put a step such as "
             "HRVFeatures() right before it in the pipeline."
         )
+    if any(pd.api.types.is_complex_dtype(dtype) for dtype in table.dtypes):
+        raise ValueError("X holds complex numbers; features must be real.")
     return table
 
 

@@ -1,12 +1,13 @@
 """AcceleratedWav2SleepClassifier: one training by several processes or GPUs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from skorch.utils import to_device
 from torch import Tensor, nn
 
+from sklearn_sleep.core.parameter_constraints import HasMethods
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 from sklearn_sleep.training.distributed import AcceleratedNet, SharedBatches, broadcast
 
@@ -62,6 +63,12 @@ class AcceleratedWav2SleepClassifier(Wav2SleepClassifier, AcceleratedNet):
     device(type='cpu')
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **Wav2SleepClassifier._parameter_constraints,
+        "accelerator": [HasMethods(["prepare", "reduce"])],
+        "unwrap_after_train": ["boolean"],
+    }
+
     def __init__(
         self,
         *args: Any,
@@ -87,7 +94,8 @@ class AcceleratedWav2SleepClassifier(Wav2SleepClassifier, AcceleratedNet):
     @property
     def is_main_process(self) -> bool:
         """Whether this process writes files, of those that train together."""
-        return bool(self.accelerator.is_main_process)
+        # Whether it is an accelerator is checked when the net is fitted.
+        return bool(getattr(self.accelerator, "is_main_process", True))
 
     def draw_seeds(self) -> tuple[int, int]:
         """Return the main process's seeds, of the training and of the nights to validate on."""

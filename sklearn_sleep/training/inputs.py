@@ -98,6 +98,8 @@ def _check_arrays(
             raise ValueError(
                 f"{name!r} must have the shape ({n_rows}, samples_per_epoch), but has {shape}."
             )
+        if np.iscomplexobj(X[name]):
+            raise ValueError(f"{name!r} holds complex numbers; samples must be real.")
     if mask is not None and (mask.shape != (n_rows, len(names)) or mask.dtype != bool):
         raise ValueError(
             f"'mask' must be boolean with the shape ({n_rows}, {len(names)}), a column for each "

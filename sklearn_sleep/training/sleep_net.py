@@ -142,11 +142,22 @@ class SleepNet(ClassifierMixin, NeuralNet):
     def get_params(self, deep: bool = True, **kwargs: Any) -> dict[str, Any]:
         """Return the parameters by name, those of callbacks as ``callbacks__name__parameter``."""
         params = super().get_params(deep=deep, **kwargs)
+        # What was given goes before what a callback makes of it.
+        given = super().get_params(deep=False) if deep else {}
         return {
             name: value
-            for name, value in params.items()
+            for name, value in (params | given).items()
             if not any(part.startswith("_") for part in name.split("__"))
         }
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; what they must be is checked when the net is fitted."""
+        # skorch would make the callbacks at once.
+        if not _are_callbacks(self.callbacks) or not _are_callbacks(params.get("callbacks")):
+            for name in [name for name in params if name.startswith("callbacks")]:
+                setattr(self, name, params.pop(name))
+                self._params_to_validate.add(name)
+        return super().set_params(**params)
 
     def planned(self, name: str) -> Any:
         """Return what a training goes by: while one runs the recipe's value, else the parameter."""
@@ -494,3 +505,9 @@ class SleepNet(ClassifierMixin, NeuralNet):
                 revision=revision,
                 commit_message=commit_message,
             )
+
+
+def _are_callbacks(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, tuple) or hasattr(item, "on_train_begin") for item in value)
+    return value is None or (isinstance(value, str) and value == "disable")
