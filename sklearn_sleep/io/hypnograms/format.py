@@ -1,11 +1,12 @@
 """What a hypnogram format is, and the annotation file that it looks at."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from xml.etree.ElementTree import Element, ParseError  # defusedxml parses
 
 from defusedxml.common import DefusedXmlException
@@ -14,12 +15,77 @@ from defusedxml.ElementTree import fromstring
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stage_vocabulary import fold, names_stage, parse_stage
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf.header import looks_like_edf
 from sklearn_sleep.io.files import UTF16_MARKS, decode, open_file, read_file
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, parse_stage_at
 
 StageCodes = Literal["r&k", "aasm"]
+
+
+# Seconds of the pages that scoring software offers, and a stage a second.
+_PAGES: Final = (1.0, 5.0, 10.0, 15.0, 20.0, 40.0, 60.0)
+
+
+def _fits(scored: float, end: float, page: float) -> bool:
+    """Return whether so many s scored in pages are the whole recording of `end` s or less."""
+    return end - page < scored < end + max(page, EPOCH_DURATION)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What `read_hypnogram` was told that a format may need, see there."""
+
+    n_epochs: int | None = None
+    recording_start: datetime | None = None
+    epoch_duration: float = EPOCH_DURATION
+    stage_codes: StageCodes | None = None
+    stage_names: Mapping[str, str] | None = None
+    columns: Mapping[str, str] | None = None
+    is_duration_told: bool = False
+
+    @property
+    def end(self) -> float | None:
+        """Seconds from the recording's start to its end, if that is known."""
+        return None if self.n_epochs is None else self.n_epochs * EPOCH_DURATION
+
+    def duration_of(self, n_entries: int, path: Path) -> float:
+        """Return the s of each of so many epochs of a file that tells nothing of their length.
+
+        It is 30 s, unless the recording's length says that only another one fits.
+        """
+        if self.is_duration_told or self.end is None:
+            return self.epoch_duration
+        if _fits(n_entries * EPOCH_DURATION, self.end, EPOCH_DURATION):
+            return EPOCH_DURATION
+        fitting = [seconds for seconds in _PAGES if _fits(n_entries * seconds, self.end, seconds)]
+        if not fitting:
+            return EPOCH_DURATION
+        warnings.warn(
+            f"{path}: {n_entries} stages for a recording of {self.end:g} s were taken for pages of "
+            f"{fitting[0]:g} s. Pass epoch_duration={fitting[0]:g} if this is so, 30 if it is not.",
+            HypnogramWarning,
+            stacklevel=6,
+        )
+        return fitting[0]
+
+    def is_told(self, text: str) -> bool:
+        """Return whether `stage_names` says what a text means."""
+        return fold(text) in set(map(fold, self.stage_names or ()))
+
+    def names_stage(self, text: str) -> bool:
+        """Return whether a text names a stage."""
+        return names_stage(text, self.stage_names)
+
+    def stage(
+        self, text: str, path: Path, place: str, own_names: Mapping[str, str] | None = None
+    ) -> Stage:
+        """Return the stage that a text names, or raise with the file and the place in it.
+
+        `own_names` are those that the format defines, where they may mean another thing elsewhere.
+        """
+        names = {**(own_names or {}), **(self.stage_names or {})}
+        return parse_stage_at(text, path, place, partial(parse_stage, stage_names=names))
 
 
 class AnnotationFile:
@@ -29,6 +95,8 @@ class AnnotationFile:
     ----------
     path : Path
         The file.
+    options : ReadOptions
+        What was told of it.
 
     Attributes
     ----------
@@ -44,8 +112,9 @@ class AnnotationFile:
         Root of the XML, without a tag if it is something else.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: ReadOptions = ReadOptions()) -> None:
         self.path = path
+        self.options = options
         with open_file(path, HypnogramError) as file:
             self.head = file.read(512)
 
@@ -96,40 +165,6 @@ class AnnotationFile:
                 "source again."
             ) from error
         return root
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What `read_hypnogram` was told that a format may need, see there."""
-
-    n_epochs: int | None = None
-    recording_start: datetime | None = None
-    epoch_duration: float = 30.0
-    stage_codes: StageCodes | None = None
-    stage_names: Mapping[str, str] | None = None
-
-    @property
-    def end(self) -> float | None:
-        """Seconds from the recording's start to its end, if that is known."""
-        return None if self.n_epochs is None else self.n_epochs * EPOCH_DURATION
-
-    def is_told(self, text: str) -> bool:
-        """Return whether `stage_names` says what a text means."""
-        return fold(text) in set(map(fold, self.stage_names or ()))
-
-    def names_stage(self, text: str) -> bool:
-        """Return whether a text names a stage."""
-        return names_stage(text, self.stage_names)
-
-    def stage(
-        self, text: str, path: Path, place: str, own_names: Mapping[str, str] | None = None
-    ) -> Stage:
-        """Return the stage that a text names, or raise with the file and the place in it.
-
-        `own_names` are those that the format defines, where they may mean another thing elsewhere.
-        """
-        names = {**(own_names or {}), **(self.stage_names or {})}
-        return parse_stage_at(text, path, place, partial(parse_stage, stage_names=names))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     stage_per_epoch,
 )
+from sklearn_sleep.io.hypnograms.stage_table import COLUMNS
 
 
 def read_hypnogram(
@@ -31,10 +32,11 @@ def read_hypnogram(
     *,
     n_epochs: int | None = None,
     recording_start: datetime | None = None,
-    epoch_duration: float = 30.0,
+    epoch_duration: float | None = None,
     resample_epochs: ResampleEpochs = "warn",
     stage_codes: StageCodes | None = None,
     stage_names: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> NDArray[np.int64]:
     r"""Read the sleep stage of every 30-second epoch of a recording.
 
@@ -59,22 +61,28 @@ def read_hypnogram(
         When the recording starts, as its header tells. It is compared with the start that the
         scoring tells: that of EDF+ files, of an ``.allscore.txt``, or in the ``.log.txt`` beside a
         ``.stg.txt``.
-    epoch_duration : float, default=30.0
+    epoch_duration : float, default=None
         Seconds of the epochs *of the file*, where it does not tell: ISRUC, WSC ``.stg.txt``, a
         stage a line, and CSV without a ``duration``. The result has epochs of 30 s all the same.
+        By default 30; a stage a line for which only another length fits `n_epochs` has that one,
+        with a warning.
     resample_epochs : {"warn", "majority", "error"}, default="warn"
         What to do if stages change off the 30-second grid, as in files with epochs of 20 s (MASS
         SS2, SS4 and SS5) or whose first epoch does not start on it: ``"majority"`` gives each epoch
         the stage that covers most of it, the earlier one on a tie, where time without a stage
         counts as -1; ``"warn"`` does so with a warning; ``"error"`` refuses.
     stage_codes : {"r&k", "aasm"}, default=None
-        What integers in text files without a format of their own mean: R&K codes (4 is stage 4, 5
-        is REM) or AASM codes as in `Stage` (4 is REM). By default a 5 tells that they are R&K, and
-        a 4 without a 5 is refused.
+        What integers in tables and lines of text mean: R&K codes (4 is stage 4, 5 is REM) or AASM
+        codes as in `Stage` (4 is REM, 5 and above are unscored). By default they are R&K codes, but
+        a 4 is refused, since it may be either.
 
     stage_names : Mapping of str to str, default=None
         Which stage a text of the file is, where it is no common name or may be several things:
         ``{"Wach": "W", "A": "?"}``. It goes before what is known of the text.
+
+    columns : Mapping of str to str, default=None
+        Which column of a table is its ``"stage"``, ``"onset"``, ``"end"``, ``"duration"`` or
+        ``"epoch"``, where its name is none of the common ones: ``{"onset": "Begin der Seite"}``.
 
     Returns
     -------
@@ -114,6 +122,10 @@ def read_hypnogram(
     """
     path = Path(path)
     _check_parameters(epoch_duration, resample_epochs, stage_codes)
+    if unknown := set(columns or ()) - set(COLUMNS):
+        raise ValueError(
+            f"columns has the keys {sorted(unknown)}; a column is one of {tuple(COLUMNS)}."
+        )
     for text, stage in (stage_names or {}).items():
         if not names_stage(stage):
             raise ValueError(
@@ -123,14 +135,24 @@ def read_hypnogram(
         n_epochs = operator.index(n_epochs)
         if n_epochs < 1:
             raise ValueError(f"n_epochs must be 1 or more, not {n_epochs}.")
-    options = ReadOptions(n_epochs, recording_start, epoch_duration, stage_codes, stage_names)
-    annotations = _read_annotations(AnnotationFile(path), options)
+    options = ReadOptions(
+        n_epochs,
+        recording_start,
+        EPOCH_DURATION if epoch_duration is None else epoch_duration,
+        stage_codes,
+        stage_names,
+        columns,
+        is_duration_told=epoch_duration is not None,
+    )
+    annotations = _read_annotations(AnnotationFile(path, options), options)
     hypnogram = stage_per_epoch(annotations, path, resample_epochs=resample_epochs)
     return hypnogram if n_epochs is None else _of_length(hypnogram, n_epochs, path)
 
 
-def _check_parameters(epoch_duration: float, resample_epochs: str, stage_codes: str | None) -> None:
-    if not (math.isfinite(epoch_duration) and epoch_duration > 0):
+def _check_parameters(
+    epoch_duration: float | None, resample_epochs: str, stage_codes: str | None
+) -> None:
+    if epoch_duration is not None and not 0 < epoch_duration < math.inf:
         raise ValueError(f"epoch_duration must be a number of seconds > 0, not {epoch_duration!r}.")
     if resample_epochs not in get_args(ResampleEpochs):
         raise ValueError(

@@ -164,7 +164,7 @@ def test_more_lines_than_seconds_are_not_read_one_by_one(tmp_path, monkeypatch):
     monkeypatch.setattr(delimited_text, "LONGEST_RECORDING", 9.0)
     path = tmp_path / "night.txt"
     path.write_text("stage\n" + "0\n" * 10)
-    with pytest.raises(HypnogramError, match=r"night.txt: there are 10 lines; .* at most 9\."):
+    with pytest.raises(HypnogramError, match=r"night.txt: there are more than 9 lines"):
         read_hypnogram(path)
 
 

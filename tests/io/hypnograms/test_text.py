@@ -314,8 +314,102 @@ def test_wsc_stg_without_a_log_that_tells(log, tmp_path):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_with_a_column_of_stages(write, delimiter):
-    text = f"time{delimiter}Sleep Stage\r\n22:00{delimiter}W\r\n22:01{delimiter}N2\r\n\r\n"
+    text = f"note{delimiter}Sleep Stage\r\na{delimiter}W\r\nb{delimiter}N2\r\n\r\n"
     np.testing.assert_array_equal(read_hypnogram(write(text)), [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("Onset (s),Duration (s),Stage", {}),
+        ("start_sec,duration_sec,stage", {}),
+        ("Start,Length [s],Sleep Stage", {}),
+        ("Begin der Seite,Dauer,Stadium", {"onset": "begin der seite", "duration": "Dauer"}),
+    ],
+)
+def test_names_of_the_columns_of_times(write, header, told):
+    path = write(f"{header}\n60,60,W\n120,30,N2\n")
+    columns = {**told, **({"stage": "Stadium"} if told else {})}
+    np.testing.assert_array_equal(read_hypnogram(path, columns=columns), [-1, -1, 0, 0, 2])
+
+
+@pytest.mark.parametrize("name", ["Epoch Number", "epoch", "No.", "Index"])
+def test_left_out_epochs_stay_left_out(write, name):
+    path = write(f"{name},Stage\n0,W\n1,W\n4,N2\n")
+    with pytest.warns(HypnogramWarning, match="1 gap"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, 0, -1, -1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Seite,Stage\n1,W\n2,N2\n", "columns={'onset': 'Seite'}"),
+        ("when,Stage\n23:59:30,W\n00:00:00,N2\n", "column 'when' looks as if"),
+        ("x,Stage\n3,W\n4,W\n9,N2\n", "column 'x' looks as if"),
+        ("time,Stage\n22:00:00,W\n22:00:30,N2\n", "a time of day. Pass recording_start"),
+        ("onset,Stage\n0,W\n90,N2\n300,R\n", "Add a column 'duration'"),
+    ],
+)
+def test_columns_that_may_tell_places_are_never_ignored(write, text, message):
+    refuses(write(text), message)
+
+
+def test_columns_that_are_not_in_the_table(write):
+    path = write("a,stage\n1,W\n2,N1\n")
+    refuses(
+        path,
+        "columns says that 'b' is the onset, but the header has 'a', 'stage'",
+        columns={"onset": "b"},
+    )
+    with pytest.raises(ValueError, match="columns has the keys"):
+        read_hypnogram(path, columns={"start": "a"})
+
+
+@pytest.mark.parametrize(
+    ("times", "start", "expected"),
+    [
+        (["21:34:57", "21:35:27"], "21:33:57", [-1, -1, 0, 1]),
+        (["23:59:45", "00:00:15"], "23:59:15", [-1, 0, 1]),
+        (["11:59:45 PM", "12:00:15 AM"], "23:59:15", [-1, 0, 1]),
+        (["2020-01-01 23:59:45", "2020-01-02 00:00:15"], "23:59:15", [-1, 0, 1]),
+        (["00:00:15", "00:00:45"], "23:59:15", [-1, -1, 0, 1]),
+    ],
+)
+def test_times_of_day_are_placed_by_the_start_of_the_recording(write, times, start, expected):
+    path = write("No.,StartTime,Label\n" + f"1,{times[0]},W\n2,{times[1]},N1\n")
+    recording_start = datetime.fromisoformat(f"2020-01-01T{start}")
+    found = read_hypnogram(path, recording_start=recording_start)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_line_breaks_in_quotes(write):
+    path = write('stage,note\nW,"two\nlines"\nN2,\n')
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
+    refuses(write('stage,note\nW,"two\nlines"\nN9,\n'), "line 4: 'N9'")
+
+
+def test_rows_shorter_than_an_epoch_are_events(write):
+    path = write("Sleep Stage\tEvent\tDuration[s]\nW\ta\t30\nS2\tb\t30\nS2\tc\t4\nR\td\t30\n")
+    with pytest.warns(HypnogramWarning, match="1 of 4 rows last less than an epoch"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, 2, 4])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "expected"),
+    [
+        ("0\n" * 60 + "1\n" * 30 + "2\n" * 30, 1, [0, 0, 1, 2]),
+        ("0\n0\n0\n1\n2\n2\n", 20, [0, 0, 1, 2]),
+        ("0\n1\n", 60, [0, 0, 1, 1]),
+    ],
+)
+def test_pages_of_another_length_are_known_by_the_recordings_length(write, text, seconds, expected):
+    with pytest.warns(HypnogramWarning) as told:
+        np.testing.assert_array_equal(read_hypnogram(write(text), n_epochs=4), expected)
+    assert f"were taken for pages of {seconds} s" in str(told[0].message)
+    found = read_hypnogram(
+        write(text), n_epochs=4, epoch_duration=seconds, resample_epochs="majority"
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("header", ["", "stage\n", "Hypnogram\n", "\n"])
@@ -361,10 +455,14 @@ def test_integers_that_may_mean_two_things(write):
     np.testing.assert_array_equal(read_hypnogram(path, stage_codes="r&k"), [0, 3, 3])
 
 
-def test_integers_with_a_5_are_rechtschaffen_kales(write):
+def test_codes_4_and_5_may_be_of_either_scheme(write):
     path = write("0\n4\n5\n9\n")
-    np.testing.assert_array_equal(read_hypnogram(path), [0, 3, 4, -1])
-    refuses(path, "line 3: code 5 is none of the AASM codes", stage_codes="aasm")
+    refuses(path, "code 4 occurs and 5 occurs too")
+    np.testing.assert_array_equal(read_hypnogram(path, stage_codes="r&k"), [0, 3, 4, -1])
+    with pytest.warns(HypnogramWarning, match=r"\[5, 9\] are none of the AASM codes"):
+        found = read_hypnogram(path, stage_codes="aasm")
+    np.testing.assert_array_equal(found, [0, 4, -1, -1])
+    np.testing.assert_array_equal(read_hypnogram(write("0\n3\n5\n9\n")), [0, 3, 4, -1])
 
 
 def test_aasm_integers_of_yasa_and_pandas(write):
@@ -381,7 +479,6 @@ def test_aasm_integers_of_yasa_and_pandas(write):
         ("stage,label\nW,W\n", "has more than one column of stages"),
         ("time,value\n0,W\n", "has neither a stage nor a known header. Known are "),
         ("0,30,W\n", "has neither a stage nor a known header"),
-        ("onset,stage\n0,W\n", "has only one of 'onset' and 'duration'"),
         ("onset,duration,stage\n0,half,W\n", "line 2: duration is 'half'"),
         ("epoch,stage\n-1,W\n", "line 2: epoch is '-1', which is no epoch number"),
         ("stage\n", "there is a header but no stage below it"),

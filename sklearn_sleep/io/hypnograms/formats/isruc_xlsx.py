@@ -14,10 +14,8 @@ from sklearn_sleep.core.signals import LONGEST_RECORDING
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.files import read_file
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
-from sklearn_sleep.io.hypnograms.stage_annotations import (
-    StageAnnotations,
-    epochs_from_numbers,
-)
+from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
+from sklearn_sleep.io.hypnograms.stage_table import find_columns, read_stage_table
 
 _LARGEST: Final = 1 << 24  # bytes; a night has a row an epoch and takes less than one million
 _MOST_ROWS: Final = int(LONGEST_RECORDING / 10)  # of epochs of 10 s
@@ -30,14 +28,17 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     path = file.path
     for sheet, rows in _sheets(path):
         for number, row in enumerate(rows):
-            names = [str(cell).strip().casefold() for cell in row]
-            if "stage" in names and len(rows) > _MOST_ROWS:
+            header = [_text(cell) for cell in row]
+            columns = find_columns(header, path, options.columns if number == 0 else None)
+            if columns and len(rows) > _MOST_ROWS:
                 raise HypnogramError(
                     f"{path}: sheet {sheet!r} has rows beyond {_MOST_ROWS}, more than a recording "
                     "has epochs. Remove them."
                 )
-            if "stage" in names:
-                return _read_table(rows[number + 1 :], names, path, sheet, number + 2, options)
+            if columns:
+                below = [[_text(cell) for cell in row] for row in rows[number + 1 :]]
+                place = f"sheet {sheet!r}"
+                return _read_table(header, columns, below, path, place, number + 2, options)
     raise HypnogramError(
         f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the stages."
     )
@@ -72,32 +73,25 @@ def _rows(sheet: Any) -> list[tuple[Any, ...]]:
 
 
 def _read_table(
-    rows: list[tuple[Any, ...]],
-    names: list[str],
+    header: list[str],
+    columns: dict[str, int],
+    rows: list[list[str]],
     path: Path,
     sheet: str,
     first_row: int,
     options: ReadOptions,
 ) -> StageAnnotations:
-    stages = _column(rows, names.index("stage"))
-    while stages and not stages[-1]:  # notes below the table
-        stages.pop()
-    if not stages:
-        raise HypnogramError(f"{path}: sheet {sheet!r} has no stages below 'Stage'.")
-    places = [f"sheet {sheet!r}, row {first_row + index}" for index in range(len(stages))]
-    codes = [
-        options.stage(text, path, place, _OWN_NAMES)
-        for text, place in zip(stages, places, strict=True)
-    ]
-    numbers = None
-    if "epoch" in names:
-        numbers = _column(rows, names.index("epoch"))[: len(stages)]
-    return epochs_from_numbers(codes, numbers, places, path, options.epoch_duration)
+    rows = [row + [""] * (len(header) - len(row)) for row in rows]
+    while rows and not rows[-1][columns["stage"]]:  # notes below the table
+        rows.pop()
+    if not rows:
+        raise HypnogramError(f"{path}: {sheet} has no stages below 'Stage'.")
+    places = [f"{sheet}, row {first_row + index}" for index in range(len(rows))]
+    return read_stage_table(header, columns, rows, places, path, options, _OWN_NAMES)
 
 
-def _column(rows: list[tuple[Any, ...]], index: int) -> list[str]:
-    cells = [row[index] if index < len(row) else None for row in rows]
-    return ["" if cell is None else str(cell).strip() for cell in cells]
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
 
 
 FORMAT = HypnogramFormat(

@@ -1,0 +1,297 @@
+"""Tables of stages, of text files and workbooks: what their columns mean, and where rows lie."""
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_sleep.core.messages import list_names, shorten
+from sklearn_sleep.core.stage_vocabulary import parse_stage
+from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.io.hypnograms.format import ReadOptions
+from sklearn_sleep.io.hypnograms.stage_annotations import (
+    JITTER,
+    StageAnnotations,
+    epochs_from_numbers,
+    parse_seconds,
+    parse_stage_at,
+    time_of_day_difference,
+)
+
+COLUMNS: Final = {
+    "stage": (
+        "stage, stages, sleep_stage, sleep_stages, sleepstage, sleepstages, stage_label, "
+        "stage_name, hypnogram, scoring, label, description"
+    ),
+    "onset": (
+        "onset, start, begin, time, clock, clock_time, time_of_day, start_time, starttime, "
+        "begin_time, timestamp, datetime, date_time"
+    ),
+    "end": "end, stop, end_time, endtime, stop_time",
+    "duration": "duration, dur, length",
+    "epoch": "epoch, epochs, epoch_number, epochnumber, epoch_no, epoch_nr, epoch_index, "
+    "epoch_id, no, nr, number, index, #",
+}
+"""What a column of each kind is called, in any letter case and with its unit (s) behind."""
+
+_KIND_OF_NAME: Final = {
+    name.strip(): kind for kind, names in COLUMNS.items() for name in names.split(",")
+}
+_UNIT: Final = re.compile(r"_(s|sec|secs|second|seconds|hh_mm_ss|h_m_s|hhmmss)$")
+# Parts of names of times, epochs and durations, in the languages of the stages' names.
+_LOOKS_LIKE_PLACE: Final = re.compile(
+    r"onset|start|begin|debut|inicio|inizio|time|zeit|temps|tiempo|tempo|tijd|tid|hora|heure|\bora\b"
+    r"|clock|uhr|epoch|epoca|epoque|seite|page|sec\b|second|sekund|dur|dauer|duree|length"
+)
+_CLOCK: Final = re.compile(
+    r"(?:(?P<date>\d{1,4}[-./]\d{1,2}[-./]\d{1,4})[ T]+)?"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm])?"
+)
+_INTEGER: Final = re.compile(r"(-?\d{1,9})([.,]0*)?")
+_HALF_DAY: Final = 12 * 3600.0
+
+
+def find_columns(
+    header: Sequence[str], path: Path, told: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """Return the position of each kind of column; empty if none holds stages.
+
+    `told` names columns by kind, and goes before what names are known.
+    """
+    names = [column_name(cell) for cell in header]
+    columns = {}
+    for kind, name in (told or {}).items():
+        if column_name(name) not in names:
+            raise HypnogramError(
+                f"{path}: columns says that {name!r} is the {kind}, but the header has "
+                f"{list_names([repr(cell) for cell in header], 10)}."
+            )
+        columns[kind] = names.index(column_name(name))
+    taken = set(columns.values())
+    for kind in COLUMNS:
+        found = [
+            index
+            for index, name in enumerate(names)
+            if _KIND_OF_NAME.get(name) == kind and index not in taken
+        ]
+        if kind in columns or not found:
+            continue
+        if kind == "stage" and len(found) > 1:
+            raise HypnogramError(
+                f"{path}: the header {list(header)} has more than one column of stages. Say which "
+                f"it is with columns={{'stage': {header[found[0]]!r}}}."
+            )
+        columns[kind] = found[0]
+    return columns if "stage" in columns else {}
+
+
+def column_name(cell: str) -> str:
+    """Return the name of a column without letter case, unit and separators."""
+    return _UNIT.sub("", re.sub(r"[^\w#]+", "_", cell.strip().casefold()).strip("_"))
+
+
+def read_stage_table(
+    header: Sequence[str],
+    columns: Mapping[str, int],
+    rows: Sequence[Sequence[str]],
+    places: Sequence[str],
+    path: Path,
+    options: ReadOptions,
+    own_names: Mapping[str, str] | None = None,
+) -> StageAnnotations:
+    """Return the stages of a table, a row each, of which `places` says where they are."""
+    texts = {kind: [row[index].strip() for row in rows] for kind, index in columns.items()}
+    texts = {kind: cells for kind, cells in texts.items() if kind == "stage" or any(cells)}
+    if "onset" not in texts and "epoch" not in texts:
+        _check_other_columns(header, columns, rows, path)
+    parse = _parser(texts["stage"], path, options, own_names)
+    codes = [
+        parse_stage_at(text, path, place, parse)
+        for text, place in zip(texts["stage"], places, strict=True)
+    ]
+    if "onset" in texts:
+        return _by_time(texts, codes, places, path, options)
+    if "epoch" in texts:
+        return epochs_from_numbers(codes, texts["epoch"], places, path, options.epoch_duration)
+    if "duration" in texts:
+        return _in_turn(texts["duration"], codes, places, path, options)
+    return StageAnnotations.from_epochs(codes, options.duration_of(len(codes), path))
+
+
+def _check_other_columns(
+    header: Sequence[str], columns: Mapping[str, int], rows: Sequence[Sequence[str]], path: Path
+) -> None:
+    """Raise if a column that is not understood looks like a time or the number of an epoch."""
+    known = set(columns.values())
+    for index, name in enumerate(header):
+        if index in known:
+            continue
+        cells = [row[index].strip() for row in rows if index < len(row)]
+        kind = "epoch" if "epo" in name.casefold() else "onset"
+        if _LOOKS_LIKE_PLACE.search(name.casefold()) or _tells_places(cells):
+            raise HypnogramError(
+                f"{path}: the column {name!r} looks as if it tells where each stage lies, and its "
+                f"name is not known. Say what it is with columns={{{kind!r}: {name!r}}} (kinds are "
+                f"{', '.join(COLUMNS)}), or remove it."
+            )
+
+
+def _tells_places(cells: Sequence[str]) -> bool:
+    """Return whether cells are times of day, or rising numbers that leave some out."""
+    filled = [cell for cell in cells if cell]
+    if len(filled) < 2:
+        return False
+    if all(_CLOCK.fullmatch(cell) for cell in filled):
+        return True
+    try:
+        steps = np.diff([float(cell.replace(",", ".")) for cell in filled])
+    except ValueError:
+        return False
+    return bool((steps > 0).all() and steps.max() > 1)
+
+
+def _by_time(
+    texts: Mapping[str, Sequence[str]],
+    codes: Sequence[Stage],
+    places: Sequence[str],
+    path: Path,
+    options: ReadOptions,
+) -> StageAnnotations:
+    onset = _times(texts["onset"], "onset", places, path, options)
+    if "duration" in texts:
+        duration = _seconds(texts["duration"], "duration", places, path)
+    elif "end" in texts:
+        duration = _times(texts["end"], "end", places, path, options) - onset
+    else:
+        duration = _common_step(onset, path, options)
+    return StageAnnotations.from_lists(onset, duration, codes)
+
+
+def _common_step(
+    onset: NDArray[np.float64], path: Path, options: ReadOptions
+) -> NDArray[np.float64]:
+    """Return the duration of rows that tell only when they start: an epoch, if most rows do."""
+    epoch = options.epoch_duration
+    steps = np.diff(onset)
+    if steps.size and np.mean(np.abs(steps - epoch) <= JITTER) < 0.5:
+        raise HypnogramError(
+            f"{path}: the rows tell when a stage starts and not how long it lasts, and most are "
+            f"not {epoch:g} s apart. Add a column 'duration' (s), or pass epoch_duration."
+        )
+    return np.full(onset.shape, epoch)
+
+
+def _in_turn(
+    durations: Sequence[str],
+    codes: Sequence[Stage],
+    places: Sequence[str],
+    path: Path,
+    options: ReadOptions,
+) -> StageAnnotations:
+    """Place rows one after the other; in a list of events, those that last an epoch or more."""
+    duration = _seconds(durations, "duration", places, path)
+    epoch = options.epoch_duration
+    is_event = duration < epoch - JITTER
+    if is_event.any() and not is_event.all():
+        warnings.warn(
+            f"{path}: {int(is_event.sum())} of {duration.size} rows last less than an epoch of "
+            f"{epoch:g} s. They were taken for events and left out.",
+            HypnogramWarning,
+            stacklevel=6,
+        )
+        duration = duration[~is_event]
+        codes = [code for code, event in zip(codes, is_event, strict=True) if not event]
+    onset = np.cumsum(duration) - duration
+    return StageAnnotations.from_lists(onset, duration, codes)
+
+
+def _times(
+    texts: Sequence[str], kind: str, places: Sequence[str], path: Path, options: ReadOptions
+) -> NDArray[np.float64]:
+    """Return s from the recording's start, of seconds or of times of day, over midnight."""
+    clocks = [_CLOCK.fullmatch(text) for text in texts]
+    if not any(clocks):
+        return _seconds(texts, kind, places, path)
+    start = options.recording_start
+    if start is None:
+        raise HypnogramError(
+            f"{path}: {places[0]}: {kind} is {shorten(texts[0])}, a time of day. Pass "
+            "recording_start, when the recording starts, so that it can be placed."
+        )
+    seconds = []
+    for text, place, match in zip(texts, places, clocks, strict=True):
+        if match is None:
+            raise HypnogramError(
+                f"{path}: {place}: {kind} is {shorten(text)}, where other rows have times of day."
+            )
+        seconds.append(_seconds_of_day(match))
+    midnight = datetime.combine(start.date(), datetime.min.time())
+    first = time_of_day_difference(midnight + timedelta(seconds=seconds[0]), start)
+    # A step back of more than half a day is midnight.
+    steps = (np.diff(seconds) + _HALF_DAY) % (2 * _HALF_DAY) - _HALF_DAY
+    return first + np.append(0.0, np.cumsum(steps))
+
+
+def _seconds_of_day(match: re.Match[str]) -> float:
+    hour = int(match["hour"])
+    if match["half"]:
+        hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
+    second = float((match["second"] or "0").replace(",", "."))
+    return hour * 3600 + int(match["minute"]) * 60 + second
+
+
+def _seconds(
+    texts: Sequence[str], kind: str, places: Sequence[str], path: Path
+) -> NDArray[np.float64]:
+    return np.array(
+        [
+            parse_seconds(text.replace(",", "."), f"{path}: {place}: {kind}")
+            for text, place in zip(texts, places, strict=True)
+        ]
+    )
+
+
+def _parser(
+    stages: Sequence[str],
+    path: Path,
+    options: ReadOptions,
+    own_names: Mapping[str, str] | None,
+) -> Callable[[str], Stage]:
+    """Choose what reads a cell: `stage_codes` says what integers mean."""
+    names = {**(own_names or {}), **(options.stage_names or {})}
+    integers = {int(match[1]) for text in stages if (match := _INTEGER.fullmatch(text))}
+    if options.stage_codes is None and 4 in integers and not options.is_told("4"):
+        why = (
+            "5 occurs too, so that they may be stage 4 and REM (R&K codes), or REM and unknown"
+            if 5 in integers
+            else "5 does not, so that 4 may be REM (AASM codes 0 to 4, as this library and YASA "
+            "write) or stage 4 (R&K codes, where 5 is REM)"
+        )
+        raise HypnogramError(
+            f"{path}: code 4 occurs and {why}. Pass stage_codes='aasm' or stage_codes='r&k'."
+        )
+    if options.stage_codes != "aasm":
+        return lambda text: parse_stage(text, names)
+    beyond = sorted(code for code in integers if code > Stage.R and not options.is_told(str(code)))
+    if beyond:
+        warnings.warn(
+            f"{path}: {beyond} are none of the AASM codes 0 to 4 and are unscored (-1). If REM is "
+            "5 in this file, pass stage_codes='r&k'.",
+            HypnogramWarning,
+            stacklevel=6,
+        )
+    return lambda text: _parse_aasm(text, names)
+
+
+def _parse_aasm(text: str, names: Mapping[str, str]) -> Stage:
+    match = _INTEGER.fullmatch(text)
+    if match is None or text in names:
+        return parse_stage(text, names)
+    code = int(match[1])
+    return Stage(code) if Stage.W <= code <= Stage.R else Stage.UNSCORED
