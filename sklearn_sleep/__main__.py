@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sklearn_sleep import commands
 from sklearn_sleep.exceptions import SleepError
@@ -60,6 +61,18 @@ def _from(minimum: int, *more: int) -> Callable[[str], int]:
     return convert
 
 
+class _StoreNames(argparse.Action):
+    """Store ``TEXT=STAGE …`` as a dict."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None
+    ) -> None:
+        pairs = [value.rpartition("=") for value in values]
+        if not all(text and stage for text, _, stage in pairs):
+            parser.error(f"{option}: give TEXT=STAGE, such as Wach=W, not {' '.join(values)}")
+        setattr(namespace, self.dest, {text: stage for text, _, stage in pairs})
+
+
 def _add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="write into a folder that is in use")
 
@@ -94,6 +107,24 @@ def _make_parser() -> argparse.ArgumentParser:
         "--folds", type=_from(2, 0), default=0, help="cross-validate with so many folds"
     )
     train.add_argument("--seed", type=_from(0), default=0)
+    train.add_argument(
+        "--stage-names",
+        action=_StoreNames,
+        nargs="+",
+        metavar="TEXT=STAGE",
+        help="what texts of the hypnograms mean, where it is not known: Wach=W A=?",
+    )
+    train.add_argument(
+        "--stage-codes",
+        choices=("r&k", "aasm"),
+        help="what integers in text files mean: 4 is stage 4 (r&k) or REM (aasm)",
+    )
+    train.add_argument(
+        "--epoch-duration",
+        type=float,
+        metavar="SECONDS",
+        help="of hypnograms that do not tell it (30)",
+    )
     _add_force(train)
     train.set_defaults(run="run_train")
 

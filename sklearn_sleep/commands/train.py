@@ -131,9 +131,13 @@ def run_train(
     epochs: int,
     folds: int,
     seed: int,
+    **annotations: Any,
 ) -> None:
-    """Train on a folder of EDF files and hypnograms, after cross-validation, and save the model."""
-    X, y, groups = load_cohort(cohort, return_X_y_groups=True, verbose=True)
+    """Train on a folder of EDF files and hypnograms, after cross-validation, and save the model.
+
+    `annotations` is what `load_cohort` is told of the hypnograms.
+    """
+    X, y, groups = load_cohort(cohort, return_X_y_groups=True, verbose=True, **annotations)
     y = merge_stages(y, stages)
     counts = np.bincount(y, minlength=stages)
     told = ", ".join(

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sklearn_sleep.datasets.cohort import Cohort, FolderPath, night_key
 from sklearn_sleep.datasets.nights import NightFiles, Problem
 from sklearn_sleep.datasets.registry import NAMING_COHORTS, channel_labels, dataset_from_path
+from sklearn_sleep.io.hypnograms.format import StageCodes
 
 # What follows a recording's name in that of its annotation, the most detailed first.
 _ANNOTATION_ENDINGS = (
@@ -17,7 +19,6 @@ _ANNOTATION_ENDINGS = (
     ".xml",
     ".stg.txt",
     ".allscore.txt",
-    "-hypnogram.edf",
     ".csv",
     ".tsv",
     ".xlsx",
@@ -86,15 +87,21 @@ class _AnyFolder(Cohort):
     def _wanted(self) -> str:
         return (
             "recording with a hypnogram. Each EDF file needs an annotation of "
-            f"the same name that ends in one of {', '.join(_ANNOTATION_ENDINGS)}."
+            f"the same name that ends in one of {', '.join(_ANNOTATION_ENDINGS)}, or before its "
+            "ending in _stages, -hypnogram or the like."
         )
 
 
-_NAME = r"/(?P<name>[^./][^/]*)"
+_NAME = r"/(?P<name>[^./][^/]*?)"
+# night_stages.txt, night-hypnogram.edf, night hypno.csv
+_SCORING = r"[-_ ](?:sleep[-_ ]?)?(?:stages?|staging|hypnogram|hypno|scoring|annotations?)"
 ANY_FOLDER = _AnyFolder(
     "",
-    recording=rf"{_NAME}(?<!-hypnogram)\.(?:edf|bdf|rec)",
-    annotations=tuple(_NAME + re.escape(ending) for ending in _ANNOTATION_ENDINGS),
+    recording=rf"(?!.*{_SCORING}\.\w+$){_NAME}\.(?:edf|bdf|rec)",
+    annotations=(
+        rf"{_NAME}{_SCORING}\.(?:edf|bdf|xml|csv|tsv|xlsx|txt)",
+        *(_NAME + re.escape(ending) for ending in _ANNOTATION_ENDINGS),
+    ),
     description="",
     other=(".*",),
 )
@@ -103,6 +110,10 @@ ANY_FOLDER = _AnyFolder(
 def load_cohort(
     folder: FolderPath,
     *,
+    stage_names: Mapping[str, str] | None = None,
+    stage_codes: StageCodes | None = None,
+    epoch_duration: float | None = None,
+    columns: Mapping[str, str] | None = None,
     return_X_y_groups: bool = False,
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -112,13 +123,17 @@ def load_cohort(
     Takes the layout of the National Sleep Research Resource, where annotations lie in
     ``polysomnography/annotations-events-nsrr``, or any folder where each recording and its
     annotation have the same name and different endings (``-nsrr.xml``, ``-profusion.xml``,
-    ``.xml``, ``.stg.txt``, ``.allscore.txt``, ``-hypnogram.edf``, ``.csv``, ``.tsv``, ``.xlsx``,
-    ``.txt``). Only headers and annotations are read.
+    ``.xml``, ``.stg.txt``, ``.allscore.txt``, ``.csv``, ``.tsv``, ``.xlsx``, ``.txt``; before an
+    ending may stand ``_stages``, ``-hypnogram``, ``-hypno``, ``_scoring`` or the like, as in
+    ``night-hypnogram.edf``). Only headers and annotations are read.
 
     Parameters
     ----------
     folder : path
         The cohort's folder; subfolders are searched.
+    stage_names, stage_codes, epoch_duration, columns
+        What the annotations mean where they do not tell it themselves, as in `read_hypnogram`:
+        ``stage_names={"A": "?"}``.
     return_X_y_groups : bool, default=False
         Return ``(X, y, groups)`` instead of a Bunch.
     n_jobs, verbose
@@ -156,5 +171,14 @@ def load_cohort(
     2
     """
     return ANY_FOLDER.load(
-        folder, return_X_y_groups=return_X_y_groups, n_jobs=n_jobs, verbose=verbose
+        folder,
+        hypnogram_options={
+            "stage_names": stage_names,
+            "stage_codes": stage_codes,
+            "epoch_duration": epoch_duration,
+            "columns": columns,
+        },
+        return_X_y_groups=return_X_y_groups,
+        n_jobs=n_jobs,
+        verbose=verbose,
     )

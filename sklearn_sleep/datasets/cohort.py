@@ -99,6 +99,7 @@ class Cohort:
         *,
         visits: Sequence[str | int] | None = None,
         wake_minutes: float | None = None,
+        hypnogram_options: Mapping[str, Any] | None = None,
         return_X_y_groups: bool = False,
         n_jobs: int | None = None,
         verbose: bool = False,
@@ -113,6 +114,8 @@ class Cohort:
             Which of a person's nights to load; all of them by default.
         wake_minutes : float, optional
             Rows of wake longer before the first and after the last epoch of sleep are left out.
+        hypnogram_options : Mapping, optional
+            What `read_hypnogram` is told of each annotation, such as ``stage_names``.
         return_X_y_groups : bool, default=False
             Return ``(X, y, groups)`` instead of a Bunch.
         n_jobs : int, optional
@@ -172,6 +175,7 @@ class Cohort:
             with_dataset=bool(self.name),
             resample_epochs=self.resample_epochs,
             wake_minutes=wake_minutes,
+            hypnogram_options=hypnogram_options,
             n_jobs=n_jobs,
             verbose=verbose,
         )

@@ -67,17 +67,20 @@ def load_nights(
     with_dataset: bool = False,
     resample_epochs: ResampleEpochs = "warn",
     wake_minutes: float | None = None,
+    hypnogram_options: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Any:
     """Return the Bunch of `Cohort.load`, without what is known of the people, of these nights.
 
-    Only headers and annotations are read. A night that cannot be read is warned of and left out.
+    Only headers and annotations are read, these with `hypnogram_options`. A night that cannot be
+    read is warned of and left out.
     """
+    options = {"resample_epochs": resample_epochs, **(hypnogram_options or {})}
     loaded: list[_Loaded] = []
     for night in run_parallel(
         _load_night,
-        [(files, resample_epochs, wake_minutes) for files in nights],
+        [(files, options, wake_minutes) for files in nights],
         description="Loading nights",
         n_jobs=n_jobs,
         verbose=verbose,
@@ -111,17 +114,17 @@ def load_nights(
 
 
 def _load_night(
-    files: NightFiles, resample_epochs: ResampleEpochs, wake_minutes: float | None
+    files: NightFiles, options: Mapping[str, Any], wake_minutes: float | None
 ) -> _Loaded:
     """Load a night, and hand on what is warned of as data: this may be another process."""
-    loaded, heard = capture_warnings(_read_night, files, resample_epochs, wake_minutes)
+    loaded, heard = capture_warnings(_read_night, files, options, wake_minutes)
     path = str(files.recording)
     loaded.problems[:0] = [Problem(path, text, category) for category, text in heard]
     return loaded
 
 
 def _read_night(
-    files: NightFiles, resample_epochs: ResampleEpochs, wake_minutes: float | None
+    files: NightFiles, options: Mapping[str, Any], wake_minutes: float | None
 ) -> _Loaded:
     path = str(files.recording)
 
@@ -143,7 +146,7 @@ def _read_night(
             files.annotation,
             n_epochs=n_epochs,
             recording_start=header.start,
-            resample_epochs=resample_epochs,
+            **options,
         )
     except (HypnogramError, EDFError, OSError) as error:
         return leave_out(f"{error} {path} is left out.", HypnogramWarning)

@@ -355,3 +355,38 @@ def test_progress_is_shown_only_if_asked_for(add_night, tmp_path, capsys):
 )
 def test_subjects_of_published_names(names, subject):
     assert {subject_from_name(name) for name in names} == {subject}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a_stages.txt", "a_hypnogram.csv", "a-hypno.csv", "a-Hypnogram.txt", "a Sleep Stages.txt"],
+)
+def test_names_of_hypnograms_beside_their_recording(tmp_path, add_night, name):
+    add_night("a.edf", 3)
+    (tmp_path / name).write_text("stage\nW\nN1\nN2\n")
+    np.testing.assert_array_equal(load_cohort(tmp_path).y, [0, 1, 2])
+
+
+def test_what_hypnograms_mean_can_be_told(tmp_path, add_night):
+    add_night("a.edf", 4)
+    (tmp_path / "a.csv").write_text("Seite,Stadium\n0,Wach\n1,A\n3,4\n")
+    with pytest.warns(HypnogramWarning), pytest.raises(ValueError, match="no recording"):
+        load_cohort(tmp_path)
+    with pytest.warns(HypnogramWarning, match="1 gap"):
+        X, y, _ = load_cohort(
+            tmp_path,
+            stage_names={"A": "N1"},
+            stage_codes="aasm",
+            columns={"stage": "Stadium", "epoch": "Seite"},
+            return_X_y_groups=True,
+        )
+    np.testing.assert_array_equal(y, [0, 1, 4])
+    np.testing.assert_array_equal(X["epoch"], [0, 1, 3])
+
+
+def test_pages_of_20_seconds_can_be_told(tmp_path, add_night):
+    add_night("a.edf", 2)
+    (tmp_path / "a.txt").write_text("0\n0\n2\n")
+    with pytest.warns(HypnogramWarning, match="off the grid"):
+        loaded = load_cohort(tmp_path, epoch_duration=20)
+    np.testing.assert_array_equal(loaded.y, [0, 2])
