@@ -415,6 +415,24 @@ def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
     )
 
 
+def check_signal_names(parameter: str, names: Iterable[str], own: Iterable[str] = ()) -> None:
+    """Raise ValueError where names of signals are misspelt: neither known, nor a user's `own`."""
+    if isinstance(names, str):
+        raise ValueError(f"{parameter}={names!r} must be a list of names.")
+    own = tuple(own)
+    wrong = [
+        name
+        for name in names
+        if name not in SIGNALS and name not in own and not _DERIVATION.fullmatch(str(name))
+    ]
+    if wrong:
+        known = dict.fromkeys([*SIGNALS, *own])
+        raise ValueError(
+            f"{parameter} names {', '.join(map(repr, wrong))}, which is no signal. Known are "
+            f"{', '.join(known)}, and EEG derivations such as 'C4-M1'."
+        )
+
+
 def find_channel(definition: SignalDefinition, labels: Sequence[str]) -> int | None:
     """Return the position of a signal's channel among labels, the first if several match.
 

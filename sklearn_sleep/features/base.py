@@ -57,7 +57,7 @@ class FeatureTransformer(TakesEpochsMixin, NamesRowsMixin, TransformerMixin, Bas
 
     def transform(self, X: Epochs) -> pd.DataFrame:
         """Return features of rows of whole nights, (n_rows, n_features), by recording and epoch."""
-        self._check_input(X)
+        self._check(X)
         nights = list(X.nights())
         computed = run_parallel(
             self._compute,

@@ -95,7 +95,7 @@ class WaveformImageRenderer(TakesEpochsMixin, EpochsTransformer):
 
     def transform(self, X: Epochs) -> WaveformImages:
         """Return the images of each row, (n_rows,), which are drawn when they are asked for."""
-        self._check_input(X)
+        self._check(X)
         montage = find_montage(self.montage)
         found = False
         for recording in X.recordings:

@@ -1,7 +1,7 @@
 """What all steps from recordings to recordings share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Signal
+from sklearn_sleep.core.signals import check_signal_names
 
 
 class StatelessMixin:
@@ -33,10 +34,21 @@ class TakesEpochsMixin(StatelessMixin):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Validate the parameters, and that X are Epochs that the step works on."""
+        self._check(X)
+        if X.signal_names:
+            for parameter, names in self._names_of_signals().items():
+                check_signal_names(parameter, names, X.signal_names)
+        return self
+
+    def _names_of_signals(self) -> Mapping[str, Iterable[str]]:
+        """Return names by parameter of signals that X need not have, but that must be some."""
+        return {}
+
+    def _check(self, X: Any) -> None:
+        """Raise unless parameters and X are sound; in ``transform`` too, which needs no fit."""
         self._validate_params()  # type: ignore[attr-defined]  # of the estimator it is mixed into
         self._check_parameters()
         self._check_input(X)
-        return self
 
     def _check_parameters(self) -> None:
         """Raise ValueError for what `_parameter_constraints` cannot say."""
@@ -92,7 +104,7 @@ class RecordingTransformer(TakesEpochsMixin, EpochsTransformer, ABC):
 
     def transform(self, X: Epochs) -> Epochs:
         """Return the same rows, (n_rows,), over recordings that remember the step."""
-        self._check_input(X)
+        self._check(X)
         return X.apply(clone(self))
 
     def _check_input(self, X: Any) -> None:
@@ -130,6 +142,14 @@ def check_signals(
                 refused.setdefault(recording.path, refusal)
     for refusal in refused.values():
         raise ValueError(f"{list_names(list(refused))}: {refusal}") from refusal
+
+
+def missing_samples(samples: SampleArray) -> npt.NDArray[np.bool_] | None:
+    """Return where samples, (n_samples,), are no numbers: NaN or infinite; None: nowhere."""
+    # min() is NaN if any sample is, and neither needs an array of flags.
+    if not samples.size or (np.isfinite(samples.min()) and np.isfinite(samples.max())):
+        return None
+    return ~np.isfinite(samples)
 
 
 def as_one_signal(samples: npt.ArrayLike, verb: str) -> SampleArray:

@@ -13,7 +13,13 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import Recording, RecordingSource
-from sklearn_sleep.core.signals import UNITS, SignalDefinition, conversion_factor, signal_definition
+from sklearn_sleep.core.signals import (
+    UNITS,
+    SignalDefinition,
+    check_signal_names,
+    conversion_factor,
+    signal_definition,
+)
 from sklearn_sleep.datasets.registry import channel_labels, dataset_from_path
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.source import EmptySource, open_edf
@@ -118,6 +124,7 @@ class EDFReader(EpochsTransformer):
         Epochs of shape (n_rows,)
             The same rows over recordings.
         """
+        self._validate_params()
         definitions = self._definitions()
         table = as_epoch_table(X, on_error=self.on_error, n_jobs=self.n_jobs)
         codes = table["recording"].cat.codes.to_numpy()
@@ -151,6 +158,17 @@ class EDFReader(EpochsTransformer):
         names = [definition.name for definition in definitions]
         if len(set(names)) < len(names):
             raise ValueError(f"signals names a signal more than once: {names}.")
+        of_signals = {
+            "units": self.units or {},
+            # What stands under a dataset's name is looked for in its nights alone.
+            "channels": [
+                name
+                for key, value in (self.channels or {}).items()
+                for name in ([key] if isinstance(value, Sequence) else value or ())
+            ],
+        }
+        for parameter, given in of_signals.items():
+            check_signal_names(parameter, given, names)
         for name, wanted in (self.units or {}).items():
             if wanted not in UNITS:
                 raise ValueError(

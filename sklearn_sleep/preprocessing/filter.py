@@ -13,7 +13,7 @@ from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval
 from sklearn_sleep.core.recording import Signal
-from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal
+from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal, missing_samples
 
 # Notch frequency over its -3 dB width: 1.7 Hz at 50 Hz, as in SciPy's ``iirnotch`` example.
 _NOTCH_QUALITY = 30.0
@@ -65,6 +65,11 @@ class Filter(RecordingTransformer):
         self.notch_frequency = notch_frequency
         self.order = order
 
+    def _names_of_signals(self) -> dict[str, Mapping[str, float]]:
+        names = ("low_frequency", "high_frequency", "notch_frequency")
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if isinstance(value, Mapping)}
+
     def transform_signal(self, signal: Signal) -> Signal:
         """Return the filtered signal, which must not yet be cut into epochs."""
         signal.require_continuous(type(self).__name__)
@@ -111,11 +116,14 @@ def filter_samples(
     sections = _design(sampling_frequency, low_frequency, high_frequency, order, notch_frequency)
     # What SciPy mirrors at each end at the most; a longer mirror measured no better.
     mirrored = 3 * (2 * len(sections) + 1)
-    filtered = np.full(samples.size, np.nan, dtype=np.float32)
+    filtered = samples.copy()
     for start, stop in _present_runs(samples):
-        run = samples[start:stop].astype(np.float64)
+        # Without its offset, so that of a signal that stands still no rounding is left.
+        offset = float(samples[start])
+        run = samples[start:stop].astype(np.float64) - offset
         pad_length = None if run.size > mirrored else run.size - 1
-        filtered[start:stop] = sosfiltfilt(sections, run, padlen=pad_length)
+        run = sosfiltfilt(sections, run, padlen=pad_length)
+        filtered[start:stop] = run if low_frequency else run + offset
     return filtered
 
 
@@ -169,7 +177,10 @@ def _check_frequency(name: str, frequency: float | None, sampling_frequency: flo
 
 
 def _present_runs(samples: SampleArray) -> list[tuple[int, int]]:
-    """Give (start, stop) of each run without NaN."""
-    present = np.concatenate([[False], ~np.isnan(samples), [False]])
+    """Give (start, stop) of each run of numbers."""
+    missing = missing_samples(samples)
+    if missing is None:
+        return [(0, samples.size)] if samples.size else []
+    present = np.concatenate([[False], ~missing, [False]])
     edges = np.flatnonzero(present[1:] != present[:-1])
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

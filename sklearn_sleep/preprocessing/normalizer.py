@@ -13,7 +13,8 @@ from scipy.signal import lfilter
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
 from sklearn_sleep.core.recording import Signal
-from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal
+from sklearn_sleep.core.signals import conversion_factor
+from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal, missing_samples
 
 _SECONDS_PER_HOUR = 3600.0
 # Floor of the divisor, as in the published wav2sleep pipeline: a flat signal gives zeros.
@@ -29,7 +30,8 @@ _CONVERGED = 1e-10
 class Normalizer(RecordingTransformer):
     """Bring each signal of a night to zero mean and unit variance.
 
-    Missing samples (NaN) take no part in the statistics and stay missing.
+    Missing samples (NaN) take no part in the statistics and stay missing. A signal that stands
+    still, but for what float32 rounds off, becomes 0.
 
     Parameters
     ----------
@@ -37,7 +39,8 @@ class Normalizer(RecordingTransformer):
         ``"zscore"`` uses the mean and standard deviation of the night. ``"causal"`` follows them
         with exponential moving averages that know only the past (time constants of 120 s and
         900 s, outliers clipped at 4 standard deviations, as the published wav2sleep has them), so
-        that the night can be staged while it lasts.
+        that the night can be staged while it lasts. No standard deviation counts as less than 0.1
+        of the unit of the signal's definition, whichever `EDFReader` reads it in.
     padded_hours : float, optional
         Take the statistics as if zeros followed the recording up to this duration. The published
         wav2sleep pads to ten hours; ``None`` uses the recording alone.
@@ -80,7 +83,13 @@ class Normalizer(RecordingTransformer):
         normalize: Callable[..., SampleArray] = zscore
         if self.method == "causal":
             normalize = partial(causal_normalize, sampling_frequency=rate)
-        return signal.map(partial(normalize, padded_length=padded_length), unit="")
+        normalize = partial(normalize, padded_length=padded_length)
+        # The smallest deviations are in the definition's unit.
+        own_unit = signal.definition.unit or ""
+        factor = conversion_factor(signal.unit, own_unit) if signal.unit != own_unit else None
+        if factor is None:
+            return signal.map(normalize, unit="")
+        return signal.map(lambda samples: normalize(samples * np.float32(factor)), unit="")
 
 
 def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> SampleArray:
@@ -105,11 +114,13 @@ def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> Sampl
     level = offset + mean
     padded_level = level * present.size / n_counted
     squares += present.size * (level - padded_level) ** 2 + n_zeros * padded_level**2
-    deviation = max(np.sqrt(squares / max(n_counted - 1, 1)), _SMALLEST_STANDARD_DEVIATION)
-
-    centred += level - padded_level
-    centred /= deviation
-    return _with_missing(centred, is_present)
+    deviation = np.sqrt(squares / max(n_counted - 1, 1))
+    if deviation < 2 * np.spacing(np.float32(abs(level))):
+        centred[:] = 0.0
+    else:
+        centred += level - padded_level
+        centred /= max(deviation, _SMALLEST_STANDARD_DEVIATION)
+    return _with_missing(samples, centred, is_present)
 
 
 def causal_normalize(
@@ -141,10 +152,14 @@ def causal_normalize(
     present, is_present = _without_missing(samples)
     if present.size == 0:
         return samples.copy()
-    signal = present.astype(np.float64)
+    # As above.
+    offset = float(present[0])
+    signal = present.astype(np.float64) - offset
     n_zeros = max((padded_length or 0) - samples.size, 0)
     longest = int(min(baseline_time_constant, variance_time_constant) * sampling_frequency)
-    warm_up = _warm_up(signal, max(1, min(longest, (samples.size + n_zeros) // 10)), n_zeros)
+    n_warm_up = max(1, min(longest, (samples.size + n_zeros) // 10))
+    start = signal[:n_warm_up]
+    warm_up = np.append(start, np.full(min(n_warm_up - start.size, n_zeros), -offset))
     residual = signal - _moving_average(signal, baseline_step, float(warm_up.mean()))
     floor = minimum_standard_deviation**2
     variance = _clipped_variance(
@@ -155,7 +170,7 @@ def causal_normalize(
         threshold=outlier_threshold**2,
     )
     residual /= np.sqrt(np.maximum(variance, floor))
-    return _with_missing(residual, is_present)
+    return _with_missing(samples, residual, is_present)
 
 
 def _check_positive(**parameters: float) -> None:
@@ -178,29 +193,22 @@ def _step(name: str, time_constant: float, sampling_frequency: float) -> float:
 
 
 def _without_missing(samples: SampleArray) -> tuple[SampleArray, npt.NDArray[np.bool_] | None]:
-    """Give the samples that are not NaN, and where they stand (None: everywhere)."""
-    # min() is NaN if any sample is, and needs no array of flags.
-    if samples.size == 0 or not np.isnan(samples.min()):
-        return samples, None
-    is_present = ~np.isnan(samples)
-    return samples[is_present], is_present
+    """Give the samples that are numbers, and where they stand (None: everywhere)."""
+    missing = missing_samples(samples)
+    return (samples, None) if missing is None else (samples[~missing], ~missing)
 
 
 def _with_missing(
-    values: npt.NDArray[np.float64], is_present: npt.NDArray[np.bool_] | None
+    samples: SampleArray,
+    values: npt.NDArray[np.float64],
+    is_present: npt.NDArray[np.bool_] | None,
 ) -> SampleArray:
-    """Put values back in their places among NaN."""
+    """Put values in the places of the samples that are numbers."""
     if is_present is None:
         return values.astype(np.float32)
-    samples = np.full(is_present.size, np.nan, dtype=np.float32)
+    samples = samples.copy()
     samples[is_present] = values
     return samples
-
-
-def _warm_up(signal: npt.NDArray[np.float64], size: int, n_zeros: int) -> npt.NDArray[np.float64]:
-    """Give the start of the signal from which the averages begin, zeros of the padding included."""
-    start = signal[:size]
-    return np.concatenate([start, np.zeros(min(size - start.size, n_zeros))])
 
 
 def _moving_average(

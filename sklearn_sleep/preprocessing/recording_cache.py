@@ -125,9 +125,8 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
 
     def transform(self, X: Epochs) -> Epochs:
         """Return the same rows over recordings that are read from the cache, and written to it."""
-        self._check_input(X)
+        self._check(X)
         store = self._store()
-        store.claim()
         sources = [CachedSource(recording, store) for recording in X.recordings]
         if self.n_jobs is not None:
             self._process(sources)

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_sleep.core.signals import SignalDefinition
+from sklearn_sleep.core.signals import SIGNALS, SignalDefinition
 from sklearn_sleep.features import InstantaneousHeartRate
 from sklearn_sleep.features.quality.signal_quality import SignalQuality
 from sklearn_sleep.preprocessing import (
@@ -48,8 +48,12 @@ _STEPS = {
     )
 }
 
-_EOG_UNITS = {"EOG-L": "mV", "EOG-R": "mV"}
-"""The published pipeline has voltages in mV; ours has EOG in uV unless told."""
+# The published pipeline has voltages in mV, the floor of its causal normalization too; rules and
+# drawing that are not given follow the unit.
+_PUBLISHED_EOG = {
+    name: replace(SIGNALS[name], unit="mV", quality=None, drawing=None)
+    for name in ("EOG-L", "EOG-R")
+}
 
 
 def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
@@ -181,10 +185,8 @@ def pretrained_pipeline(
 def _published_pipeline(folder: Path, device: str, on_error: Literal["raise", "warn"]) -> Pipeline:
     checkpoint = read_published_checkpoint(folder)
     classifier = Wav2SleepClassifier.from_checkpoint(checkpoint, folder, device=device)
-    signals = list(checkpoint.signals)
-    units = {name: _EOG_UNITS[name] for name in signals if name in _EOG_UNITS}
     return make_pipeline(
-        EDFReader(signals, units=units or None, on_error=on_error),
+        EDFReader([_PUBLISHED_EOG.get(s, s) for s in checkpoint.signals], on_error=on_error),
         # Before the resampling, so that what follows the last whole epoch is not lost.
         Padder(hours=10.0),
         Resampler(dict(checkpoint.signals), method="linear"),

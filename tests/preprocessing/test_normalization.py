@@ -84,9 +84,32 @@ def test_zscore_does_not_pad_a_longer_signal():
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 70.0, -123456.7])
-def test_zscore_of_a_constant_signal_is_zero(level):
-    np.testing.assert_array_equal(zscore(np.full(10_007, level)), np.zeros(10_007))
+def test_a_constant_signal_becomes_zero(level):
+    zeros = np.zeros(10_007)
+    np.testing.assert_array_equal(zscore(np.full(10_007, level)), zeros)
     np.testing.assert_array_equal(zscore([level]), [0.0])
+    np.testing.assert_array_equal(causal_normalize(np.full(10_007, level), 10.0), zeros)
+    # But for what float32 rounds off.
+    rounded = np.full(10_007, level, np.float32)
+    rounded[::3] = np.nextafter(np.float32(level), np.float32(np.inf))
+    np.testing.assert_array_equal(zscore(rounded), zeros)
+
+
+def test_zscore_keeps_the_smallest_steps_of_a_recorder():
+    # One bit of 16 below a large offset is a signal, 256 times what float32 rounds off.
+    samples = np.where(np.arange(1000) % 2, 32_767.0, 32_766.0)
+    np.testing.assert_allclose(np.abs(zscore(samples)), 0.9995, rtol=1e-6)
+
+
+@pytest.mark.parametrize("normalise", [zscore, lambda samples: causal_normalize(samples, 10.0)])
+def test_infinite_samples_stay_and_take_no_part(normalise):
+    samples = np.random.default_rng(8).normal(size=1009)
+    there = np.ones(1009, bool)
+    there[[3, 500]] = False
+    samples[3], samples[500] = np.inf, -np.inf
+    normalised = normalise(samples)
+    np.testing.assert_array_equal(normalised[~there], [np.inf, -np.inf])
+    np.testing.assert_array_equal(normalised[there], normalise(samples[there]))
 
 
 @pytest.mark.parametrize("normalise", [zscore, lambda samples: causal_normalize(samples, 10.0)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyedflib
 import pytest
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 
 from sklearn_sleep.preprocessing.resampler import resample_linear, resample_polyphase
 
@@ -80,12 +80,17 @@ def test_linear_keeps_gaps_by_default():
         (Fraction(256, 30) * 4, 256),
     ],
 )
-def test_polyphase_equals_scipy(sampling_frequency, samples_per_epoch):
+def test_polyphase_equals_scipy_with_phases_of_equal_gain(sampling_frequency, samples_per_epoch):
     rng = np.random.default_rng(1)
     n_epochs = 7
     samples = 3.0 + rng.normal(size=int(n_epochs * 30 * sampling_frequency)).cumsum() / 10
     ratio = Fraction(samples_per_epoch) / (30 * Fraction(sampling_frequency))
-    expected = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="edge")
+    up, down = ratio.numerator, ratio.denominator
+    largest = max(up, down, 2)  # of 1 to 1, SciPy uses none
+    taps = firwin(20 * largest + 1, 1 / largest, window=("kaiser", 5.0))
+    for phase in range(up):
+        taps[phase::up] /= taps[phase::up].sum() * up
+    expected = resample_poly(samples, up, down, window=taps, padtype="edge")
     resampled = resample_polyphase(samples, float(sampling_frequency), samples_per_epoch, n_epochs)
     assert resampled.dtype == np.float32
     assert resampled.shape == (n_epochs * samples_per_epoch,)
@@ -145,7 +150,51 @@ def test_polyphase_keeps_gaps_where_they_are(sampling_frequency):
 
 def test_polyphase_has_no_step_at_the_ends():
     resampled = resample_polyphase(np.full(125 * 60, 70.0), 125.0, 1024, 2)
-    np.testing.assert_allclose(resampled, 70.0, rtol=2e-3)
+    np.testing.assert_array_equal(resampled, 70.0)
+
+
+RATES = [100.0, 125.0, 256.0, 512.0, 10.0, 199.98, 124.99871371, 22.3607]
+
+
+@pytest.mark.parametrize("samples_per_epoch", [256, 1024, 4096])
+@pytest.mark.parametrize("sampling_frequency", RATES)
+def test_polyphase_leaves_an_offset_as_it_is(sampling_frequency, samples_per_epoch):
+    n_samples = int(90 * sampling_frequency) + 1
+    rng = np.random.default_rng(7)
+    resampled = resample_polyphase(
+        np.full(n_samples, -317.3), sampling_frequency, samples_per_epoch, 3
+    )
+    np.testing.assert_array_equal(resampled, np.float32(-317.3))
+    # Also where the signal stands still at another level than it began with.
+    samples = rng.normal(size=n_samples)
+    samples[n_samples // 3 :] = 4000.0
+    second_half = resample_polyphase(samples, sampling_frequency, samples_per_epoch, 3)
+    second_half = second_half[len(second_half) // 2 :]
+    np.testing.assert_allclose(second_half, 4000.0, rtol=2e-6)
+
+
+@pytest.mark.parametrize("sampling_frequency", RATES)
+def test_polyphase_of_a_shifted_signal_is_shifted(sampling_frequency):
+    samples = np.random.default_rng(8).normal(size=int(90 * sampling_frequency) + 1)
+    plain = resample_polyphase(samples, sampling_frequency, 1024, 3)
+    shifted = resample_polyphase(samples + 5000.0, sampling_frequency, 1024, 3)
+    # Two roundings to float32 at 5000, each of 2.4e-4 at the most.
+    np.testing.assert_allclose(shifted - 5000.0, plain, rtol=0, atol=6e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_infinite_samples_stay_where_they_are(method):
+    samples = np.random.default_rng(9).normal(size=60 * 125)
+    samples[4000], samples[5000:5020] = np.inf, -np.inf
+    resampled = method(samples, 125.0, 1024, 2)
+    infinite = np.flatnonzero(np.isinf(resampled))
+    assert not np.isnan(resampled).any()
+    seconds = infinite * 30 / 1024
+    assert (resampled[infinite][seconds < 36] == np.inf).all()
+    assert (resampled[infinite][seconds > 36] == -np.inf).all()
+    distance = np.minimum(np.abs(seconds - 32.0), np.abs(seconds - 40.08))
+    assert len(infinite) >= 5
+    assert distance.max() < 0.15
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -88,7 +88,7 @@ class InstantaneousHeartRate(TakesEpochsMixin, EpochsTransformer):
         The table, (n_rows,), gets a column ``IHR`` where some rows may not use the signal.
         Recordings that are cut into epochs are a ValueError.
         """
-        self._check_input(X)
+        self._check(X)
         detector = HeartbeatDetector(tuple(self.signals), correct=self.correct)
         name = INSTANTANEOUS_HEART_RATE.name
         recordings = []

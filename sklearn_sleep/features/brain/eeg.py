@@ -316,6 +316,9 @@ class EEGFeatures(FeatureTransformer):
         of_others = [function for group in others for function in EEG_FEATURES[group].values()]
         return {name: of for name, of in selected.items() if of not in of_others}
 
+    def _names_of_signals(self) -> dict[str, Sequence[str]]:
+        return {"signals": self.signals}
+
     def _check_parameters(self) -> None:
         for signal in self.signals:
             # A definition of the user's own is seen when it is read.

@@ -111,8 +111,7 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
 
         A `SignalQualityWarning` then names the recording, the signal and what is wrong.
         """
-        self._check_input(X)
-        self._check_parameters()
+        self._check(X)
         rules = {
             "action": self.action,
             "faults": tuple(self.faults),
@@ -162,8 +161,7 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
 
     def _assess(self, X: Epochs) -> list[tuple[Night, dict[str, SignalAssessment]]]:
         self._validate_params()
-        self._check_input(X)
-        self._check_parameters()
+        self._check(X)
         nights = list(X.nights())
         assessments = run_parallel(
             _assess_recording,
