@@ -18,6 +18,7 @@
         SharedSubjectWarning
         SignalQualityWarning
         SplitNightWarning
+        StageSchemeWarning
 """
 
 
@@ -83,3 +84,7 @@ class SignalQualityWarning(SleepWarning):
 
 class SplitNightWarning(SleepWarning):
     """``fit`` was given part of a night, so that the rest may stand in a test fold."""
+
+
+class StageSchemeWarning(SleepWarning):
+    """Integers are taken for AASM's five stages, but may be classes that were merged before."""

@@ -110,15 +110,16 @@ def test_training_is_refused(written):
 
 
 def test_models_are_used(written, night):
+    # Until 0.1.0 the phases of Resampler had gains that differed by up to a thousandth.
     pipeline = load_pretrained(written / "model")
     with np.load(written / "model-expected.npz") as expected:
         np.testing.assert_allclose(
-            pipeline.predict_proba(night), expected["probability"], atol=1e-6
+            pipeline.predict_proba(night), expected["probability"], atol=2e-4
         )
     classifier = Wav2SleepClassifier.from_pretrained(written / "model-published")
     with np.load(written / "model-published-expected.npz") as expected:
         found = classifier.predict_proba(pipeline[:-1].transform(night))
-        np.testing.assert_allclose(found, expected["probability"], atol=1e-6)
+        np.testing.assert_allclose(found, expected["probability"], atol=2e-4)
 
 
 def test_stager_is_used(written, tmp_path):

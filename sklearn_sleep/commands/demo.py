@@ -41,7 +41,7 @@ def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) 
         verbose=True,
     )
     X, y, groups = load_cohort(out / "cohort", return_X_y_groups=True)
-    y = merge_stages(y, N_CLASSES)
+    y = merge_stages(y, N_CLASSES, from_classes=5)
     folds = StratifiedGroupKFold(HELD_OUT_FOLDS, shuffle=True, random_state=seed)
     train, held_out = next(folds.split(X, y, groups))
     print(

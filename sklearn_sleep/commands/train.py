@@ -138,7 +138,7 @@ def run_train(
     `annotations` is what `load_cohort` is told of the hypnograms.
     """
     X, y, groups = load_cohort(cohort, return_X_y_groups=True, verbose=True, **annotations)
-    y = merge_stages(y, stages)
+    y = merge_stages(y, stages, from_classes=5)
     counts = np.bincount(y, minlength=stages)
     told = ", ".join(
         f"{name} {count}" for name, count in zip(stage_names(stages), counts, strict=True)

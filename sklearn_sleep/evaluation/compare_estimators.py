@@ -27,6 +27,7 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import digest
 from sklearn_sleep.core.parallel import run_parallel
+from sklearn_sleep.core.stages import check_scored
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.evaluation.comparison import Comparison
 from sklearn_sleep.evaluation.metrics import recording_column, rows_of_each
@@ -128,6 +129,7 @@ def compare(
     X = as_pandas(X)
     recording = pd.Categorical(recording_column(X))
     subject = np.asarray(recording if groups is None else groups)
+    check_scored(y)
     rows = _Rows(X, np.asarray(y), recording, subject)
     scorers = _make_scorers(scoring)
     folds = _folds(cv, rows)

@@ -13,15 +13,11 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_sleep.core.arrays import IntArray
-from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.stages import Stage, check_scored, stage_codes, stage_names
 from sklearn_sleep.core.tables import as_pandas
 
-# Names of the AASM stages in sleep statistics, as YASA spells them.
-STAGE_NAMES = {stage: stage.name for stage in Stage} | {
-    Stage.W: "WAKE",
-    Stage.R: "REM",
-    Stage.UNSCORED: "UNS",
-}
+# Names of stages in sleep statistics, where YASA spells them otherwise.
+_SPELLED_AS_BY_YASA = {"W": "WAKE", "Wake": "WAKE", "R": "REM"}
 # Minutes of unbroken sleep that end ``SOL_5min``, as in YASA.
 PERSISTENT_SLEEP = 5.0
 
@@ -85,6 +81,7 @@ def recording_scores(
         )
     if np.any(codes < 0):
         raise ValueError(f"{np.sum(codes < 0)} rows have no recording (None or NaN); name it.")
+    check_scored(y_true)
     scores = [
         _score(metric, {name: values[rows] for name, values in columns.items()}, metric_kwargs)
         for rows in rows_of_each(codes)
@@ -264,7 +261,9 @@ def recording_scorer(
     return _RecordingScorer(metric, average, response_method, greater_is_better, metric_kwargs)
 
 
-def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) -> pd.Series:
+def sleep_statistics(
+    hypnogram: npt.ArrayLike, *, n_classes: int | None = None, epoch_duration: float = 30.0
+) -> pd.Series:
     """Compute the sleep statistics of one night.
 
     Names and definitions are those of YASA, which follow the AASM manual; durations and latencies
@@ -272,8 +271,13 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
 
     Parameters
     ----------
-    hypnogram : array-like of shape (n_epochs,), integer
-        AASM stages from lights off to lights on: W=0, N1=1, N2=2, N3=3, R=4, unscored -1.
+    hypnogram : array-like of shape (n_epochs,), integer or str
+        Stages from lights off to lights on: AASM's W=0, N1=1, N2=2, N3=3, R=4 and unscored -1, the
+        classes of `merge_stages`, or names of either.
+    n_classes : {5, 4, 3, 2}, optional
+        The scheme of integers, or one that names are to be merged into. If not given, names tell
+        it, and integers are AASM's, with a `StageSchemeWarning` where none is 4 (REM): they may
+        have been merged.
     epoch_duration : float, default=30.0
         Seconds in one epoch.
 
@@ -296,14 +300,16 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
         ``%N1``, …           N1, N2, N3 and REM in percent of TST
         ==================== =====================================================================
 
+        Of merged stages there are Light and Deep, NREM, or Sleep instead of N1, N2 and N3, as
+        `stage_names` has them; of two classes no REM.
         What a night without sleep, or without the stage, does not have is NaN. YASA rounds to
         four decimals; this does not.
 
     Raises
     ------
     ValueError
-        If the hypnogram is empty, not 1-D or holds other codes, or `epoch_duration` is not
-        positive.
+        If the hypnogram is empty, not 1-D or holds no stages of the scheme, or `epoch_duration` is
+        not positive.
 
     References
     ----------
@@ -325,7 +331,7 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
     %REM                14.77
     dtype: float64
     """
-    stages = _checked_hypnogram(hypnogram)
+    stages, scheme = _checked_hypnogram(hypnogram, n_classes)
     if not epoch_duration > 0:
         raise ValueError(f"epoch_duration must be above 0 seconds, got {epoch_duration}.")
     minutes = epoch_duration / 60.0
@@ -334,13 +340,13 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
     period = stages[sleep_epochs[0] : sleep_epochs[-1] + 1] if sleep_epochs.size else stages[:0]
     has_sleep = sleep_epochs.size > 0
     awakenings = np.count_nonzero(asleep[:-1] & (stages[1:] == Stage.W))
-    duration = {
-        name: np.count_nonzero(stages == code) * minutes for code, name in STAGE_NAMES.items()
-    }
+    names = [_SPELLED_AS_BY_YASA.get(name, name) for name in stage_names(scheme)]
+    of_sleep = names[1:]
+    coded = {**dict(enumerate(names)), int(Stage.UNSCORED): "UNS"}
+    duration = {name: np.count_nonzero(stages == code) * minutes for code, name in coded.items()}
     in_bed, sleep_period, sleep = (n * minutes for n in (stages.size, period.size, asleep.sum()))
     onset = _latency(asleep, minutes)
-    latency = {name: _latency(stages == code, minutes) for code, name in STAGE_NAMES.items()}
-    of_sleep = [STAGE_NAMES[code] for code in (Stage.N1, Stage.N2, Stage.N3, Stage.R)]
+    latency = {name: _latency(stages == code, minutes) for code, name in coded.items()}
     statistics = {
         "TIB": in_bed,
         "SPT": sleep_period,
@@ -352,7 +358,7 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
         "SOL": onset,
         "SOL_5min": _latency(_persistent(asleep, minutes), minutes),
         **{f"Lat_{name}": latency[name] for name in of_sleep},
-        "Lat_REM_from_SOL": latency["REM"] - onset,
+        **({"Lat_REM_from_SOL": latency["REM"] - onset} if "REM" in names else {}),
         **duration,
     }
     for name in of_sleep:
@@ -360,20 +366,19 @@ def sleep_statistics(hypnogram: npt.ArrayLike, *, epoch_duration: float = 30.0) 
     return pd.Series(statistics, dtype=np.float64)
 
 
-def _checked_hypnogram(hypnogram: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
-    """Give the hypnogram as an array of stage codes."""
+def _checked_hypnogram(
+    hypnogram: npt.ArrayLike, n_classes: int | None
+) -> tuple[npt.NDArray[np.intp], int]:
+    """Give the hypnogram as an array of codes, and of how many classes they are."""
     stages = np.asarray(hypnogram)
     if stages.ndim != 1 or stages.size == 0:
         raise ValueError(
             f"hypnogram must be one night, of shape (n_epochs,), but has shape {stages.shape}."
         )
-    unknown = sorted(set(np.unique(stages).tolist()) - set(STAGE_NAMES), key=str)
-    if unknown:
-        raise ValueError(
-            f"hypnogram holds {unknown}, which are not AASM stage codes: W=0, N1=1, N2=2, N3=3, "
-            "R=4, unscored -1. Statistics need all five stages, before any are merged."
-        )
-    return stages.astype(np.intp)
+    if stages.dtype.kind == "f" and (stages == np.rint(stages)).all():
+        stages = stages.astype(np.intp)
+    codes, scheme = stage_codes(stages, n_classes, name="hypnogram")
+    return codes.astype(np.intp), scheme
 
 
 def _latency(flags: npt.NDArray[np.bool_], minutes: float) -> float:

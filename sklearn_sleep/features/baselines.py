@@ -1,14 +1,19 @@
 """Classical pipelines that a network should beat, ready to be fitted."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.base import FeatureTransformer
 from sklearn_sleep.features.beats.hrv import HRVFeatures
 from sklearn_sleep.features.brain.eeg import EEGFeatures
@@ -62,8 +67,8 @@ def hrv_baseline(
     Examples
     --------
     >>> pipeline = hrv_baseline(random_state=0)
-    >>> [name for name, _ in pipeline.steps]
-    ['edfreader', 'hrvfeatures', 'temporalcontext', 'histgradientboostingclassifier']
+    >>> [name for name, _ in pipeline.steps][1:]
+    ['hrvfeatures', 'temporalcontext', 'emptyfeaturefiller', 'histgradientboostingclassifier']
     >>> from sklearn.linear_model import LogisticRegression
     >>> [name for name, _ in hrv_baseline(LogisticRegression()).steps][2:]
     ['temporalcontext', 'simpleimputer', 'standardscaler', 'logisticregression']
@@ -164,7 +169,38 @@ def _baseline(
             l2_regularization=1.0,
             random_state=random_state,
         )
-    elif not get_tags(classifier).input_tags.allow_nan:
+    if get_tags(classifier).input_tags.allow_nan:
+        steps.append(EmptyFeatureFiller())
+    else:
         # A signal that no training night has leaves features that are empty, but expected.
         steps += [SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()]
     return make_pipeline(*steps, classifier)
+
+
+class EmptyFeatureFiller(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Put 0 for features that no training row has, on which histograms of trees fail."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Find them in X, (n_rows, n_features)."""
+        values = self._values(X, reset=True)
+        self.is_empty_ = np.isnan(values).all(axis=0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return X with 0 in place of whatever they have, (n_rows, n_features)."""
+        check_is_fitted(self)
+        values = self._values(X, reset=False)
+        if isinstance(X, pd.DataFrame):
+            return X.assign(**dict.fromkeys(X.columns[self.is_empty_], 0.0))
+        return np.where(self.is_empty_, 0.0, values)
+
+    def _values(self, X: Any, *, reset: bool) -> FloatArray:
+        values: FloatArray = validate_data(
+            self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset
+        )
+        return values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

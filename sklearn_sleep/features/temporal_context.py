@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stages import check_scored
 from sklearn_sleep.core.tables import NamesRowsMixin, as_pandas
 
 
@@ -78,6 +79,8 @@ class TemporalContext(NamesRowsMixin, TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
         """Validate the parameters, and note the features' names of X, (n_rows, n_features)."""
         self._validate_params()
+        if y is not None:
+            check_scored(y)
         X = _as_features(X)
         for offset in self.neighbours:
             if not isinstance(offset, int | np.integer) or not offset:

@@ -13,6 +13,7 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Signal
 from sklearn_sleep.core.signals import check_signal_names
+from sklearn_sleep.core.stages import check_scored
 
 
 class StatelessMixin:
@@ -33,7 +34,9 @@ class TakesEpochsMixin(StatelessMixin):
     """For steps that take `Epochs`, and whose ``fit`` does nothing but validate."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters, and that X are Epochs that the step works on."""
+        """Validate the parameters, that X are Epochs for the step, and that no y is unscored."""
+        if y is not None:
+            check_scored(y)
         self._check(X)
         if X.signal_names:
             for parameter, names in self._names_of_signals().items():

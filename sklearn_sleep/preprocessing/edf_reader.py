@@ -20,6 +20,7 @@ from sklearn_sleep.core.signals import (
     conversion_factor,
     signal_definition,
 )
+from sklearn_sleep.core.stages import check_scored
 from sklearn_sleep.datasets.registry import channel_labels, dataset_from_path
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.source import EmptySource, open_edf
@@ -105,7 +106,9 @@ class EDFReader(EpochsTransformer):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters; nothing of X is read."""
+        """Validate the parameters, and that no y is unscored; nothing of X is read."""
+        if y is not None:
+            check_scored(y)
         self._validate_params()
         self._definitions()
         return self

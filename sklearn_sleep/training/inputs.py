@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from sklearn_sleep.core.epochs import Epochs, make_epoch_table
 from sklearn_sleep.core.recording import ArraySource, Recording
 from sklearn_sleep.core.signals import signal_definition
-from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.core.stages import check_scored
 
 _NOT_SIGNALS = ("recording", "mask", "subject")
 
@@ -126,11 +126,7 @@ def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
         raise ValueError("y has infinite values; it must hold the stage of each row.")
     with np.errstate(invalid="ignore"):
         check_classification_targets(labels)
-    n_unscored = int((y == Stage.UNSCORED).sum())
-    if n_unscored:
-        raise ValueError(
-            f"y has {n_unscored} unscored epochs (-1). Leave them out: X[y >= 0], y[y >= 0]."
-        )
+    check_scored(y)
     return y
 
 

@@ -13,7 +13,7 @@ from sklearn_sleep.core.stages import (
     merge_stages,
     stage_names,
 )
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.exceptions import HypnogramError, StageSchemeWarning
 
 ALL = [0, 1, 2, 3, 4, -1]
 
@@ -149,7 +149,69 @@ def test_values_that_are_no_stages_are_named(y):
         merge_stages(y, 4)
 
 
-@pytest.mark.parametrize("y", [["W", "N1"], [0.0, np.nan], [True, False]])
+@pytest.mark.parametrize(
+    ("n_classes", "expected"),
+    [(4, [0, 1, 1, 2, 3, -1]), (3, [0, 1, 1, 1, 2, -1]), (2, [0, 1, 1, 1, 1, -1])],
+)
+def test_merging_twice_is_merging_once(n_classes, expected):
+    four = merge_stages(ALL, 4)
+    merged = merge_stages(four, n_classes, from_classes=4)
+    np.testing.assert_array_equal(merged, expected)
+    named = np.array([*stage_names(4), "?"])[four]
+    np.testing.assert_array_equal(merge_stages(named, n_classes), expected)
+    with pytest.warns(StageSchemeWarning, match=r"y has no 4 \(REM\).*from_classes=5"):
+        merge_stages(four, n_classes)
+
+
+def test_merged_stages_are_not_told_apart_again():
+    three = merge_stages(ALL, 3)
+    with pytest.raises(ValueError, match="3 classes, which cannot be told apart into 4"):
+        merge_stages(three, 4, from_classes=3)
+    with pytest.raises(ValueError, match="3 classes, which cannot be told apart into 4"):
+        merge_stages(["W", "NREM"], 4)
+    with pytest.raises(ValueError, match=r"values \[3, 4\], which are no stages.*NREM=1, REM=2"):
+        merge_stages(ALL, 2, from_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["W", "N1", "N2", "N3", "R", "?"], [0, 1, 1, 2, 3, -1]),
+        (["wake", "n1", "UNS", "unscored"], [0, 1, -1, -1]),
+        (["WAKE", "light", "DEEP", "REM", "N3"], [0, 1, 2, 3, 2]),
+    ],
+)
+def test_merge_stages_takes_names(names, expected):
+    np.testing.assert_array_equal(merge_stages(names, 4), expected)
+    series = pd.Series(names, index=range(5, 5 + len(names)), name="stage", dtype="category")
+    merged = merge_stages(series, 4)
+    pd.testing.assert_series_equal(merged, pd.Series(expected, series.index, name="stage"))
+
+
+def test_coarsest_of_mixed_names_is_their_scheme():
+    np.testing.assert_array_equal(merge_stages(["N1", "Sleep", "wake", "R"], 2), [1, 1, 0, 1])
+    np.testing.assert_array_equal(merge_stages(["Light", "NREM", "REM"], 3), [1, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["W", "N9"], "'N9' is no sleep stage.*parse_stage"),
+        (["0", "4"], "'0' among names"),
+        (["W", None], "None among names"),
+        (np.array([0, 4, np.nan], dtype=object), "0 among names"),
+    ],
+)
+def test_what_is_no_name_of_a_stage_is_named(y, message):
+    with pytest.raises(ValueError, match=message):
+        merge_stages(y, 4)
+
+
+def test_objects_that_are_integers_are_codes():
+    np.testing.assert_array_equal(merge_stages(np.array(ALL, dtype=object), 2), [0, 1, 1, 1, 1, -1])
+
+
+@pytest.mark.parametrize("y", [[0.0, np.nan], [True, False]])
 def test_dtypes_that_are_no_stages(y):
     with pytest.raises(ValueError, match="stages are integers"):
         merge_stages(y, 4)

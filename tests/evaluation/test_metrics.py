@@ -21,7 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
+from sklearn_sleep.core.stages import merge_stages, stage_names
 from sklearn_sleep.evaluation.metrics import recording_scorer, recording_scores, sleep_statistics
+from sklearn_sleep.exceptions import StageSchemeWarning
 
 YASA_NAMES = np.array(["WAKE", "N1", "N2", "N3", "REM", "UNS"])
 
@@ -216,10 +218,15 @@ def test_scorer_names_wrong_parameters(metric, options, message):
         recording_scorer(metric, **options)
 
 
+def test_unscored_epochs_are_not_scored_by():
+    with pytest.raises(ValueError, match=r"y has 2 unscored epochs .*X\[y >= 0\]"):
+        recording_scores(accuracy_score, [0, -1, 2, -1], [0, 0, 2, 2], list("aabb"))
+
+
 def assert_equals_yasa(stages, epoch_duration=30):
     stages = np.asarray(stages)
     expected = yasa.Hypnogram(YASA_NAMES[stages], freq=f"{epoch_duration}s").sleep_statistics()
-    statistics = sleep_statistics(stages, epoch_duration=epoch_duration)
+    statistics = sleep_statistics(stages, n_classes=5, epoch_duration=epoch_duration)
     assert set(expected) <= set(statistics.index)
     np.testing.assert_allclose(
         statistics[list(expected)], list(expected.values()), rtol=0, atol=5.1e-5
@@ -265,7 +272,49 @@ def test_sleep_statistics_beyond_yasa():
     assert statistics["Lat_N3"] == 17.0
     assert statistics["Lat_REM"] == 20.0
     assert statistics["Lat_REM_from_SOL"] == 15.0
-    assert np.isnan(sleep_statistics([0, 0, 2])["Lat_REM_from_SOL"])
+    assert np.isnan(sleep_statistics([0, 0, 2], n_classes=5)["Lat_REM_from_SOL"])
+
+
+NIGHT = [0] * 20 + [1] * 10 + [2] * 40 + [3] * 20 + [-1] * 2 + [4] * 13 + [0] * 3 + [2] * 6
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "parts"),
+    [
+        (4, {"Light": ["N1", "N2"], "Deep": ["N3"], "REM": ["REM"]}),
+        (3, {"NREM": ["N1", "N2", "N3"], "REM": ["REM"]}),
+        (2, {"Sleep": ["N1", "N2", "N3", "REM"]}),
+    ],
+)
+def test_sleep_statistics_of_merged_stages_are_sums_of_those_of_five(n_classes, parts):
+    five = sleep_statistics(NIGHT)
+    merged = merge_stages(NIGHT, n_classes)
+    names = [*stage_names(n_classes), "unscored"]
+    for hypnogram, told in ((merged, n_classes), (NIGHT, 5), ([names[c] for c in merged], None)):
+        statistics = sleep_statistics(hypnogram, n_classes=told)
+        if told == 5:
+            continue
+        shared = ["TIB", "SPT", "WASO", "TST", "SE", "SME", "SFI", "SOL", "SOL_5min"]
+        for name in [*shared, "WAKE", "UNS"]:
+            assert statistics[name] == five[name]
+        for name, of_five in parts.items():
+            assert statistics[name] == five[of_five].sum()
+            assert statistics[f"%{name}"] == pytest.approx(five[[f"%{n}" for n in of_five]].sum())
+            assert statistics[f"Lat_{name}"] == five[[f"Lat_{n}" for n in of_five]].min()
+        assert ("Lat_REM_from_SOL" in statistics) == ("REM" in parts)
+        assert "N1" not in statistics
+
+
+def test_sleep_statistics_take_names():
+    names = np.array(["W", "N1", "N2", "N3", "R", "?"])[NIGHT]
+    pd.testing.assert_series_equal(sleep_statistics(names), sleep_statistics(NIGHT))
+    merged = sleep_statistics(pd.Series(names, dtype="category"), n_classes=4)
+    pd.testing.assert_series_equal(merged, sleep_statistics(merge_stages(NIGHT, 4), n_classes=4))
+
+
+def test_sleep_statistics_warn_where_stages_may_have_been_merged():
+    with pytest.warns(StageSchemeWarning, match="hypnogram has no 4.*n_classes=5"):
+        sleep_statistics(merge_stages(NIGHT, 4))
 
 
 @pytest.mark.parametrize(
@@ -273,10 +322,16 @@ def test_sleep_statistics_beyond_yasa():
     [
         ([], {}, r"shape \(0,\)"),
         ([[0, 1]], {}, r"shape \(1, 2\)"),
-        ([0, 5, 9], {}, r"holds \[5, 9\], which are not AASM stage codes"),
-        (["W", "N1"], {}, r"holds \['N1', 'W'\]"),
-        ([0, 1.5], {}, r"holds \[1.5\]"),
-        ([0, 1], {"epoch_duration": 0.0}, "epoch_duration must be above 0 seconds, got 0.0"),
+        ([0, 5, 9], {}, r"values \[5, 9\], which are no stages"),
+        ([0, 4], {"n_classes": 4}, r"values \[4\], which are no stages.*W=0, Light=1"),
+        ([0, 2], {"n_classes": 2}, r"values \[2\].*Wake=0, Sleep=1"),
+        (["W", "Light"], {"n_classes": 5}, "are of 4 classes, not 5"),
+        (["W", "N8"], {}, "'N8' is no sleep stage"),
+        (["0", "4"], {}, "'0' among names"),
+        ([0, 4], {"n_classes": 6}, "n_classes must be 5, 4, 3 or 2"),
+        ([0, 1.5], {}, "hypnogram has dtype float64"),
+        ([0, 4, np.nan], {}, "hypnogram has dtype float64"),
+        ([0, 4], {"epoch_duration": 0.0}, "epoch_duration must be above 0 seconds, got 0.0"),
     ],
 )
 def test_sleep_statistics_name_what_is_wrong(hypnogram, options, message):

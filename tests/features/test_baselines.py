@@ -1,6 +1,7 @@
 """The baselines stage nights of subjects whom they have not seen."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -16,6 +17,7 @@ from sklearn_sleep import (
     make_cohort,
     merge_stages,
 )
+from sklearn_sleep.features.baselines import EmptyFeatureFiller
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning"),
@@ -68,6 +70,39 @@ def test_classifiers_that_take_no_nan_get_none(nights, baseline):
     assert cohen_kappa_score(y[some], pipeline.predict(X[some])) > 0.3
     steps = [name for name, _ in baseline(HistGradientBoostingClassifier()).steps]
     assert "simpleimputer" not in steps
+
+
+@pytest.mark.parametrize("classifier", [None, LogisticRegression(max_iter=50, tol=1e-2)])
+@pytest.mark.parametrize("baseline", [hrv_baseline, cardiorespiratory_baseline, eeg_baseline])
+def test_features_may_be_missing_in_all_training_rows(nights, baseline, classifier):
+    X, y, groups = nights
+    some = groups.isin(groups.unique()[:2]).to_numpy()
+    signals = dict.fromkeys(["ECG", "PPG", "THX", "ABD", "EEG"], False)
+    X, y = X[some], y[some]
+    pipeline = clone(baseline(classifier, random_state=0))
+    # What features have that no training row had is as nothing: the time alone tells.
+    probability = pipeline.fit(X.assign(**signals), y).predict_proba(X)
+    np.testing.assert_array_equal(probability, pipeline.predict_proba(X.assign(**signals)))
+
+
+def test_empty_features_are_filled_as_they_come():
+    X = np.array([[1.0, np.nan, np.nan], [np.nan, np.nan, 2.0]])
+    filler = EmptyFeatureFiller().fit(X)
+    other = np.array([[np.nan, 5.0, np.nan]])
+    np.testing.assert_array_equal(filler.transform(X)[:, 1], 0.0)
+    np.testing.assert_array_equal(filler.transform(other), [[np.nan, 0.0, np.nan]])
+    table = pd.DataFrame(X, columns=list("abc"), index=[4, 2])
+    filled = EmptyFeatureFiller().fit_transform(table)
+    pd.testing.assert_frame_equal(filled, table.assign(b=0.0))
+
+
+@pytest.mark.parametrize("baseline", [hrv_baseline, cardiorespiratory_baseline, eeg_baseline])
+def test_unscored_epochs_are_no_class(nights, baseline):
+    X, y, _ = nights
+    y = y.copy()
+    y[5:8] = -1
+    with pytest.raises(ValueError, match=r"y has 3 unscored epochs.*X\[y >= 0\]"):
+        baseline().fit(X, y)
 
 
 def test_signals_may_be_missing(nights):

@@ -85,6 +85,11 @@ def draw_stages(
     axes: Axes, stages: npt.NDArray[np.integer[Any]], stage_names: Sequence[str]
 ) -> None:
     """Draw the classes of a night's epochs, (n_epochs,), as steps; negative ones are unscored."""
+    if stages.dtype.kind not in "iu" or stages.max(initial=-1) >= len(stage_names):
+        raise ValueError(
+            f"A hypnogram to draw must be integers below {len(stage_names)}, one for each of "
+            f"{list(stage_names)}, or negative where unscored; it has {np.unique(stages).tolist()}."
+        )
     hours = np.arange(len(stages) + 1) * EPOCH_DURATION / _SECONDS_PER_HOUR
     shown = np.where(stages >= 0, stages, np.nan)
     axes.stairs(shown, hours, baseline=None, color="black", linewidth=0.8)

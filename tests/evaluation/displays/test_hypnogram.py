@@ -38,6 +38,12 @@ def test_reference_and_probabilities():
     assert len(display.axes_[2].collections) == 4
 
 
+@pytest.mark.parametrize("hypnogram", [[0, 4, 1], ["W", "Light"], [0.0, 1.0]])
+def test_stages_without_a_name_are_refused(hypnogram):
+    with pytest.raises(ValueError, match=r"integers below 4.*'Light'.*it has"):
+        HypnogramDisplay(hypnogram, stage_names(4)).plot()
+
+
 def test_save(tmp_path):
     HypnogramDisplay(HYPNOGRAM, stage_names(4)).plot().save(tmp_path / "night.png")
     assert (tmp_path / "night.png").stat().st_size > 1000
