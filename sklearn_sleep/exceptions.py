@@ -5,6 +5,7 @@
     SleepError
         EDFError, a ValueError too
         HypnogramError, a ValueError too
+        TrainingError, a ValueError too
     SleepWarning, a UserWarning
         BatchNormWarning
         CacheWarning
@@ -32,6 +33,10 @@ class EDFError(SleepError, ValueError):
 
 class HypnogramError(SleepError, ValueError):
     """An annotation file does not give a hypnogram; the message says where it fails."""
+
+
+class TrainingError(SleepError, ValueError):
+    """A training diverged: a loss, a gradient or a weight is no finite number."""
 
 
 class SleepWarning(UserWarning):

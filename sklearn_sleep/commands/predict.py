@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stages import Stage, stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 from sklearn_sleep.exceptions import EDFWarning
 from sklearn_sleep.io.epoch_tables import epoch_table
@@ -43,7 +43,10 @@ def write_predictions(
     on_error: Literal["raise", "warn"] = "raise",
     verbose: bool = False,
 ) -> list[Path]:
-    """Stage each night of an epoch table: ``<recording>.csv`` (paths returned) and ``.png``."""
+    """Stage each night of an epoch table: ``<recording>.csv`` (paths returned) and ``.png``.
+
+    A night without any usable signal has the stage "?" in all epochs, and its picture says so.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     names = stage_names(len(pipeline.classes_))
     paths: list[Path] = []
@@ -63,11 +66,17 @@ def write_predictions(
             )
             continue
         predicted = probabilities.argmax(axis=1)
+        # Of a night without any usable signal nothing is known but how frequent stages are.
+        is_staged = not (probabilities == getattr(pipeline[-1], "class_prior_", np.nan)).all()
+        if not is_staged:
+            predicted[:] = Stage.UNSCORED
         epoch = X["epoch"].to_numpy()[rows]
         table = pd.DataFrame({"epoch": epoch, "onset_s": epoch * EPOCH_DURATION})
         if y is not None:
-            table["scored"] = np.array(names)[y[rows]]
-        table["stage"] = np.array(names)[predicted]
+            table["scored"] = np.array([*names, "?"])[y[rows]]
+        # The last one is what -1 finds.
+        table["stage"] = np.array([*names, "?"])[predicted]
+        table["usable_signal"] = is_staged
         for column, name in enumerate(names):
             table[f"probability_{name}"] = probabilities[:, column].round(4)
         stem = _free_name(Path(str(recording)).stem, paths)
@@ -80,7 +89,8 @@ def write_predictions(
             reference=None if y is None else _place(y[rows], epoch, -1),
             probabilities=_place(probabilities, epoch, 0),
         )
-        display.plot(title=stem).save(folder / f"{stem}.png")
+        title = stem if is_staged else f"{stem}: no usable signal, not staged"
+        display.plot(title=title).save(folder / f"{stem}.png")
     return paths
 
 

@@ -419,14 +419,9 @@ def check_signal_names(parameter: str, names: Iterable[str], own: Iterable[str] 
     """Raise ValueError where names of signals are misspelt: neither known, nor a user's `own`."""
     if isinstance(names, str):
         raise ValueError(f"{parameter}={names!r} must be a list of names.")
-    own = tuple(own)
-    wrong = [
-        name
-        for name in names
-        if name not in SIGNALS and name not in own and not _DERIVATION.fullmatch(str(name))
-    ]
+    known = dict.fromkeys([*SIGNALS, INSTANTANEOUS_HEART_RATE.name, *own])
+    wrong = [n for n in names if n not in known and not _DERIVATION.fullmatch(str(n))]
     if wrong:
-        known = dict.fromkeys([*SIGNALS, *own])
         raise ValueError(
             f"{parameter} names {', '.join(map(repr, wrong))}, which is no signal. Known are "
             f"{', '.join(known)}, and EEG derivations such as 'C4-M1'."

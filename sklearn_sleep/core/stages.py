@@ -245,8 +245,8 @@ def _scheme_and_code(name: str) -> tuple[int, int]:
     if plain in _OTHER_NAMES:
         return 5, int(_OTHER_NAMES[plain])
     raise ValueError(
-        f"{name!r} is no sleep stage. Known are the names of stage_names(5), (4), (3) and (2), WAKE, "
-        "REM, UNS and '?'; sklearn_sleep.core.stage_vocabulary.parse_stage reads other spellings."
+        f"{name!r} is no sleep stage. Known are the names of stage_names(5), (4), (3) and (2), "
+        "WAKE, REM, UNS and '?'; sklearn_sleep.core.stage_vocabulary.parse_stage reads others."
     )
 
 

@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.io.epoch_tables import as_epoch_table
-from sklearn_sleep.training.inputs import check_targets
+from sklearn_sleep.training.inputs import check_targets, check_weights
 
 IntArray = npt.NDArray[np.int64]
 
@@ -108,13 +109,8 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._validate_params()
         recording, epoch = _recording_and_epoch(X)
         labels = check_targets(y, len(epoch))
-        weight: npt.NDArray[Any] = np.ones(len(epoch))
+        weight = check_weights(sample_weight, len(epoch))
         if sample_weight is not None:
-            weight = np.asarray(sample_weight, dtype=np.float64)
-            if weight.shape != epoch.shape:
-                raise ValueError(
-                    f"sample_weight must have the shape {epoch.shape}, but has {weight.shape}."
-                )
             fit_params = {**fit_params, _name_of_weight(self.classifier): sample_weight}
         self.classifier_ = clone(self.classifier).fit(X, y, **fit_params)
         self.classes_ = np.asarray(self.classifier_.classes_)
@@ -168,6 +164,13 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         recording, epoch = _recording_and_epoch(X)
         probability = np.asarray(self.classifier_.predict_proba(X), dtype=np.float64)
+        wrong = ~np.all(probability >= 0, axis=1) | ~np.isfinite(probability).all(axis=1)
+        if wrong.any():
+            nights = _table(X)["recording"].astype(str)[wrong].unique().tolist()
+            raise ValueError(
+                f"{type(self.classifier_).__name__} gives no probabilities for {wrong.sum()} rows "
+                f"of {list_names(nights)}: they are NaN, infinite or negative."
+            )
         # Without pseudo-counts, a class of which no row was seen has nothing to be divided by.
         prior = np.where(self.class_prior_ > 0, self.class_prior_, 1.0)
         likelihood = (probability / prior) ** self.evidence
@@ -199,13 +202,17 @@ def _name_of_weight(classifier: Any) -> str:
 
 def _recording_and_epoch(X: Any) -> tuple[IntArray, IntArray]:
     """Return a number for each row's recording, and its epoch."""
-    X = as_pandas(X.table if isinstance(X, Epochs) else X)
-    if isinstance(X, pd.DataFrame) and list(X.index.names) == ["recording", "epoch"]:
-        table = X.index.to_frame(index=False)
-    else:
-        table = as_epoch_table(X)
+    table = _table(X)
     code, _ = pd.factorize(table["recording"])
     return code.astype(np.int64), table["epoch"].to_numpy(dtype=np.int64)
+
+
+def _table(X: Any) -> pd.DataFrame:
+    """Return the recording and the epoch of each row."""
+    X = as_pandas(X.table if isinstance(X, Epochs) else X)
+    if isinstance(X, pd.DataFrame) and list(X.index.names) == ["recording", "epoch"]:
+        return X.index.to_frame(index=False)
+    return as_epoch_table(X)
 
 
 def _in_time_order(recording: IntArray, epoch: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -17,7 +18,10 @@ from torch import Tensor, nn
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.identity import identity
 from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
+from sklearn_sleep.core.signals import check_signal_names
+from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.staging.diagnostics import attention_table
 from sklearn_sleep.staging.recipes import recipe_for
@@ -26,7 +30,13 @@ from sklearn_sleep.training.callbacks.failure_signs import (
     WarnOfFailureSigns,
     warn_of_constant_signals,
 )
-from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint, check_weights, explain_damage
+from sklearn_sleep.training.checkpoints.checkpoint import (
+    Checkpoint,
+    check_finite,
+    check_prior,
+    check_weights,
+    explain_damage,
+)
 from sklearn_sleep.training.checkpoints.own_format import (
     OWN_FILES,
     read_own_checkpoint,
@@ -301,6 +311,9 @@ class Wav2SleepClassifier(SleepNet):
     def initialize(self) -> Self:
         """Make the network and the parts of its training, with random weights."""
         check_mask_probability(self._mask_probability)
+        own = getattr(self, "signals_", ())
+        check_signal_names("mask_probability", self._mask_probability, own)
+        check_signal_names("backup_signals", self.backup_signals or (), own)
         augmentation = self.planned("augmentation")
         if augmentation is not None:
             augmentation.check()
@@ -489,19 +502,32 @@ class Wav2SleepClassifier(SleepNet):
         """Return the probability of each class of ``classes_``, (n_rows, n_classes).
 
         A night without any usable signal gets the classes' prior probabilities, with a
-        MissingSignalWarning; a signal that is constant all night, a ConstantSignalWarning.
+        MissingSignalWarning, and one of which the network's output is no finite number, with a
+        SignalQualityWarning; a signal that is constant all night, a ConstantSignalWarning.
         """
         self.check_is_fitted()
         epochs = as_epochs(X, type(self).__name__)
         self.check_fits(epochs)
         probabilities = np.tile(self.class_prior_, (len(epochs), 1))
+        overflown = []
         for batch in self.get_iterator(NightDataset(epochs, self.signals_), training=False):
             nights = nights_with_signals(batch, "Their rows get the prior probabilities.")
             warn_of_constant_signals(nights)
             outputs = self.evaluation_step(NightBatch(nights))
             for night, logits in zip(nights, outputs, strict=True):
                 of_epochs = torch.softmax(logits.double(), dim=1).cpu().numpy()
-                probabilities[night.rows] = of_epochs[night.epoch]
+                if np.isfinite(of_epochs).all():
+                    probabilities[night.rows] = of_epochs[night.epoch]
+                else:
+                    overflown.append(night.path)
+        if overflown:
+            self.check_finite("The network")
+            warnings.warn(
+                f"Samples of {list_names(overflown)} are too large for the network, whose output "
+                "is no finite number. Their rows get the prior probabilities.",
+                SignalQualityWarning,
+                stacklevel=2,
+            )
         return probabilities
 
     def epoch_attention(self, X: Any, *, layer: int = -1) -> pd.DataFrame:
@@ -532,6 +558,8 @@ class Wav2SleepClassifier(SleepNet):
             classifier.signals_ = tuple(checkpoint.signals)
             classifier.initialize()
             classifier.module_.load_state_dict(checkpoint.state)
+            check_finite(checkpoint.state, f"The model in {folder}")
+            check_prior(checkpoint.class_prior, folder)
             return classifier
 
     def to_checkpoint(self) -> Checkpoint:

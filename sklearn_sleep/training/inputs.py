@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
@@ -128,6 +129,50 @@ def check_targets(y: Any, n_rows: int) -> npt.NDArray[Any]:
         check_classification_targets(labels)
     check_scored(y)
     return y
+
+
+def check_weights(sample_weight: Any, n_rows: int) -> npt.NDArray[np.float64]:
+    """Return the weight of each row, (n_rows,), 1 if not given; ValueError for other numbers."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_rows,):
+        raise ValueError(f"sample_weight must have the shape {(n_rows,)}, but has {weight.shape}.")
+    wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if wrong.size:
+        raise ValueError(
+            f"sample_weight must be numbers from 0 on, but is {weight[wrong[0]]} in row {wrong[0]}"
+            f"{f' and wrong in {wrong.size - 1} more' if wrong.size > 1 else ''}."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is 0 in all rows, so that nothing is to be learned.")
+    return weight
+
+
+def weigh_classes(
+    weight: npt.NDArray[np.float64],
+    class_weight: Any,
+    y: npt.NDArray[Any],
+    classes: npt.NDArray[Any],
+) -> npt.NDArray[np.float64]:
+    """Return weights of rows times those of their classes; ValueError for what is no weight."""
+    if class_weight is None:
+        return weight
+    if isinstance(class_weight, Mapping):
+        for label, value in class_weight.items():
+            if label not in classes.tolist():
+                raise ValueError(
+                    f"class_weight has {label!r}, which is no class; there are {classes.tolist()}."
+                )
+            if not 0 <= value < np.inf:
+                raise ValueError(f"class_weight[{label!r}]={value!r} must be a number from 0 on.")
+    weight = weight * compute_sample_weight(class_weight, y)
+    if not weight.any():
+        raise ValueError(
+            f"class_weight={class_weight!r} leaves no row a weight, so that nothing is to be "
+            "learned."
+        )
+    return weight
 
 
 def choose_classes(y: npt.NDArray[Any], given: npt.ArrayLike | None) -> npt.NDArray[Any]:

@@ -1,5 +1,6 @@
 """Whole nights as tensors: what the deep classifiers train on and predict."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs, Night
+from sklearn_sleep.exceptions import SignalQualityWarning
 
 Part = TypeVar("Part")
 
@@ -91,6 +94,11 @@ class NightBatch:
         return len(self.nights)
 
     @property
+    def names(self) -> list[str]:
+        """What messages call the nights: their paths."""
+        return [night.path for night in self.nights]
+
+    @property
     def weight(self) -> float:
         """Sum of the weights of the rows that can be learned from."""
         return sum(float(night.weight.sum()) for night in self.nights if night.x)
@@ -155,8 +163,9 @@ class NightDataset(Dataset[NightSample]):
             if not usable.any():
                 continue
             samples = night.recording.signals[name].data
-            missing = np.isnan(samples)
+            missing = ~np.isfinite(samples)
             if missing.any():
+                _warn_of_infinite(name, night.recording.path, samples)
                 usable = usable & (missing.mean(axis=1) <= 1 - MINIMUM_PRESENT_FRACTION)
                 samples = np.where(missing, np.float32(0), samples)
             if usable.any():
@@ -179,6 +188,16 @@ class NightDataset(Dataset[NightSample]):
             torch.from_numpy(y.astype(np.int64)),
             torch.from_numpy(weight.astype(np.float32)),
             mapped,
+        )
+
+
+def _warn_of_infinite(name: str, path: str, samples: SampleArray) -> None:
+    n_infinite = int(np.isinf(samples).sum())
+    if n_infinite:
+        warnings.warn(
+            f"{name} of {path} has {n_infinite} infinite samples, which count as missing.",
+            SignalQualityWarning,
+            stacklevel=4,
         )
 
 

@@ -12,6 +12,8 @@ from sklearn.model_selection import GroupShuffleSplit
 from skorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import Subset
 
+from sklearn_sleep.core.messages import list_names
+from sklearn_sleep.exceptions import TrainingError
 from sklearn_sleep.training.night_dataset import NightDataset
 
 
@@ -136,18 +138,38 @@ class RecordSteps(Callback):
     """Record the learning rate and the gradient of each pass in the history.
 
     ``learning_rate`` is that of the pass's last step, ``gradient_norm`` the mean over its steps of
-    the gradient's Euclidean norm before it is clipped.
+    the gradient's Euclidean norm before it is clipped. Where it or a loss is no finite number, a
+    `TrainingError` names the nights of the batch before any weight has changed.
     """
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Start a pass."""
         self.norms_: list[float] = []
 
-    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+    def on_grad_computed(
+        self, net: Any, named_parameters: Any, batch: Any = None, **kwargs: Any
+    ) -> None:
         """Take the norm of the gradient."""
         norms = [p.grad.norm() for _, p in named_parameters if p.grad is not None]
         # Where no night of a batch has a signal, there is no gradient.
         self.norms_.append(float(torch.stack(norms).norm()) if norms else 0.0)
+        self._check_finite("gradient", self.norms_[-1], net, batch)
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, loss: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Look at the loss."""
+        if loss is not None:
+            self._check_finite("loss", float(loss), net, batch)
+
+    @staticmethod
+    def _check_finite(what: str, value: float, net: Any, batch: Any) -> None:
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The {what} of {list_names(batch.names, 8)} is {value}: the training has "
+                f"diverged. A smaller learning rate than lr={net.planned('lr'):g} may help, or "
+                "samples are far too large; Normalizer() brings them to a standard deviation of 1."
+            )
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write into the history."""

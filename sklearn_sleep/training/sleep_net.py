@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, GradientNormClipping
 
@@ -30,8 +29,15 @@ from sklearn_sleep.core.parameter_constraints import (
 )
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
+from sklearn_sleep.training.checkpoints.checkpoint import check_finite
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
-from sklearn_sleep.training.inputs import check_targets, choose_classes, encode
+from sklearn_sleep.training.inputs import (
+    check_targets,
+    check_weights,
+    choose_classes,
+    encode,
+    weigh_classes,
+)
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
 
 
@@ -278,13 +284,8 @@ class SleepNet(ClassifierMixin, NeuralNet):
             self._draw_generator()
         self.check_fits(rows)
         codes = encode(y, self.classes_)
-        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
-        if weight.shape != codes.shape:
-            raise ValueError(
-                f"sample_weight must have the shape {codes.shape}, but has {weight.shape}."
-            )
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y)
+        weight = check_weights(sample_weight, len(y))
+        weight = weigh_classes(weight, self.class_weight, y, self.classes_)
         if starts_anew:
             counts = np.bincount(codes, weights=weight, minlength=len(self.classes_))
             self.class_prior_ = counts / counts.sum()
@@ -311,9 +312,16 @@ class SleepNet(ClassifierMixin, NeuralNet):
             try:
                 if starts_anew:
                     self.initialize()
-                return self._train(dataset, _routing_method=method, **fit_params)
+                self._train(dataset, _routing_method=method, **fit_params)
             finally:
                 del self._plan
+        self.check_finite("After training, the network")
+        return self
+
+    def check_finite(self, what: str) -> None:
+        """Raise TrainingError where weights that can be learned are no finite numbers."""
+        named = self.get_all_learnable_params()
+        check_finite({name: p for name, p in named if p.requires_grad}, what)
 
     def _train(self, dataset: Any, **fit_params: Any) -> Self:
         """Do as skorch's `partial_fit`, which takes whatever interrupts for the end."""
@@ -342,6 +350,7 @@ class SleepNet(ClassifierMixin, NeuralNet):
         n_passes = self.planned("max_epochs") if epochs is None else epochs
         for callback in self._resumable_checkpoints():
             n_passes -= callback.resume(self, X)
+            self.check_finite("The training that is to go on")
         return super().fit_loop(X, y, n_passes, **fit_params)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:

@@ -40,6 +40,11 @@ class AnswerBatch:
         return len(self)
 
     @property
+    def names(self) -> list[str]:
+        """What messages call the rows."""
+        return [f"row {position}" for position in self.position.tolist()]
+
+    @property
     def weight(self) -> float:
         """Sum of the rows' weights in the loss."""
         return float(self.row_weight.sum())

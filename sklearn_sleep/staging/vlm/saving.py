@@ -12,7 +12,12 @@ from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
 from sklearn_sleep.core.checksums import file_checksum, read_checked_json, to_checked_json
 from sklearn_sleep.core.stages import stage_names
 from sklearn_sleep.staging.vlm.backbone import load_backbone
-from sklearn_sleep.training.checkpoints.checkpoint import check_files, explain_damage
+from sklearn_sleep.training.checkpoints.checkpoint import (
+    check_files,
+    check_finite,
+    check_prior,
+    explain_damage,
+)
 
 _CONFIGURATION = "vlm_stager.json"
 _ADAPTER_CONFIGURATION = "adapter_config.json"
@@ -124,6 +129,8 @@ def read_stager(stager_type: Any, folder: Path, *, model: str | None, device: st
         stager.prepare(options)
         if adapter is not None:
             _load_adapter(stager.module_.model, folder / _ADAPTER)
+        check_finite(stager.module_.model.state_dict(), f"The model in {folder}")
+        check_prior(stager.class_prior_, folder)
     return stager
 
 

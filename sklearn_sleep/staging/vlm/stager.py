@@ -20,7 +20,7 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions, check_parameters
 from sklearn_sleep.core.stages import stage_names
-from sklearn_sleep.exceptions import MissingSignalWarning
+from sklearn_sleep.exceptions import MissingSignalWarning, TrainingError
 from sklearn_sleep.imaging import MONTAGES, WaveformImages
 from sklearn_sleep.staging.vlm.answers import AnswerTree
 from sklearn_sleep.staging.vlm.backbone import VisionLanguageModel, keep_whole_images, load_backbone
@@ -461,8 +461,13 @@ class VLMStager(SleepNet):
             self._set_training(False)
             with torch.no_grad():
                 logits = self.infer(batch.encoded.inputs, self._tree.n_logits)
-            found = self._tree.log_probabilities(logits).exp()
-            probabilities[batch.position.numpy()] = found.cpu().numpy()
+            found = self._tree.log_probabilities(logits).exp().cpu().numpy()
+            if not np.isfinite(found).all():
+                self.check_finite("The model")
+                raise TrainingError(
+                    f"The model's output for {list_names(batch.names, 8)} is no finite number."
+                )
+            probabilities[batch.position.numpy()] = found
         return probabilities
 
     def explain(

@@ -100,8 +100,8 @@ def warn_of_constant_signals(nights: Iterable[NightSample]) -> None:
     dead = [
         f"{name} of {night.path}"
         for night in nights
-        for name, samples in night.x.items()
-        if _is_constant(samples[night.present[name]])
+        for name in night.x
+        if _is_constant(_recorded(night, name))
     ]
     if dead:
         warnings.warn(
@@ -113,7 +113,15 @@ def warn_of_constant_signals(nights: Iterable[NightSample]) -> None:
         )
 
 
+def _recorded(night: NightSample, name: str) -> Any:
+    # The last epoch that is asked for may end with, and all that follows be, what fills nights up.
+    stop = max(int(night.epoch.max()), 1)
+    return night.x[name][:stop][night.present[name][:stop]]
+
+
 def _is_constant(samples: Any) -> bool:
+    if not len(samples):
+        return False
     # Nearly always the first epoch tells; only where it does not are all compared.
     first = samples[0, 0]
     return bool((samples[0] == first).all()) and bool((samples == first).all())

@@ -16,6 +16,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from sklearn_sleep.core.checksums import file_checksum
+from sklearn_sleep.core.messages import list_names
+from sklearn_sleep.exceptions import TrainingError
 from sklearn_sleep.networks.wav2sleep import make_wav2sleep
 
 # What comes of files that were damaged or made by something else.
@@ -85,6 +87,26 @@ def check_torch_file(path: Path) -> None:
         raise ValueError(f"{path} is damaged: {error}") from error
     if damaged is not None:
         raise ValueError(f"{path} is damaged: the checksum of {damaged} is another one.")
+
+
+def check_finite(state: Mapping[str, Tensor], what: str) -> None:
+    """Raise TrainingError where weights are NaN or infinite; the message begins with `what`."""
+    wrong = [
+        name
+        for name, values in state.items()
+        if values.is_floating_point() and not bool(values.isfinite().all())
+    ]
+    if wrong:
+        raise TrainingError(
+            f"{what} has weights that are NaN or infinite, in {list_names(wrong)}: its training "
+            "diverged, or it was damaged. It cannot tell any stage."
+        )
+
+
+def check_prior(prior: npt.NDArray[np.float64], folder: Path) -> None:
+    """Raise ValueError unless the prior of a model's classes is one."""
+    if not (np.all(prior >= 0) and abs(prior.sum() - 1) < 1e-3):
+        raise ValueError(f"The model in {folder} has the prior {prior.tolist()}, which is none.")
 
 
 @contextmanager
