@@ -15,8 +15,10 @@ from skorch.callbacks import Callback
 from sklearn_sleep import commands
 from sklearn_sleep.__main__ import main
 from sklearn_sleep.commands import train
+from sklearn_sleep.commands.predict import write_predictions
 from sklearn_sleep.core.stages import stage_names
-from sklearn_sleep.exceptions import EDFWarning
+from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
+from sklearn_sleep.exceptions import EDFWarning, MissingSignalWarning
 from sklearn_sleep.staging.pretrained import load_pretrained
 
 CARDIORESPIRATORY = {"ECG", "PPG", "ABD", "THX"}
@@ -285,3 +287,31 @@ def test_import_is_light():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_nights_without_signals_are_written_as_not_staged(
+    fitted_pipeline, cohort, tmp_path, monkeypatch
+):
+    titles = []
+    plot = HypnogramDisplay.plot
+
+    def plot_and_remember(self, *, title=None):
+        titles.append((title, np.asarray(self.hypnogram).tolist()))
+        return plot(self, title=title)
+
+    monkeypatch.setattr(HypnogramDisplay, "plot", plot_and_remember)
+    two = cohort.X["recording"].isin(cohort.recordings["path"][:2]).to_numpy()
+    X, y = cohort.X[two].reset_index(drop=True), cohort.y[two]
+    second = (X["recording"] == X["recording"].iloc[-1]).to_numpy()
+    for name in CARDIORESPIRATORY:
+        X[name] = ~second
+    with pytest.warns(MissingSignalWarning):
+        first_path, second_path = write_predictions(fitted_pipeline, X, tmp_path, y=y)
+    tables = pd.read_csv(first_path), pd.read_csv(second_path)
+    assert tables[0]["usable_signal"].all()
+    assert set(tables[0]["stage"]) <= set(stage_names(4))
+    assert not tables[1]["usable_signal"].any()
+    assert set(tables[1]["stage"]) == {"?"}
+    assert titles[0][0] == first_path.stem
+    assert titles[1][0] == f"{second_path.stem}: no usable signal, not staged"
+    assert set(titles[1][1]) == {-1}

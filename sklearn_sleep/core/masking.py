@@ -1,5 +1,6 @@
 """Masking: signals that the network does not see in training, and epochs that are not used."""
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.exceptions import SignalQualityWarning
 
 Float = TypeVar("Float", bound=np.floating[Any])
 
@@ -54,3 +56,16 @@ def mask_epochs(
     samples = samples.copy()
     samples[masked[epoch.clip(max=len(masked) - 1)]] = np.nan
     return samples
+
+
+def infinite_as_missing(samples: npt.NDArray[Float], name: str, path: str) -> npt.NDArray[Float]:
+    """Return samples with NaN for infinite ones, of which a SignalQualityWarning tells."""
+    is_infinite = np.isinf(samples)
+    if not is_infinite.any():
+        return samples
+    warnings.warn(
+        f"{name} of {path} has {is_infinite.sum()} infinite samples, which count as missing.",
+        SignalQualityWarning,
+        stacklevel=3,
+    )
+    return np.where(is_infinite, samples.dtype.type(np.nan), samples)

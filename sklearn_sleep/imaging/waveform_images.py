@@ -18,6 +18,7 @@ from PIL import Image
 from sklearn_sleep.core.arrays import IntArray, SampleArray
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.epochs import Epochs, Night
+from sklearn_sleep.core.masking import infinite_as_missing
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.recording import Recording, Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, conversion_factor
@@ -287,6 +288,7 @@ class NightSamples:
             if trace.name not in recording.signals:
                 continue
             samples = _read(recording.signals[trace.name], trace)
+            samples = infinite_as_missing(samples, trace.name, recording.path)
             self.samples[trace.name] = samples
             self.amplitudes[trace.name] = trace.amplitude or _amplitude(samples)
 

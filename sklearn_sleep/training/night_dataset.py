@@ -1,6 +1,5 @@
 """Whole nights as tensors: what the deep classifiers train on and predict."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
@@ -12,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs, Night
-from sklearn_sleep.exceptions import SignalQualityWarning
+from sklearn_sleep.core.masking import infinite_as_missing
 
 Part = TypeVar("Part")
 
@@ -165,7 +163,7 @@ class NightDataset(Dataset[NightSample]):
             samples = night.recording.signals[name].data
             missing = ~np.isfinite(samples)
             if missing.any():
-                _warn_of_infinite(name, night.recording.path, samples)
+                samples = infinite_as_missing(samples, name, night.recording.path)
                 usable = usable & (missing.mean(axis=1) <= 1 - MINIMUM_PRESENT_FRACTION)
                 samples = np.where(missing, np.float32(0), samples)
             if usable.any():
@@ -188,16 +186,6 @@ class NightDataset(Dataset[NightSample]):
             torch.from_numpy(y.astype(np.int64)),
             torch.from_numpy(weight.astype(np.float32)),
             mapped,
-        )
-
-
-def _warn_of_infinite(name: str, path: str, samples: SampleArray) -> None:
-    n_infinite = int(np.isinf(samples).sum())
-    if n_infinite:
-        warnings.warn(
-            f"{name} of {path} has {n_infinite} infinite samples, which count as missing.",
-            SignalQualityWarning,
-            stacklevel=4,
         )
 
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep import EDFReader, Epocher, Filter, Normalizer, Resampler, epoch_table
 from sklearn_sleep.core.recording import Signal
-from sklearn_sleep.exceptions import EDFWarning
+from sklearn_sleep.exceptions import EDFWarning, SignalQualityWarning
 from sklearn_sleep.imaging import (
     Montage,
     Trace,
@@ -22,6 +22,7 @@ from sklearn_sleep.imaging import (
     read_envelope,
     waveform_images,
 )
+from sklearn_sleep.preprocessing import RecordingTransformer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
 
@@ -331,3 +332,30 @@ def test_a_path_is_enough(cohort):
     path = str(cohort.nights[0].recording)
     images = make_pipeline(EDFReader(MONTAGE), WaveformImageRenderer(MONTAGE)).fit_transform(path)
     assert len(images) == len(epoch_table([path]))
+
+
+def test_infinite_samples_are_drawn_as_missing(write_edf):
+    eeg = np.random.default_rng(0).normal(scale=20.0, size=60 * 64)
+    path = write_edf("night.edf", ("EEG C4-M1", eeg, 64, "uV", (-200, 200)))
+
+    class Spoiler(RecordingTransformer):
+        def __init__(self, value=np.nan):
+            self.value = value
+
+        def transform_signal(self, signal):
+            def spoil(samples):
+                samples = samples.copy()
+                samples[700:900] = self.value
+                return samples
+
+            return signal.map(spoil)
+
+    montage = Montage([Trace("EEG", "#ffff00", (-100, 100))], width=112, height=56)
+    epochs = EDFReader(["EEG"]).fit_transform(path)
+    lacking, spoiled = (
+        WaveformImageRenderer(montage).fit_transform(Spoiler(value).fit_transform(epochs))
+        for value in (np.nan, np.inf)
+    )
+    with pytest.warns(SignalQualityWarning, match="EEG of .*night.edf has 200 infinite samples"):
+        drawn = np.asarray(spoiled[:])
+    np.testing.assert_array_equal(drawn, np.asarray(lacking[:]))

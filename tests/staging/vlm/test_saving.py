@@ -5,10 +5,12 @@ import json
 import numpy as np
 import peft
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from telling_images import make_images
 
 from sklearn_sleep import EDFReader, VLMStager, WaveformImageRenderer, tiny_vlm
+from sklearn_sleep.exceptions import TrainingError
 from sklearn_sleep.imaging import Montage, Trace
 
 # Threads of small models wait for each other where other tests run beside them.
@@ -140,6 +142,22 @@ def test_damaged_and_other_files(rows, tmp_path, published):
     (folder / "adapter_model.bin").write_bytes(b"pickled")
     with pytest.raises(FileNotFoundError):
         VLMStager.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_weights_that_are_no_numbers_are_refused(rows, tmp_path, tuning):
+    stager = make_stager(tuning=tuning).fit(*rows)
+    with torch.no_grad():
+        for parameter in stager.module_.parameters():
+            if parameter.requires_grad:
+                parameter.view(-1)[0] = float("nan")
+    with pytest.raises(TrainingError, match="The model has weights that are NaN"):
+        stager.predict(rows[0])
+    with pytest.raises(TrainingError, match=r"of row \d+, row \d+.* is nan.*diverged"):
+        stager.partial_fit(*rows)
+    stager.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=f"The model in {tmp_path} has weights that are NaN"):
+        VLMStager.from_pretrained(tmp_path)
 
 
 def test_newer_and_unknown_configurations(rows, tmp_path):
