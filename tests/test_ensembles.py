@@ -30,6 +30,14 @@ def members(make_pipeline_of):
     }
     for baseline in baselines.values():
         baseline.set_params(histgradientboostingclassifier__max_iter=5)
+    # One window, and no search for spindles and slow waves: each fit computes features anew.
+    window = [(15, 45)]
+    baselines["hrv"].set_params(hrvfeatures__windows=window)
+    baselines["cardiorespiratory"].set_params(
+        cardiorespiratoryfeatures__hrv__windows=window,
+        cardiorespiratoryfeatures__respiration__windows=window,
+    )
+    baselines["eeg"].set_params(eegfeatures__events=False)
     return {"network": make_pipeline_of(), **baselines}
 
 
