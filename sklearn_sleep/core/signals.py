@@ -204,23 +204,39 @@ UNITS = MappingProxyType(
 """The units that signals can have: what they measure, and their size. Only those that measure the
 same are converted to each other."""
 
+# What files write before "V", without letter case. The micro sign of Latin-1 becomes the Greek
+# letter; read by the wrong code page it becomes others: those of Shift-JIS, GB 2312, code pages 437
+# and 850, UTF-8 (also read twice), and "?" where a program gave it up. "AuV" is of Alice recorders.
+_MICRO = (
+    *("u", "\u03bc", "micro", "mc", "au", "?", "\ufffd"),
+    *("\x83\u00ea", "\u00a6\u00ec", "\u00e6", "\u00e2\u03bc", "\u00ee\u00bc"),
+    *("\u00e3\u201a\u00e2\u03bc", "\u00e3\x82\u00e2\u03bc"),
+)
+_VOLTAGES = {
+    "": "V",
+    "m": "mV",
+    "milli": "mV",
+    **dict.fromkeys(_MICRO, "uV"),
+    "n": "nV",
+    "nano": "nV",
+}
+_VOLT = re.compile(r"(.*?)v(?:olts?)?")
 _UNIT_SPELLINGS = {
-    "v": "V",
-    "volt": "V",
-    "volts": "V",
-    "mv": "mV",
-    "millivolt": "mV",
-    "millivolts": "mV",
-    "uv": "uV",
-    # Case folding makes the Greek letter of the micro sign.
-    "\N{GREEK SMALL LETTER MU}v": "uV",
-    "microvolt": "uV",
-    "microvolts": "uV",
-    "nv": "nV",
-    "%": "%",
-    "percent": "%",
-    "degc": "degC",
-    "\N{DEGREE SIGN}c": "degC",
+    **dict.fromkeys(("%", "percent", "pct", "prozent", "procent"), "%"),
+    **dict.fromkeys(
+        (
+            "degc",
+            "c",
+            "celsius",
+            "degcelsius",
+            "\u00b0c",
+            "\u00e2\u00b0c",
+            "\u00bac",
+            "\u00f8c",
+            "?c",
+        ),
+        "degC",
+    ),
 }
 
 # Amplitudes are ranges of an epoch that are no mistake in the unit, since factors of 1,000 lie
@@ -453,7 +469,9 @@ def conversion_factor(found: str, wanted: str) -> float | None:
     >>> conversion_factor("uV", "mV"), conversion_factor("mmHg", "mV")
     (0.001, None)
     """
-    unit = _UNIT_SPELLINGS.get(found.strip().casefold())
+    spelling = re.sub(r"[\s\[\]().]", "", found.casefold())
+    voltage = _VOLT.fullmatch(spelling)
+    unit = _UNIT_SPELLINGS.get(spelling) or (_VOLTAGES.get(voltage[1]) if voltage else None)
     if unit is None or wanted not in UNITS or UNITS[unit][0] != UNITS[wanted][0]:
         return None
     # Rounded, since 1e-6 / 1e-3 is not the float that is written 0.001.

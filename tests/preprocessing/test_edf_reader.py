@@ -1,5 +1,7 @@
 """EDFReader against pyedflib and hand-made files."""
 
+import warnings
+
 import numpy as np
 import pyedflib
 import pytest
@@ -77,11 +79,40 @@ def test_blank_unit_is_taken_for_the_wanted_one_with_a_warning(write_edf):
     assert_same(signal, by_pyedflib(path, 0), 2 / 65535)
 
 
-def test_unit_that_is_no_voltage_is_refused(write_edf):
-    path = write_edf("night.edf", ("ECG", noise(50), 50, "mmHg", (-1, 1)))
+def test_unit_that_is_no_voltage_loses_that_channel_alone(write_edf):
+    path = write_edf(
+        "night.edf",
+        ("ECG", noise(50), 50, "mmHg", (-1, 1)),
+        ("EKG", noise(50), 50, "mV", (-1, 1)),
+        ("THX", noise(10), 10, "", (-1, 1)),
+    )
     message = r"night\.edf: field 'physical dimension' of channel 'ECG': found 'mmHg'.*channels="
-    with pytest.raises(EDFError, match=message):
-        read(path, "ECG")
+    with pytest.warns(EDFWarning, match=message):
+        signals = read(path, "ECG", "THX")
+    assert_same(signals["ECG"], by_pyedflib(path, 1), 2 / 65535)
+    path = write_edf(
+        "other.edf", ("ECG", noise(50), 50, "mmHg", (-1, 1)), ("THX", noise(10), 10, "", (-1, 1))
+    )
+    with pytest.warns(EDFWarning, match="which is not a voltage"):
+        assert list(read(path, "ECG", "THX")) == ["THX"]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(b"uV", b"\xb5V", b"\x83\xcaV", b"\xe6V", b"\xa6\xccV", b"\xc2\xb5V", b"\xce\xbcV"),
+        *(b"\xc3\x82\xc2\xb5V", b"?V", b"uVolt", b"uVolts", b"\xb5Volt", b"[uV]", b"AuV"),
+        *(b"microV", b"mcV", b"UV", b"u V", b"(uV)"),
+    ],
+)
+def test_spellings_of_microvolts(tmp_path, write_edf, unit):
+    path = write_edf("night.edf", ("ECG", noise(50), 50, "QQQQQQQQ", (-1, 1)))
+    expected = by_pyedflib(path, 0) * 1e-3
+    path.write_bytes(path.read_bytes().replace(b"QQQQQQQQ", unit.ljust(8)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EDFRepairWarning)
+        signal = read(path, "ECG")["ECG"]
+    assert_same(signal, expected, 2e-3 / 65535)
 
 
 @pytest.mark.parametrize("unit", ["kV", "", None])

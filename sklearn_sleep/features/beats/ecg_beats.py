@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import resample_poly
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import refine_peaks, require_rate
@@ -11,6 +12,7 @@ from sklearn_sleep.features.samples import refine_peaks, require_rate
 _DETECTION_FREQUENCY, _LOWEST_DETECTION_FREQUENCY = 100.0, 62.0
 # Half of a QRS complex, which lasts up to 0.1 s (Surawicz et al. 2009, J Am Coll Cardiol 53:976).
 _REFINEMENT_SECONDS = 0.05
+_HIGHEST_DETECTED = 30.0  # Hz, the end of the detector's pass band (Pan & Tompkins 1985, wider)
 # No heart pauses for so long and goes on: the detector has lost the beats.
 _SILENCE_SECONDS = 10.0
 
@@ -30,6 +32,8 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
     """
     require_rate(sampling_frequency, 50, "The ECG", "R peaks need 50 or more, better 200")
     values = np.ascontiguousarray(samples, dtype=np.float64)
+    if sampling_frequency <= 2 * _HIGHEST_DETECTED:
+        return detect_r_peaks(resample_poly(values, 2, 1), 2 * sampling_frequency)
     step = int(sampling_frequency / _DETECTION_FREQUENCY)
     if step < 2:
         step = 2 if sampling_frequency >= 2 * _LOWEST_DETECTION_FREQUENCY else 1

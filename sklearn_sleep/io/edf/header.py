@@ -30,6 +30,8 @@ from sklearn_sleep.io.edf.fields import (
 )
 from sklearn_sleep.io.files import open_file
 
+# Of one file's clocks, in s: less is the rounding and drift of a recorder's clock.
+_SMALLEST_GAP: Final = 1.0
 ONSET_BYTES: Final = 64
 """Bytes that surely hold the onset of a data record and the end of the empty text after it."""
 
@@ -217,9 +219,32 @@ def read_edf_header(path: str | os.PathLike[str]) -> EDFHeader:
         patient=fields["patient identification"],
         recording=recording,
     )
-    if variant.endswith("D") and any(channel.samples_per_record for channel in header.channels):
-        return replace(header, record_onsets=_read_record_onsets(header))
-    return header
+    if not any(channel.samples_per_record for channel in header.channels):
+        return header
+    if not variant.endswith("D") and not _has_gaps(header, first_onset):
+        return header
+    return replace(header, record_onsets=_read_record_onsets(header))
+
+
+def _has_gaps(header: EDFHeader, first_onset: float) -> bool:
+    """Return whether the last record starts at another time than without gaps, and warn of it.
+
+    Some recorders pause and write ``EDF+C`` or nothing in the field 'reserved' all the same.
+    """
+    if not header.annotation_channels or math.isnan(first_onset):
+        return False
+    last = header.number_of_records - 1
+    with open(header.path, "rb") as file:  # noqa: PTH123 - as in read_edf_header
+        place = header.header_bytes + last * header.record_bytes
+        file.seek(place + header.annotation_channels[0].offset)
+        late = parse_record_onset(file.read(ONSET_BYTES)) - first_onset
+    late -= last * header.record_duration
+    if math.isnan(late) or abs(late) < _SMALLEST_GAP:
+        return False
+    field = "reserved"
+    reason = f"the last data record starts {late:g} s later than without gaps"
+    warn_repair(header.path, field, header.variant, "the times of the records", reason)
+    return True
 
 
 def _cut_off(path: str, size: int, needed: str) -> EDFError:
@@ -238,8 +263,8 @@ def _read_variant(path: str, general: bytes) -> str:
     if not is_valid:
         is_bdf = reserved.startswith(("BDF", "24BIT"))
     variant = "BDF" if is_bdf else "EDF"
-    if reserved[:5] in _EXTENSIONS:
-        variant += reserved[3:5]
+    if reserved[:5].upper() in _EXTENSIONS:
+        variant += reserved[3:5].upper()
     if not is_valid:
         _check_looks_like_edf(path, general)
         reason = "the rest of the header is of this format"

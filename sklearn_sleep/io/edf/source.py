@@ -164,10 +164,10 @@ def open_edf(
     status = Path(path).stat()
     found = []
     for definition in definitions:
-        positions = find_channels(header, definition, channels.get(definition.name))
+        unit = units.get(definition.name, definition.unit)
+        positions = find_channels(header, definition, channels.get(definition.name), unit)
         if positions is not None:
             wanted = tuple(header.channels[position] for position in positions)
-            unit = units.get(definition.name, definition.unit)
             found.append(_derive(path, definition, wanted, unit))
     if not found:
         names = ", ".join(definition.name for definition in definitions)
@@ -190,18 +190,22 @@ def open_edf(
 
 
 def find_channels(
-    header: EDFHeader, definition: SignalDefinition, chosen: str | Sequence[str] | None = None
+    header: EDFHeader,
+    definition: SignalDefinition,
+    chosen: str | Sequence[str] | None = None,
+    unit: str | None = None,
 ) -> tuple[int, ...] | None:
     """Return the positions of a signal's channel, or of the two it is the difference of.
 
     `chosen` labels, or differences ``"A-B"``, go before the signal's aliases. A channel without a
-    scale is passed over, with an `EDFWarning`.
+    scale, or whose unit cannot be converted to `unit`, is passed over, with an `EDFWarning`.
     """
     labels = [channel.label for channel in header.channels]
     while (positions := _find_labels(definition, labels, chosen)) is not None:
         for position in positions:
             try:
                 check_scale(header.path, header.channels[position])
+                _check_unit(header.path, header.channels[position], definition.name, unit)
             except EDFError as error:
                 labels[position] = ""
                 warnings.warn(
@@ -213,6 +217,17 @@ def find_channels(
         else:
             return positions
     return None
+
+
+def _check_unit(path: str, channel: EDFChannel, name: str, unit: str | None) -> None:
+    """Raise if a channel tells a unit that cannot be converted to `unit`."""
+    if unit is None or not channel.unit or conversion_factor(channel.unit, unit) is not None:
+        return
+    raise EDFError(
+        f"{path}: field 'physical dimension' of channel {channel.label!r}: found {channel.unit!r}, "
+        f"which is not a {UNITS[unit][0]}, so that {name} cannot be given in {unit}. Choose "
+        f"another channel with EDFReader(channels={{{name!r}: ...}})"
+    )
 
 
 def _find_labels(
@@ -274,12 +289,6 @@ def _scaled(path: str, channel: EDFChannel, name: str, unit: str | None) -> _Sca
         return _ScaledChannel(channel, 1 / half, -center / half)
     factor = conversion_factor(channel.unit, unit)
     field = f"{path}: field 'physical dimension' of channel {channel.label!r}"
-    if factor is None and channel.unit.strip():
-        raise EDFError(
-            f"{field}: found {channel.unit!r}, which is not a {UNITS[unit][0]}, so that {name} "
-            f"cannot be given in {unit}. Choose another channel with "
-            f"EDFReader(channels={{{name!r}: ...}})."
-        )
     if factor is None:
         warnings.warn(
             f"{field}: found no unit, used {unit!r}. Check the amplitude of {name}.",

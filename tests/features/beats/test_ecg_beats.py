@@ -78,3 +78,12 @@ def test_nothing_to_find(samples):
 def test_rate_that_is_too_low():
     with pytest.raises(ValueError, match=r"34\.1333 samples per second"):
         detect_r_peaks(np.zeros(1000), 34.1333)
+
+
+@pytest.mark.parametrize("rate", [50, 55.5, 60, 61])
+def test_beats_at_the_lowest_rates(rate):
+    time = np.arange(0, 60, 1 / rate)
+    ecg = np.exp(-0.5 * ((time % 0.8 - 0.4) / 0.02) ** 2)
+    peaks = detect_r_peaks(ecg, rate)
+    assert len(peaks) >= 73
+    np.testing.assert_allclose((peaks - 0.4) / 0.8, np.round((peaks - 0.4) / 0.8), atol=0.01)

@@ -1,4 +1,5 @@
 import os
+import warnings
 from pathlib import Path
 
 import edfio
@@ -229,6 +230,22 @@ def test_gaps_are_nan_and_places_are_kept(tmp_path, first):
             expected[place : place + rate] = 0.1 * np.arange(rate * record, rate * (record + 1))
         samples = read_edf_samples(header, header.channel(f"S{rate}"))
         np.testing.assert_allclose(samples, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("reserved", ["EDF+C", "edf+c", "edf+d", "EDF+D", ""])
+def test_gaps_are_found_whatever_the_reserved_field_says(tmp_path, reserved):
+    path = tmp_path / "night.edf"
+    content = discontinuous_edf(["0", "1", "7", "8"])
+    path.write_bytes(content)
+    expected = read_edf_header(path).record_onsets
+    path.write_bytes(content.replace(b"EDF+D", reserved.ljust(5).encode(), 1))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = read_edf_header(path).record_onsets
+    np.testing.assert_array_equal(found, expected)
+    assert len(told) == (not reserved.upper().endswith("D"))
+    if told:
+        assert "the last data record starts 5 s later than without gaps" in str(told[0].message)
 
 
 def test_samples_around_gaps_equal_those_that_mne_reads_end_to_end(tmp_path):
