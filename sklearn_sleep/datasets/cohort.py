@@ -17,7 +17,7 @@ from sklearn_sleep.datasets.demographics import Demographics, add_demographics
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.nights import NightFiles, Problem, as_table, load_nights
 from sklearn_sleep.exceptions import CohortWarning
-from sklearn_sleep.io.files import fault_in
+from sklearn_sleep.io.files import fault_in, printable
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
 FolderPath = str | os.PathLike[str]
@@ -187,7 +187,7 @@ class Cohort:
             loaded.recordings, faults = add_demographics(
                 loaded.recordings, self.demographics, folder
             )
-            of_tables = [Problem(str(path), fault, CohortWarning) for path, fault in faults]
+            of_tables = [Problem(printable(path), fault, CohortWarning) for path, fault in faults]
             _warn_of(of_tables)
             problems += of_tables
             loaded.DESCR = self.description
@@ -216,7 +216,8 @@ class Cohort:
         problems: list[Problem] = []
 
         def report(path: Path, what: str) -> None:
-            problems.append(Problem(str(path), f"{path} {what}", CohortWarning))
+            shown = printable(path)
+            problems.append(Problem(shown, f"{shown} {what}", CohortWarning))
 
         for path, rank, match in self.files(folder, problems):
             if match is None:
@@ -254,7 +255,8 @@ class Cohort:
             for rank, pattern in ranked:
                 if match := _match(pattern, name):
                     if fault := fault_in(path, folder, may_be_elsewhere=rank < 0):
-                        problems.append(Problem(str(path), f"{path} {fault}", CohortWarning))
+                        shown = printable(path)
+                        problems.append(Problem(shown, f"{shown} {fault}", CohortWarning))
                     else:
                         yield path, rank, match
                     break

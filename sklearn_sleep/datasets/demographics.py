@@ -12,8 +12,9 @@ import pandas as pd
 
 from sklearn_sleep.exceptions import SleepError
 from sklearn_sleep.io.edf.fields import parse_number
-from sklearn_sleep.io.files import decode, fault_in, read_file
+from sklearn_sleep.io.files import decode, fault_in, printable, read_file
 
+_LARGEST = 1 << 27  # bytes; the largest table of the NSRR takes some 20 MB
 _SEXES = {"male": "M", "m": "M", "female": "F", "f": "F"}
 # EDF+ 2.1.3.3: code, sex, birthdate and name; Sleep-EDF has sex and age in place of the name.
 _PATIENT = re.compile(r"\S+ (?P<sex>[FMX]) \S+(?: (?:fe)?male_(?P<age>\d{1,3})yr)?", re.IGNORECASE)
@@ -76,7 +77,7 @@ def _read_columns(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
 
     One that is there in several cases is the one of the wanted case, or else the first.
     """
-    rows = csv.reader(StringIO(decode(read_file(path, SleepError)), newline=""))
+    rows = csv.reader(StringIO(decode(read_file(path, SleepError, _LARGEST)), newline=""))
     try:
         header = [name.strip() for name in next(rows, [])]
         folded = [name.casefold() for name in header]
@@ -122,7 +123,7 @@ def add_demographics(
             if not re.fullmatch(table.file, path.name, re.IGNORECASE):
                 continue
             if fault := fault_in(path, folder):
-                faults.append((path, f"{path} {fault}"))
+                faults.append((path, f"{printable(path)} {fault}"))
                 continue
             try:
                 found = _look_up(table, path, person, recordings["visit"])

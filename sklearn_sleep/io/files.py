@@ -9,8 +9,8 @@ from typing import Final
 
 from sklearn_sleep.exceptions import SleepError
 
-# The XML of a night with all its events takes 2 MB, a table of thousands of people 20 MB.
-_LARGEST: Final = 1 << 26
+# The XML of a night with all its events takes 2 MB, and a hundred times that in memory.
+_LARGEST: Final = 1 << 24
 UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -52,8 +52,15 @@ def decode(content: bytes) -> str:
         return content.decode("latin-1")
 
 
+def printable(path: Path) -> str:
+    """Return a path with escapes for the bytes of its name that are no UTF-8."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def fault_in(path: Path, folder: Path, *, may_be_elsewhere: bool = False) -> str:
     """Return why a path in a cohort's folder is none of its files, empty if it is one."""
+    if printable(path) != str(path):
+        return "has a name that is not UTF-8, and is left out. Rename it."
     if not path.is_file():
         return "is a FIFO, a device or a broken link, and is left out."
     if may_be_elsewhere or not path.is_symlink():

@@ -284,6 +284,18 @@ def test_one_damaged_file_is_named_and_the_others_go_on(add_night, tmp_path, kin
     assert len(cohort.X) == 6 + 3 * len(without_signals)
 
 
+def test_file_whose_name_is_no_text_is_named_and_the_others_go_on(add_night, tmp_path):
+    for name in ("a", "b"):
+        add_night(f"{name}.edf", 3)
+        write_csv(tmp_path / f"{name}.csv", [0, 1, 2])
+    for ending in (".edf", ".csv"):  # in Latin-1, as old archives unpack
+        (tmp_path / f"b{ending}").rename(tmp_path / f"nuit-\udce9{ending}")
+    with pytest.warns(CohortWarning, match=r"nuit-\\udce9.edf has a name that is not UTF-8"):
+        cohort = load_cohort(tmp_path)
+    assert [path[-5:] for path in cohort.recordings["path"]] == ["a.edf"]
+    assert len(cohort.problems) == 2
+
+
 def test_links_and_what_is_no_file(add_night, tmp_path):
     folder, elsewhere = tmp_path / "cohort", tmp_path / "elsewhere"
     write_csv(elsewhere / "night.csv", [0, 1, 2])

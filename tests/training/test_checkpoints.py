@@ -90,6 +90,7 @@ def test_weights_are_compared_strictly(published):
         ({"signal_encoders__signal_map": None}, "signal_map must name encoders"),
         ({"signal_encoders": ["ECG"]}, "signal_encoders must be a mapping"),
         ({"num_classes": 5}, "size mismatch for classifier"),
+        ({"epoch_mixer__nhead": 0}, "ZeroDivisionError"),
         ({"num_classes": 10**12}, "must be an integer from 2 to 100"),
         ({"epoch_mixer__layers": 2_000_000}, "2000000 layers, but the weights are"),
         ({"sequence_mixer__num_layers": 2_000_000}, "layers, but the weights are"),

@@ -27,6 +27,7 @@ _DAMAGE = (
     KeyError,
     TypeError,
     AttributeError,
+    ArithmeticError,
     SafetensorError,
     RuntimeError,
 )
