@@ -64,7 +64,8 @@ def save_pretrained(pipeline: Pipeline, folder: str | os.PathLike[str]) -> None:
     pipeline : Pipeline
         Steps of `sklearn_sleep.preprocessing` and the classifier. A `RecordingCache` is left out.
     folder : path
-        Made if need be. ``config.json`` and ``model.safetensors`` are written into it.
+        Made if need be. ``config.json`` and ``model.safetensors`` are written into it, over an
+        older model; whoever loads it gets the one or the other, or an error, never parts of both.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def load_pretrained(folder: str | os.PathLike[str], *, device: str = "cpu") -> P
     FileNotFoundError
         If the folder is not there, or not one of a pipeline.
     ValueError
-        If it is not what `save_pretrained` writes.
+        If it is not what `save_pretrained` wrote, which is compared by checksums.
     """
     folder = Path(folder)
     configuration = read_configuration(folder)

@@ -109,9 +109,16 @@ def ingest(
         If the folder does not exist.
     ValueError
         If a parameter is wrong, the folder holds no night that can be read, or the store is of
-        another version's format.
+        another version's format or holds something else.
+    OSError
+        If the disk is full, so that the report cannot be written.
     ImportError
         If Parquet is asked for and pyarrow is not installed.
+
+    Warns
+    -----
+    CacheWarning
+        If what the store holds of a night is damaged. It is made again.
 
     Examples
     --------
@@ -241,7 +248,7 @@ class _Job:
             row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
             if not self._is_there(processed.recordings[0], night):
                 return {**row, "status": "failed"}, of_kept
-            content = {"row": row}
+            content: dict[str, Any] = {"row": row}
             if self.cache is None:
                 content["parquet"] = file_checksum(self._parquet(night))
             with atomic_write(path) as partial:

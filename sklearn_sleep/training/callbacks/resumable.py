@@ -46,7 +46,9 @@ class ResumableCheckpoint(Callback):
     uninterrupted training, bit for bit: weights, optimizer, random generators, learning rate,
     averages, early stopping and history are restored. A training that was complete is restored
     without another pass. The file is replaced as a whole, so that a crash while saving leaves the
-    pass before; it is read with ``weights_only=True``, which executes nothing.
+    pass before; its checksums are compared, and it is read with ``weights_only=True``, which
+    executes nothing. The `KeyboardInterrupt` of a training that is interrupted says in a note how
+    many passes are saved.
 
     Parameters
     ----------
