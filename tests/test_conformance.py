@@ -1,5 +1,6 @@
 """scikit-learn's contract: each of its checks, for each public estimator."""
 
+import numpy as np
 import pytest
 from conformance import (
     AS_THEY_ARE,
@@ -13,7 +14,7 @@ from conformance import (
     run_check,
     table_of_documentation,
 )
-from conformance_cases import make_cases
+from conformance_cases import make_cases, results
 from sklearn.exceptions import SkipTestWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
@@ -119,3 +120,47 @@ def test_scikit_learns_own_generator_yields_nothing_for_them(cases):
 )
 def test_check(cases, name, check):
     run_check(check, cases[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("EDFReader", {"signals": [5]}, "A signal is a name such as 'ECG'"),
+        ("EDFReader", {"signals": ["ECG", None]}, "A signal is a name such as 'ECG'"),
+        ("EDFReader", {"channels": {"ECG": 5}}, r"channels\['ECG'\]=\[5\] must be a label"),
+        ("EDFReader", {"channels": {"mesa": {"ECG": ["a", 5]}}}, r"channels\['ECG'\]=\['a', 5\]"),
+        ("EDFReader", {"units": {"ECG": ["mV"]}}, r"units\['ECG'\]=\['mV'\] is not known"),
+        (
+            "Filter",
+            {"low_frequency": {"ECG": "abc"}},
+            "low_frequency must be above 0 Hz, got 'abc'",
+        ),
+        ("Filter", {"low_frequency": {"ECG": -1}}, "low_frequency must be above 0 Hz, got -1"),
+        ("Filter", {"high_frequency": {"ECG": [4]}}, r"high_frequency must be above 0 Hz, got \["),
+        ("Resampler", {"samples_per_epoch": {"ECG": "9"}}, "='9' must be an integer above 0"),
+        ("Resampler", {"samples_per_epoch": {"ECG": None}}, "=None must be an integer above 0"),
+        ("Resampler", {"samples_per_epoch": {"ECG": np.nan}}, "=nan must be an integer above 0"),
+        ("Resampler", {"samples_per_epoch": {"ECG": np.inf}}, "=inf must be an integer above 0"),
+        ("HRVFeatures", {"groups": [["time"]]}, "groups=.* must be a list of some of time"),
+        ("HRVFeatures", {"windows": [5]}, "windows=.* must be a list of pairs"),
+        ("RespirationFeatures", {"signals": [5]}, "signals=.* must be a list of some of"),
+        ("EEGFeatures", {"signals": [5]}, "signals=.* must be a list of names"),
+        ("InstantaneousHeartRate", {"signals": [["ECG"]]}, "signals=.* must be a list of some of"),
+        ("SignalQuality", {"faults": [["flat"]]}, "faults=.* must be a list of some of"),
+        ("TemporalContext", {"neighbours": ["a"]}, "must be whole numbers other than 0"),
+        ("TemporalContext", {"rolling_means": [[3]]}, "must be odd numbers of epochs"),
+        (
+            "WaveformImageRenderer",
+            {"context": ["a"]},
+            "must be a list of at least one whole number",
+        ),
+        ("Wav2SleepClassifier", {"callbacks": [5]}, "callbacks=.* must be a list of skorch callb"),
+        ("Wav2SleepClassifier", {"callbacks": [("a", 5)]}, "callbacks=.* must be a list of skorch"),
+        ("VLMStager", {"callbacks": [5]}, "callbacks=.* must be a list of skorch callbacks"),
+    ],
+)
+def test_what_lists_and_mappings_hold_is_checked(cases, name, parameters, message):
+    case = cases[name]
+    estimator = case.new().set_params(**parameters)
+    with pytest.raises((ValueError, TypeError), match=message):
+        results(estimator.fit(case.X, case.y), case.X)

@@ -420,6 +420,8 @@ def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
     """
     if isinstance(signal, SignalDefinition):
         return signal
+    if not isinstance(signal, str):
+        raise TypeError(f"A signal is a name such as 'ECG' or a SignalDefinition, not {signal!r}.")
     if signal in SIGNALS:
         return SIGNALS[signal]
     if _DERIVATION.fullmatch(signal):

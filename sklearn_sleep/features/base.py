@@ -108,7 +108,7 @@ class FeatureSource:
 
 def check_choices(name: str, values: Any, known: Iterable[str]) -> None:
     """Raise ValueError unless a parameter's values are a list of some of the known ones."""
-    if isinstance(values, str) or not set(values) <= set(known):
+    if isinstance(values, str) or not all(value in list(known) for value in values):
         raise ValueError(f"{name}={values!r} must be a list of some of {', '.join(known)}.")
 
 

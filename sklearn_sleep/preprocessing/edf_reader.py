@@ -1,7 +1,7 @@
 """EDFReader: from an epoch table to recordings that read themselves."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -161,19 +161,18 @@ class EDFReader(EpochsTransformer):
         names = [definition.name for definition in definitions]
         if len(set(names)) < len(names):
             raise ValueError(f"signals names a signal more than once: {names}.")
-        of_signals = {
-            "units": self.units or {},
-            # What stands under a dataset's name is looked for in its nights alone.
-            "channels": [
-                name
-                for key, value in (self.channels or {}).items()
-                for name in ([key] if isinstance(value, Sequence) else value or ())
-            ],
-        }
-        for parameter, given in of_signals.items():
-            check_signal_names(parameter, given, names)
+        labels_of = list(_labels(self.channels or {}))
+        for name, labels in labels_of:
+            if not all(isinstance(label, str) for label in labels):
+                raise ValueError(
+                    f"channels[{name!r}]={labels!r} must be a label, such as 'ECG 2', or a list of "
+                    "labels."
+                )
+        # What stands under a dataset's name is looked for in its nights alone.
+        check_signal_names("channels", [name for name, _ in labels_of], names)
+        check_signal_names("units", self.units or {}, names)
         for name, wanted in (self.units or {}).items():
-            if wanted not in UNITS:
+            if wanted not in list(UNITS):
                 raise ValueError(
                     f"units[{name!r}]={wanted!r} is not known; use one of {', '.join(UNITS)}."
                 )
@@ -222,6 +221,18 @@ class EDFReader(EpochsTransformer):
                 "(0-based). Do the table and the file belong together?"
             )
         return source
+
+
+def _labels(channels: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield the labels of each signal, those by dataset among them."""
+    for name, labels in channels.items():
+        if isinstance(labels, Mapping):
+            yield from _labels(labels)
+        elif labels is not None:
+            yield (
+                name,
+                [labels] if isinstance(labels, str) or not np.iterable(labels) else list(labels),
+            )
 
 
 def _column(table: pd.DataFrame, name: str, rows: npt.NDArray[np.intp]) -> list[str]:

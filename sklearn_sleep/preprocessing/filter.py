@@ -74,12 +74,20 @@ class Filter(RecordingTransformer):
         """Return the filtered signal, which must not yet be cut into epochs."""
         signal.require_continuous(type(self).__name__)
         highest = signal.sampling_frequency / 2
-        wanted = {}
-        for name in ("low_frequency", "high_frequency", "notch_frequency"):
+        wanted: dict[str, Any] = dict.fromkeys(
+            ("low_frequency", "high_frequency", "notch_frequency")
+        )
+        for name in wanted:
             frequency = getattr(self, name)
             if isinstance(frequency, Mapping):
                 frequency = frequency.get(signal.name)
-            if frequency is not None and frequency >= highest:
+            if frequency is None:
+                continue
+            if not (isinstance(frequency, int | float | np.number) and frequency > 0):
+                raise ValueError(
+                    f"{name} must be above 0 Hz, got {frequency!r}; None leaves it out."
+                )
+            if frequency >= highest:
                 raise ValueError(
                     f"{name}={frequency:g} Hz is too high for {signal.name}, which is sampled at "
                     f"{signal.sampling_frequency:g} Hz and holds frequencies below {highest:g} Hz. "

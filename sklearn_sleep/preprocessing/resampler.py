@@ -86,11 +86,12 @@ class Resampler(RecordingTransformer):
         wanted = (self.samples_per_epoch or {}).get(
             signal.name, signal.definition.samples_per_epoch
         )
-        per_epoch = int(wanted)
-        if per_epoch != wanted or per_epoch < 1:
+        is_number = isinstance(wanted, int | float | np.number)
+        if not (is_number and wanted >= 1 and wanted == wanted // 1):
             raise ValueError(
                 f"samples_per_epoch[{signal.name!r}]={wanted!r} must be an integer above 0."
             )
+        per_epoch = int(wanted)
         rate = signal.sampling_frequency
         n_epochs = signal.n_epochs
 

@@ -272,6 +272,11 @@ class SleepNet(ClassifierMixin, NeuralNet):
         **more: Any,
     ) -> Any:
         check_parameters(self)
+        if not _are_callbacks(self.callbacks):
+            raise ValueError(
+                f"callbacks={self.callbacks!r} must be a list of skorch callbacks, or of pairs "
+                "(name, callback)."
+            )
         rows, epochs = self.check_input(X)
         y = check_targets(y, len(rows))
         if epochs is not None:
@@ -518,5 +523,6 @@ class SleepNet(ClassifierMixin, NeuralNet):
 
 def _are_callbacks(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        return all(isinstance(item, tuple) or hasattr(item, "on_train_begin") for item in value)
+        parts = [item[-1] if isinstance(item, tuple) and item else item for item in value]
+        return all(hasattr(part, "on_train_begin") for part in parts)
     return value is None or (isinstance(value, str) and value == "disable")

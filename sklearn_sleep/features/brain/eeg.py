@@ -321,6 +321,8 @@ class EEGFeatures(FeatureTransformer):
 
     def _check_parameters(self) -> None:
         for signal in self.signals:
+            if not isinstance(signal, str):
+                raise ValueError(f"signals={self.signals!r} must be a list of names.")
             # A definition of the user's own is seen when it is read.
             if signal in SIGNALS and SIGNALS[signal].unit != "uV":
                 raise ValueError(
