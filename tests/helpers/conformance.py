@@ -25,7 +25,6 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_sleep
 from sklearn_sleep.core.epochs import Epochs
-from sklearn_sleep.training import inputs
 
 KINDS = {
     "reader": "EDFReader",
@@ -740,8 +739,6 @@ def check_sample_weights_not_overwritten(case: Case) -> None:
 
 @own(kinds=CLASSIFIERS, otherwise="takes no sample_weight")
 def check_all_zero_sample_weights_error(case: Case) -> None:
-    if not hasattr(inputs, "check_weights"):
-        pytest.skip("weights are not checked yet")
     with pytest.raises(ValueError, match=r"sample_weight"):
         case.new().fit(case.X, case.y, sample_weight=np.zeros(len(case.y)))
 
