@@ -156,7 +156,7 @@ _COARSE: Final = (
     "sono profundo, slaap, lichte slaap, diepe slaap, søvn, let søvn, dyb søvn, sömn, lätt sömn, "
     "djup sömn, uni, kevyt uni, syvä uni"
 )
-_AMBIGUOUS: Final = {
+AMBIGUOUS_LETTERS: Final = {
     "A": "artefact in Domino, acordado or awake elsewhere",
     "E": "éveil in French, an event elsewhere",
     "P": "paradoxal in French, pause elsewhere",
@@ -229,8 +229,8 @@ def _bare(folded: str) -> Iterator[str]:
 def _why(folded: str, name: str) -> str:
     """Return why a text is no stage, and the argument that settles it."""
     argument = f"Say what it is with stage_names={{{name!r}: 'N2'}} (W, N1, N2, N3, R or ?)."
-    if folded.upper() in _AMBIGUOUS:
-        return f": it may be {_AMBIGUOUS[folded.upper()]}. {argument}"
+    if folded.upper() in AMBIGUOUS_LETTERS:
+        return f": it may be {AMBIGUOUS_LETTERS[folded.upper()]}. {argument}"
     if not _NO_STAGES.isdisjoint(_bare(folded)):
         return f": it is none of the five stages of the AASM, but more than one of them. {argument}"
     return (

@@ -181,6 +181,9 @@ class HypnogramFormat:
         ``read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations``.
     origin : str, default=""
         Who writes it, for the table of formats.
+    entries : {"an epoch", "a stretch", "a change"}, default="an epoch"
+        What an entry covers: an epoch; from its onset for as long as it says; or until the next
+        entry, see `StageAnnotations.until_next_entry`.
 
     Examples
     --------
@@ -205,3 +208,4 @@ class HypnogramFormat:
     recognises: Callable[[AnnotationFile], bool]
     read: Callable[[AnnotationFile, ReadOptions], StageAnnotations]
     origin: str = ""
+    entries: Literal["an epoch", "a stretch", "a change"] = "an epoch"

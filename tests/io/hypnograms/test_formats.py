@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import hypnogram_tables
 import numpy as np
 import openpyxl
 import pytest
@@ -121,3 +122,8 @@ def test_every_format_says_where_it_comes_from_and_stands_in_the_docs():
         assert format_.name == name
         assert format_.origin
         assert all(word in docs for word in re.findall(r"\.\w[\w.]*|[A-Z]{3,}\+?", name)), name
+
+
+def test_the_page_of_formats_lists_what_is_known():
+    page = hypnogram_tables.PAGE.read_text(encoding="utf-8")
+    assert page == hypnogram_tables.filled(page)

@@ -113,4 +113,5 @@ FORMAT = HypnogramFormat(
     recognises=lambda file: file.is_edf,
     read=_read,
     origin="Sleep-EDF, MASS; EDF+ and BDF+ of any recorder",
+    entries="a stretch",
 )

@@ -146,4 +146,5 @@ FORMAT = HypnogramFormat(
     recognises=lambda file: file.root.tag == _ROOT_TAG,
     read=_read,
     origin="SHHS, MESA, MrOS, CHAT, CFS, CCSHS and others at sleepdata.org; both schemas",
+    entries="a stretch",
 )

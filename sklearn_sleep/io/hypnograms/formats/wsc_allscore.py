@@ -118,4 +118,5 @@ FORMAT = HypnogramFormat(
     recognises=lambda file: _EVENT.fullmatch(file.first_line) is not None,
     read=_read,
     origin="Wisconsin Sleep Cohort, Twin recorder; the time of day of each change of stage",
+    entries="a change",
 )
