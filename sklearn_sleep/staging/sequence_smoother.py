@@ -109,7 +109,7 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._validate_params()
         recording, epoch = _recording_and_epoch(X)
         labels = check_targets(y, len(epoch))
-        weight = check_weights(sample_weight, len(epoch))
+        weight: npt.NDArray[Any] = check_weights(sample_weight, len(epoch))
         if sample_weight is not None:
             fit_params = {**fit_params, _name_of_weight(self.classifier): sample_weight}
         self.classifier_ = clone(self.classifier).fit(X, y, **fit_params)

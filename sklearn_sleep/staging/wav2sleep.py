@@ -95,7 +95,8 @@ class Wav2SleepClassifier(SleepNet):
     signals : sequence of str, optional
         Canonical names of the signals to use; all that occur in the training nights if not given.
     classes : array-like, optional
-        All classes, where `y` may lack some.
+        All classes, where `y` may lack some. Names are left aside where an ensemble of
+        scikit-learn has numbered those that occur.
     mask_probability : mapping of str to float, optional
         Probability of each signal to be masked in a training night; 0 for those that are not
         named. ``None`` takes the published ECG 0.5, PPG 0.1, ABD 0.7, THX 0.7. Single ones are

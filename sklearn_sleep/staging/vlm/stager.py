@@ -62,7 +62,8 @@ class VLMStager(SleepNet):
         Any image-text-to-text model of Hugging Face: its name on the hub, a folder, or a model in
         memory such as `tiny_vlm` gives, which is not changed.
     classes : array-like, optional
-        All classes, where `y` may lack some.
+        All classes, where `y` may lack some. Names are left aside where an ensemble of
+        scikit-learn has numbered those that occur.
     answers : mapping of class to str, optional
         How the model names each class. Names of stages if not given: W, N1, N2, N3 and R of five.
     prompt : str, optional

@@ -247,6 +247,17 @@ def test_names_of_classes():
         make_stager().fit(images, np.array(["N1", "N2", "R1", "R2"])[numbers % 4])
 
 
+def test_names_of_classes_that_an_ensemble_has_numbered():
+    images, _ = make_images(6)
+    answers = {"W": "awake", "N2": "light", "N3": "deep"}
+    stager = make_stager(classes=list(answers), answers=answers, max_epochs=0)
+    stager.fit(images, np.arange(6) % 3)
+    assert stager.classes_.tolist() == [0, 1, 2]
+    assert stager.answers_ == ["light", "deep", "awake"]
+    stager.set_params(answers=None).fit(images, np.arange(6) % 3)
+    assert stager.answers_ == ["N2", "N3", "W"]
+
+
 def test_pretraining(cohort):
     X = cohort.X[:60]
     images = WaveformImageRenderer(MONTAGE).fit_transform(EDFReader(MONTAGE).fit_transform(X))
