@@ -132,6 +132,15 @@ def test_predict_of_nothing_that_can_be_staged(model, tmp_path, capsys):
     assert "0 of 3 nights" in capsys.readouterr().out
 
 
+def test_a_night_without_signals_is_not_counted(model, write_edf, tmp_path, capsys):
+    nothing = write_edf("nothing.edf", ("Light", np.arange(600.0), 10, "V", (0, 1000)))
+    out = tmp_path / "out"
+    with pytest.warns(MissingSignalWarning):
+        assert main(["predict", str(model), str(nothing), "--out", str(out)]) == 1
+    assert "0 of 1 nights" in capsys.readouterr().out
+    assert set(pd.read_csv(out / "nothing.csv")["stage"]) == {"?"}
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

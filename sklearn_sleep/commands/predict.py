@@ -1,7 +1,7 @@
 """``python -m sklearn_sleep predict``: nights staged, as a CSV of stages and a figure of each."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -30,8 +30,9 @@ def run_predict(model: Path, nights: Sequence[Path], out: Path) -> int:
     pipeline = load_pretrained(model)
     X = epoch_table(nights, on_error="warn")
     written = write_predictions(pipeline, X, out, on_error="warn", verbose=True)
-    print(f"Staged {len(written)} of {len(nights)} nights; stages and hypnograms are in {out}")
-    return exit_status(len(written), len(nights))
+    n_staged = sum(written.values())
+    print(f"Staged {n_staged} of {len(nights)} nights; stages and hypnograms are in {out}")
+    return exit_status(n_staged, len(nights))
 
 
 def write_predictions(
@@ -42,14 +43,14 @@ def write_predictions(
     y: npt.NDArray[np.int64] | None = None,
     on_error: Literal["raise", "warn"] = "raise",
     verbose: bool = False,
-) -> list[Path]:
-    """Stage each night of an epoch table: ``<recording>.csv`` (paths returned) and ``.png``.
+) -> dict[Path, bool]:
+    """Write ``<recording>.csv`` and ``.png`` of each night; return whether it is staged, by table.
 
     A night without any usable signal has the stage "?" in all epochs, and its picture says so.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = stage_names(len(pipeline.classes_))
-    paths: list[Path] = []
+    written: dict[Path, bool] = {}
     rows_of = X.groupby("recording", observed=True, sort=False).indices
     for recording, rows in tqdm(
         rows_of.items(), desc="Staging nights", unit="night", disable=not verbose
@@ -79,9 +80,9 @@ def write_predictions(
         table["usable_signal"] = is_staged
         for column, name in enumerate(names):
             table[f"probability_{name}"] = probabilities[:, column].round(4)
-        stem = _free_name(Path(str(recording)).stem, paths)
-        paths.append(folder / f"{stem}.csv")
-        with atomic_write(paths[-1]) as partial:
+        stem = _free_name(Path(str(recording)).stem, written)
+        path = folder / f"{stem}.csv"
+        with atomic_write(path) as partial:
             table.sort_values("epoch").to_csv(partial, index=False)
         display = HypnogramDisplay(
             _place(predicted, epoch, -1),
@@ -91,7 +92,8 @@ def write_predictions(
         )
         title = stem if is_staged else f"{stem}: no usable signal, not staged"
         display.plot(title=title).save(folder / f"{stem}.png")
-    return paths
+        written[path] = bool(is_staged)
+    return written
 
 
 def _place(
@@ -103,7 +105,7 @@ def _place(
     return placed
 
 
-def _free_name(stem: str, taken: list[Path]) -> str:
+def _free_name(stem: str, taken: Iterable[Path]) -> str:
     """Return the stem, numbered if a recording of another folder has it already."""
     stems = {path.stem for path in taken}
     return next(
