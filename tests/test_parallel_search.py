@@ -14,6 +14,10 @@ CANDIDATES = [
 ]
 
 
+def make_small(make_pipeline_of):
+    return make_pipeline_of(["PPG", "THX"], max_epochs=1)
+
+
 def search(cohort, pipeline, **parameters):
     folds = StratifiedGroupKFold(2, shuffle=True, random_state=0)
     return GridSearchCV(pipeline, CANDIDATES, cv=folds, scoring="neg_log_loss", **parameters).fit(
@@ -23,7 +27,7 @@ def search(cohort, pipeline, **parameters):
 
 @pytest.fixture(scope="module")
 def serial(cohort, make_pipeline_of):
-    found = search(cohort, make_pipeline_of())
+    found = search(cohort, make_small(make_pipeline_of))
     # The candidates differ, so that equality says something.
     assert len(np.unique(found.cv_results_["mean_test_score"])) == 4
     return found
@@ -37,7 +41,7 @@ def assert_same(found, expected, cohort):
 
 
 def test_processes(serial, cohort, make_pipeline_of):
-    assert_same(search(cohort, make_pipeline_of(), n_jobs=2), serial, cohort)
+    assert_same(search(cohort, make_small(make_pipeline_of), n_jobs=2), serial, cohort)
 
 
 def test_dask_cluster(serial, cohort, make_pipeline_of):
@@ -47,6 +51,6 @@ def test_dask_cluster(serial, cohort, make_pipeline_of):
         get_task_stream(client) as tasks,
         joblib.parallel_config(backend="dask"),
     ):
-        found = search(cohort, make_pipeline_of())
+        found = search(cohort, make_small(make_pipeline_of))
     assert len({task["worker"] for task in tasks.data}) == 2
     assert_same(found, serial, cohort)
