@@ -5,12 +5,20 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import joblib
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from sklearn.metrics import cohen_kappa_score
+
+from sklearn_sleep import (
+    cardiorespiratory_baseline,
+    commands,
+    eeg_baseline,
+    hrv_baseline,
+)
 
 FOLDER = Path(__file__).parent.parent / "examples"
 EXPERIMENTS = {
@@ -21,14 +29,42 @@ EXPERIMENTS = {
     "unified_or_specialised": (5 * 2, ["unified", "specialised"]),
 }
 SUBJECTS_OF_SMALL_SIZE = 8
+SMALL_NETWORK = {
+    "module__feature_dim": 8,
+    "module__initial_channels": 2,
+    "module__max_channels": 4,
+    "module__mixer_heads": 2,
+    "module__mixer_feedforward_dim": 16,
+}
+make_cardiorespiratory_pipeline = commands.make_cardiorespiratory_pipeline
+
+
+def make_small_pipeline(**parameters):
+    """That of the experiments, with a network and rates that cost little."""
+    pipeline = make_cardiorespiratory_pipeline(**parameters)
+    pipeline[1].set_params(samples_per_epoch={"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64})
+    pipeline[-1].set_params(**SMALL_NETWORK)
+    return pipeline
+
+
+def make_quick(baseline):
+    """A baseline of few trees, and of features in one window."""
+
+    def make(**parameters):
+        pipeline = baseline(**parameters)
+        pipeline[-1].set_params(max_iter=15, learning_rate=0.2)
+        windows = [name for name in pipeline.get_params() if name.endswith("__windows")]
+        return pipeline.set_params(**{name: [(15, 45)] for name in windows})
+
+    return make
 
 
 @pytest.fixture
-def load(monkeypatch):
+def load(monkeypatch, request):
     """Load an example as Python does that runs it as a script."""
     monkeypatch.syspath_prepend(FOLDER)
-    # Workers kept from an earlier search do not know the folder.
-    get_reusable_executor().shutdown()
+    monkeypatch.setattr(commands, "make_cardiorespiratory_pipeline", make_small_pipeline)
+    monkeypatch.delitem(sys.modules, "experiments", raising=False)
 
     def load_example(name):
         spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
@@ -37,7 +73,13 @@ def load(monkeypatch):
         spec.loader.exec_module(module)
         return module
 
-    return load_example
+    # Processes take longer to start than what they do, but side by side networks need them.
+    trains_side_by_side = "ppg_masking_sweep" in request.node.name
+    if trains_side_by_side:
+        # Workers kept from an earlier search do not know the folder.
+        get_reusable_executor().shutdown()
+    with joblib.parallel_config(backend="loky" if trains_side_by_side else "threading"):
+        yield load_example
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +96,29 @@ def experiment(load, cohort):
 @pytest.mark.usefixtures("one_thread")
 def test_compare_with_baselines(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
-    comparison = load("compare_with_baselines").main(arguments)
-    assert len(comparison.estimators) == 8
+    module = load("compare_with_baselines")
+    module.SIZES["small"] = (8, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK})
+    module.SIGNALS = ("ECG", "THX")
+    for baseline in (eeg_baseline, hrv_baseline, cardiorespiratory_baseline):
+        setattr(module, baseline.__name__, make_quick(baseline))
+    comparison = module.main(arguments)
+    assert len(comparison.estimators) == 6
     kappa = comparison.summary().loc["kappa", "fold_mean"]
     assert kappa["EEG baseline"] > 0.3
-    assert len(comparison.differences("HRV baseline")) == 7
+    assert len(comparison.differences("HRV baseline")) == 5
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"scores.csv", "differences.csv", "scores.png"}
-    assert len(list((tmp_path / "fits").glob("*.npz"))) == 2 * 8
+    assert len(list((tmp_path / "fits").glob("*.npz"))) == 2 * 6
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_stage_by_looking(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
-    comparison = load("stage_by_looking").main(arguments)
+    module = load("stage_by_looking")
+    module.SIZES["small"] = (8, 0.5, 2, 1, 1)
+    for baseline in (eeg_baseline, hrv_baseline):
+        setattr(module, baseline.__name__, make_quick(baseline))
+    comparison = module.main(arguments)
     assert comparison.estimators[-1] == "vision-language model"
     assert comparison.predictions["y_pred"].isin(range(5)).all()
     written = {path.name for path in (tmp_path / "out").iterdir()}
