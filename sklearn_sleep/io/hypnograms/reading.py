@@ -42,9 +42,9 @@ def read_hypnogram(
 
     The format is told from the content of the file, its name does not matter: NSRR XML (both
     schemas), Compumedics Profusion XML, EDF+ and BDF+ annotations (Sleep-EDF, MASS), ISRUC
-    ``.xlsx`` and ``.txt``, WSC ``.stg.txt`` and ``.allscore.txt``, a stage a line (also Luna
-    ``.eannot``), CSV with a column ``stage``, and what you add to
-    `sklearn_sleep.io.HYPNOGRAM_FORMATS`.
+    ``.xlsx`` and ``.txt``, WSC ``.stg.txt`` and ``.allscore.txt``, the sleep profile of Somnomedics
+    Domino, RemLogic event lists (CAP), a stage a line (also Luna ``.eannot``), CSV with a column
+    ``stage``, and what you add to `sklearn_sleep.io.HYPNOGRAM_FORMATS`.
 
     Epoch 0 starts with the recording, not with the first stage: time before the first stage is -1.
     A WSC ``.allscore.txt`` tells no end of the last stage; it is taken to last until the end of the
@@ -58,7 +58,8 @@ def read_hypnogram(
         Number of 30-second epochs of the recording. The result is filled up with -1 or cut to it.
         By default it ends with the last annotation.
     recording_start : datetime, optional
-        When the recording starts, as its header tells. It is compared with the start that the
+        When the recording starts, as its header tells. Times of day are placed by it, so that
+        Domino, RemLogic and tables of such times need it. It is compared with the start that the
         scoring tells: that of EDF+ files, of an ``.allscore.txt``, or in the ``.log.txt`` beside a
         ``.stg.txt``.
     epoch_duration : float, default=None

@@ -28,8 +28,16 @@ JITTER: Final = 0.5
 
 # Scoring starts at lights off or with the technician's clock; farther apart is another recording.
 _LARGEST_SHIFT: Final = 6 * 3600.0
+_HALF_DAY: Final = 12 * 3600.0
 
 ResampleEpochs = Literal["warn", "majority", "error"]
+
+CLOCK: Final = re.compile(
+    r"(?:(?P<date>\d{1,4}[-./]\d{1,2}[-./]\d{1,4})[ T]+)?(?=\d+:|\d+\.\d\d\.\d\d)"
+    r"(?P<hour>\d{1,2})(?P<mark>[:.])(?P<minute>\d\d)(?:(?P=mark)(?P<second>\d\d(?:[.,]\d+)?))?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+)
+"""A time of day as files write it, with or without its date, which may be a changed one."""
 
 _EPOCH_NUMBER: Final = re.compile(r"(\d{1,9})(\.0*)?")
 
@@ -82,6 +90,11 @@ class StageAnnotations:
             return StageAnnotations(onset, self.duration, self.stage)
         duration = np.where(before, self.duration + onset, self.duration)
         kept = ~(before & (duration <= 0))
+        if not kept.any():
+            raise HypnogramError(
+                f"{path}: all stages lie before the start of the recording. Give the scoring of "
+                "this recording."
+            )
         scored = before & (self.stage != Stage.UNSCORED)
         if scored.any():
             warnings.warn(
@@ -329,6 +342,58 @@ def time_of_day_difference(first: datetime, second: datetime, *, hours: float = 
     """Return how many s later one time of day is than another, on a clock of 24 or 12 hours."""
     turn = timedelta(hours=hours)
     return ((first - second + turn / 2) % turn - turn / 2).total_seconds()
+
+
+def place_clocks(
+    texts: Sequence[str],
+    kind: str,
+    places: Sequence[str],
+    path: Path,
+    recording_start: datetime | None,
+) -> NDArray[np.float64]:
+    """Return s from the recording's start, of times of day (`kind`) in turn, over midnight."""
+    if recording_start is None:
+        raise HypnogramError(
+            f"{path}: {places[0]}: {kind} is {shorten(texts[0])}, a time of day. Pass "
+            "recording_start, when the recording starts, so that it can be placed."
+        )
+    seconds = [
+        _seconds_of_day(text, f"{path}: {place}: {kind}")
+        for text, place in zip(texts, places, strict=True)
+    ]
+    midnight = datetime.combine(recording_start.date(), datetime.min.time())
+    first = time_of_day_difference(midnight + timedelta(seconds=seconds[0]), recording_start)
+    # A step back of more than half a day is midnight.
+    steps = (np.diff(seconds) + _HALF_DAY) % (2 * _HALF_DAY) - _HALF_DAY
+    return first + np.append(0.0, np.cumsum(steps))
+
+
+def _seconds_of_day(text: str, where: str) -> float:
+    match = CLOCK.fullmatch(text)
+    if match is None:
+        raise HypnogramError(f"{where} is {shorten(text)}, where other rows have times of day.")
+    hour, minute = int(match["hour"]), int(match["minute"])
+    second = float((match["second"] or "0").replace(",", "."))
+    if hour > (12 if match["half"] else 24) or minute > 59 or second >= 61:
+        raise HypnogramError(f"{where} is {shorten(text)}, which is no time of day. Correct it.")
+    if match["half"]:
+        hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
+    return hour * 3600 + minute * 60 + second
+
+
+def check_order(onset: NDArray[np.float64], places: Sequence[str], path: Path) -> None:
+    """Raise unless stages placed by clocks are in turn, and begin within hours of the recording."""
+    if abs(onset[0]) > _LARGEST_SHIFT:
+        raise HypnogramError(
+            f"{path}: {places[0]}: the scoring starts {onset[0] / 3600:.1f} h after the recording, "
+            "by their times of day. Give the scoring of this recording."
+        )
+    back = np.flatnonzero(np.diff(onset) < -JITTER)
+    if back.size:
+        raise HypnogramError(
+            f"{path}: {places[back[0] + 1]}: this stage starts earlier than the one before it, or "
+            "half a day later. Put the rows in order of time, on a clock of 24 hours."
+        )
 
 
 def clock_shift(start: datetime, recording_start: datetime, path: Path) -> float:

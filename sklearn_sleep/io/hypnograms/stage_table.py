@@ -3,25 +3,25 @@
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_sleep.core.messages import list_names, shorten
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.stage_vocabulary import parse_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.format import ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
+    CLOCK,
     JITTER,
     StageAnnotations,
     epochs_from_numbers,
     parse_seconds,
     parse_stage_at,
-    time_of_day_difference,
+    place_clocks,
 )
 
 COLUMNS: Final = {
@@ -49,12 +49,7 @@ _LOOKS_LIKE_PLACE: Final = re.compile(
     r"onset|start|begin|debut|inicio|inizio|time|zeit|temps|tiempo|tempo|tijd|tid|hora|heure|\bora\b"
     r"|clock|uhr|epoch|epoca|epoque|seite|page|sec\b|second|sekund|dur|dauer|duree|length"
 )
-_CLOCK: Final = re.compile(
-    r"(?:(?P<date>\d{1,4}[-./]\d{1,2}[-./]\d{1,4})[ T]+)?"
-    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm])?"
-)
 _INTEGER: Final = re.compile(r"(-?\d{1,9})([.,]0*)?")
-_HALF_DAY: Final = 12 * 3600.0
 
 
 def find_columns(
@@ -147,7 +142,7 @@ def _tells_places(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     if len(filled) < 2:
         return False
-    if all(_CLOCK.fullmatch(cell) for cell in filled):
+    if all(CLOCK.fullmatch(cell) for cell in filled):
         return True
     try:
         steps = np.diff([float(cell.replace(",", ".")) for cell in filled])
@@ -215,35 +210,9 @@ def _times(
     texts: Sequence[str], kind: str, places: Sequence[str], path: Path, options: ReadOptions
 ) -> NDArray[np.float64]:
     """Return s from the recording's start, of seconds or of times of day, over midnight."""
-    clocks = [_CLOCK.fullmatch(text) for text in texts]
-    if not any(clocks):
+    if not any(map(CLOCK.fullmatch, texts)):
         return _seconds(texts, kind, places, path)
-    start = options.recording_start
-    if start is None:
-        raise HypnogramError(
-            f"{path}: {places[0]}: {kind} is {shorten(texts[0])}, a time of day. Pass "
-            "recording_start, when the recording starts, so that it can be placed."
-        )
-    seconds = []
-    for text, place, match in zip(texts, places, clocks, strict=True):
-        if match is None:
-            raise HypnogramError(
-                f"{path}: {place}: {kind} is {shorten(text)}, where other rows have times of day."
-            )
-        seconds.append(_seconds_of_day(match))
-    midnight = datetime.combine(start.date(), datetime.min.time())
-    first = time_of_day_difference(midnight + timedelta(seconds=seconds[0]), start)
-    # A step back of more than half a day is midnight.
-    steps = (np.diff(seconds) + _HALF_DAY) % (2 * _HALF_DAY) - _HALF_DAY
-    return first + np.append(0.0, np.cumsum(steps))
-
-
-def _seconds_of_day(match: re.Match[str]) -> float:
-    hour = int(match["hour"])
-    if match["half"]:
-        hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
-    second = float((match["second"] or "0").replace(",", "."))
-    return hour * 3600 + int(match["minute"]) * 60 + second
+    return place_clocks(texts, kind, places, path, options.recording_start)
 
 
 def _seconds(
@@ -266,7 +235,12 @@ def _parser(
     """Choose what reads a cell: `stage_codes` says what integers mean."""
     names = {**(own_names or {}), **(options.stage_names or {})}
     integers = {int(match[1]) for text in stages if (match := _INTEGER.fullmatch(text))}
-    if options.stage_codes is None and 4 in integers and not options.is_told("4"):
+    if (
+        options.stage_codes is None
+        and 4 in integers
+        and "4" not in names
+        and not options.is_told("4")
+    ):
         why = (
             "5 occurs too, so that they may be stage 4 and REM (R&K codes), or REM and unknown"
             if 5 in integers

@@ -23,6 +23,8 @@ from sklearn_sleep.io.hypnograms import formats
 
 DATA = Path(__file__).parents[2] / "data"
 TEXTS = {
+    "Somnomedics Domino": "Signal ID: SchlafProfil\\profil\nRate: 30 s\n\n23:57:00,000; Wake\n",
+    "RemLogic": "RemLogic Event Export\nTime [hh:mm:ss]\tEvent\n22:00:00\tSLEEP-S0\n",
     "WSC .stg.txt": "1\t0\t0\n2\t5\t0\n",
     "WSC .allscore.txt": "22:00:00.00\tSTART RECORDING\n22:00:00.00\tSTAGE - W\n",
     "a stage a line, or CSV": "wake\nN1\n",

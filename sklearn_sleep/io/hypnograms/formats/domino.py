@@ -1,0 +1,130 @@
+r"""Somnomedics Domino: the sleep profile (``SchlafProfil\profil``), with the time of each epoch.
+
+Forms of the header, of times and the texts are from public code that reads it (Snooz, wonambi,
+pyPhasesRecordloader). Other signals of Domino have the same header, and are no hypnograms.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from sklearn_sleep.core.messages import shorten
+from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
+from sklearn_sleep.io.hypnograms.stage_annotations import CLOCK, StageAnnotations, check_order
+from sklearn_sleep.io.hypnograms.stage_table import read_stage_table
+
+_SIGNAL: Final = re.compile(r"\s*Signal[ -]?ID\s*:", re.IGNORECASE)
+_PROFILE: Final = re.compile(r"schlafprofil[\\/]profil", re.IGNORECASE)
+_RATE: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*s(?:ec)?", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"-?\d+")
+_NUMBERED: Final = re.compile(r"\s*(-?\d+)\s*[=:]\s*(.+?)\s*")
+_HEADER_LENGTH: Final = 20
+
+
+def _header(file: AnnotationFile) -> dict[str, str]:
+    """Return the values before the rows, by their names in small letters."""
+    lines = takewhile(lambda line: not _is_row(line), file.lines[:_HEADER_LENGTH])
+    pairs = [line.split(":", 1) for line in lines if ":" in line]
+    return {
+        re.sub(r"[\s-]+", " ", name.strip().casefold()): value.strip(" \t;")
+        for name, value in pairs
+    }
+
+
+def _is_row(line: str) -> bool:
+    return CLOCK.match(line.strip()) is not None
+
+
+def _recognises(file: AnnotationFile) -> bool:
+    """Whether one of the first lines names a signal."""
+    return any(_SIGNAL.match(line) for line in file.lines[:_HEADER_LENGTH])
+
+
+def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
+    """Read the rows, an epoch of the header's rate each, placed by their times of day."""
+    path = file.path
+    header = _header(file)
+    _check_signal(header, path)
+    start = next((i for i, line in enumerate(file.lines) if _is_row(line)), len(file.lines))
+    rows, places = [], []
+    for number, line in enumerate(file.lines[start:], start=start + 1):
+        if not line.strip():
+            continue
+        row = [cell.strip() for cell in line.strip().rstrip(";").split(";")]
+        if len(row) != 2 or not CLOCK.fullmatch(row[0]):
+            raise HypnogramError(
+                f"{path}: line {number} is {shorten(line)}; a sleep profile has a time of day, a "
+                "semicolon and a stage."
+            )
+        rows.append(row)
+        places.append(f"line {number}")
+    if not rows:
+        raise HypnogramError(f"{path}: this sleep profile has a header but no epochs.")
+    own_names = {"A": "?", **_numbered(header)}
+    _check_numbers(rows, places, own_names, path, options)
+    options = replace(options, epoch_duration=_rate(header, path, options))
+    columns = {"onset": 0, "stage": 1}
+    stages = read_stage_table(["time", "stage"], columns, rows, places, path, options, own_names)
+    check_order(stages.onset, places, path)
+    return stages.later(0.0, path)
+
+
+def _check_signal(header: Mapping[str, str], path: Path) -> None:
+    """Raise if the file holds another signal than the sleep profile."""
+    signal, type_ = header.get("signal id", ""), header.get("signal type", "")
+    if not _PROFILE.fullmatch(signal) or type_[:3].casefold() not in ("", "dis"):
+        raise HypnogramError(
+            f"{path}: this file of Domino holds the signal {signal!r} of type {type_!r}, which is "
+            r"no hypnogram. Give the one of 'SchlafProfil\profil', mostly called Schlafprofil.txt "
+            "or Sleep profile.txt."
+        )
+
+
+def _rate(header: Mapping[str, str], path: Path, options: ReadOptions) -> float:
+    """Return the s of an epoch, as told or as the header says."""
+    text = header.get("rate", "")
+    if options.is_duration_told or not text:
+        return options.epoch_duration
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise HypnogramError(
+            f"{path}: the rate is {text!r}, which is no number of seconds. Pass epoch_duration."
+        )
+    return float(match[1].replace(",", "."))
+
+
+def _numbered(header: Mapping[str, str]) -> dict[str, str]:
+    """Return what numbers mean where the list of events says so: ``1=N1,2=N2``."""
+    events = header.get("events list", "").split(",")
+    return {match[1]: match[2] for text in events if (match := _NUMBERED.fullmatch(text))}
+
+
+def _check_numbers(
+    rows: Sequence[Sequence[str]],
+    places: Sequence[str],
+    own_names: Mapping[str, str],
+    path: Path,
+    options: ReadOptions,
+) -> None:
+    """Raise if a stage is a number of which nothing tells what it means."""
+    for (_, text), place in zip(rows, places, strict=True):
+        if options.stage_codes or not _NUMBER.fullmatch(text):
+            continue
+        if text not in own_names and not options.is_told(text):
+            raise HypnogramError(
+                f"{path}: {place}: the stage is the number {text}, and the list of events in the "
+                f"header does not say which one it is. Pass stage_names={{{text!r}: 'N2'}} for "
+                "each number, or stage_codes='aasm' or stage_codes='r&k' for all."
+            )
+
+
+FORMAT = HypnogramFormat(
+    "Somnomedics Domino sleep profile",
+    recognises=_recognises,
+    read=_read,
+    origin="Somnomedics Domino, Schlafprofil.txt; epochs with times of day, needs recording_start",
+)
