@@ -357,10 +357,18 @@ def place_clocks(
             f"{path}: {places[0]}: {kind} is {shorten(texts[0])}, a time of day. Pass "
             "recording_start, when the recording starts, so that it can be placed."
         )
-    seconds = [
-        _seconds_of_day(text, f"{path}: {place}: {kind}")
-        for text, place in zip(texts, places, strict=True)
-    ]
+    dates: list[str | None] = []
+    seconds: list[float] = []
+    for text, place in zip(texts, places, strict=True):
+        date, second = _date_and_seconds(text, f"{path}: {place}: {kind}")
+        # Dates are changed to protect people; but one follows the other at midnight alone.
+        if seconds and date != dates[-1] and abs(second - seconds[-1]) < _HALF_DAY:
+            raise HypnogramError(
+                f"{path}: {place}: {kind} is {shorten(text)}, more than half a day after the row "
+                "before it. Give the scoring of one night, in order of time."
+            )
+        dates.append(date)
+        seconds.append(second)
     midnight = datetime.combine(recording_start.date(), datetime.min.time())
     first = time_of_day_difference(midnight + timedelta(seconds=seconds[0]), recording_start)
     # A step back of more than half a day is midnight.
@@ -368,7 +376,8 @@ def place_clocks(
     return first + np.append(0.0, np.cumsum(steps))
 
 
-def _seconds_of_day(text: str, where: str) -> float:
+def _date_and_seconds(text: str, where: str) -> tuple[str | None, float]:
+    """Return the date as it is written, and s since midnight."""
     match = CLOCK.fullmatch(text)
     if match is None:
         raise HypnogramError(f"{where} is {shorten(text)}, where other rows have times of day.")
@@ -378,7 +387,7 @@ def _seconds_of_day(text: str, where: str) -> float:
         raise HypnogramError(f"{where} is {shorten(text)}, which is no time of day. Correct it.")
     if match["half"]:
         hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
-    return hour * 3600 + minute * 60 + second
+    return match["date"], hour * 3600 + minute * 60 + second
 
 
 def check_order(onset: NDArray[np.float64], places: Sequence[str], path: Path) -> None:

@@ -116,6 +116,20 @@ def test_date_in_each_row(write):
     np.testing.assert_array_equal(read_hypnogram(path, recording_start=START), STAGES)
 
 
+@pytest.mark.parametrize("days", [1, 2])
+def test_two_nights_in_a_file(write, days):
+    form = "%d.%m.%Y %H:%M:%S,%f"
+    later = START + timedelta(days=days, minutes=1)
+    path = write(profile(*rows_of(TEXTS[:2], form=form), *rows_of(TEXTS, later, form=form)))
+    refuses(path, "line 10: onset is", START)
+    refuses(path, "more than half a day after the row before it", START)
+
+
+def test_date_that_stays_the_same_after_midnight(write):
+    path = write(profile(*(f"17.11.2010 {row}" for row in rows_of(TEXTS))))
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=START), STAGES)
+
+
 def test_numbers_are_refused_unless_something_says_what_they_are(write):
     rows = rows_of(["0", "2", "4", "5"], form="%d.%m.%Y %H:%M:%S,%f")
     path = write(profile(*rows))
