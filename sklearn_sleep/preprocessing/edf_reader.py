@@ -170,6 +170,13 @@ class EDFReader(EpochsTransformer):
                 )
         # What stands under a dataset's name is looked for in its nights alone.
         check_signal_names("channels", [name for name, _ in labels_of], names)
+        given = (self.channels or {}).items()
+        unasked = [n for n, of in given if not isinstance(of, Mapping | None) and n not in names]
+        if unasked:
+            raise ValueError(
+                f"channels has {', '.join(map(repr, unasked))}, which is none of the signals asked "
+                f"for: {', '.join(names)}. Add it to signals, or leave it out."
+            )
         check_signal_names("units", self.units or {}, names)
         for name, wanted in (self.units or {}).items():
             if wanted not in list(UNITS):

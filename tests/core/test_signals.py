@@ -251,3 +251,28 @@ def test_user_guide_lists_the_signals():
     for name, signal in SIGNALS.items():
         unit = signal.unit or "physical range becomes -1 to 1"
         assert f"| `{name}` | {unit} | {signal.samples_per_epoch} |" in guide.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("ECG", "Lead II"), ("ECG", "II"), ("PPG", "SpO2 Pleth"),
+        ("PPG", "Pulse Waveform"), ("THX", "Effort THO"), ("THX", "Thorax RIP"), ("THX", "RES THO"),
+        ("ABD", "Effort ABD"), ("ABD", "RES ABD"), ("EEG", "C3-A2"), ("EEG", "F4-M1"),
+        ("EEG", "C3:M2"), ("EEG", "EEG F4-A1"),
+    ],
+)  # fmt: skip
+def test_labels_of_other_laboratories(name, label):
+    labels = ["Snore", label, "Body"]
+    found = {other: find_channel(definition, labels) for other, definition in SIGNALS.items()}
+    assert {other for other, position in found.items() if position is not None} == {name}
+
+
+@pytest.mark.parametrize("label", ["Pulse", "PR", "HR", "SpO2", "SaO2", "Pulse Rate"])
+def test_rates_and_saturations_are_no_pulse(label):
+    assert find_channel(SIGNALS["PPG"], [label]) is None
+
+
+def test_a_second_electrode_of_the_ecg_may_be_a_reference():
+    # That of CHAT is: it is taken where channels={"ECG": "ECG 2"} says so.
+    assert find_channel(SIGNALS["ECG"], ["ECG 2"]) is None

@@ -258,7 +258,6 @@ def two_ecgs(write_edf):
         ({"ECG": ["left arm-leg", "ECG 2"]}, (1,)),
         ({"ECG": "V5"}, (0,)),  # not here: the known labels
         ({"ECG": []}, (0,)),
-        ({"PPG": "ECG 2"}, (0,)),
         ({"mesa": {"ECG": "ECG 2"}}, (1,)),
         ({"mesa": {"ECG": "left arm"}, "ECG": "ECG 2"}, (2,)),
         ({"shhs": {"ECG": "left arm"}, "ECG": "ECG 2"}, (1,)),
@@ -347,3 +346,17 @@ def test_rates_are_mixed_and_need_not_be_whole(write_edf):
 def test_units_of_something_else_are_refused():
     with pytest.raises(ValueError, match=r"units\['ECG'\]='%' is a percentage, but ECG is a volt"):
         EDFReader(["ECG"], units={"ECG": "%"}).fit(None)
+
+
+def test_a_slow_channel_is_never_a_pulse_whatever_its_label(write_edf):
+    slow, fast = ("Pleth", noise(4), 4, "", (-1, 1)), ("PWF", noise(64), 64, "", (-1, 1))
+    path = write_edf("night.edf", slow, fast)
+    assert read(path, "PPG")["PPG"].sampling_frequency == 64.0
+    with pytest.warns(MissingSignalWarning, match="Pleth"):
+        assert not read(write_edf("slow.edf", slow), "PPG")
+
+
+def test_labels_of_a_signal_that_is_not_asked_for_are_an_error():
+    with pytest.raises(ValueError, match="channels has 'PPG', which is none of the signals asked"):
+        EDFReader(["ECG"], channels={"PPG": "Pleth"}).fit(None)
+    EDFReader(["ECG"], channels={"mesa": {"PPG": "Pleth"}}).fit(None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.recording import Signal
@@ -28,6 +28,9 @@ from sklearn_sleep.exceptions import (
 )
 from sklearn_sleep.io.edf.header import EDFChannel, EDFHeader, read_edf_header
 from sklearn_sleep.io.edf.samples import check_scale, read_edf_samples
+
+# Hz. Oximeters store pulse rates and saturations at 1 to 4 Hz, under names like those of the pulse.
+_LOWEST_RATES: Final = {"PPG": 10.0}
 
 
 @dataclass(frozen=True)
@@ -198,9 +201,13 @@ def find_channels(
     """Return the positions of a signal's channel, or of the two it is the difference of.
 
     `chosen` labels, or differences ``"A-B"``, go before the signal's aliases. A channel without a
-    scale, or whose unit cannot be converted to `unit`, is passed over, with an `EDFWarning`.
+    scale, or whose unit cannot be converted to `unit`, is passed over, with an `EDFWarning`; one
+    that is too slow for the signal is another thing of that name.
     """
-    labels = [channel.label for channel in header.channels]
+    lowest = _LOWEST_RATES.get(definition.name, 0.0)
+    labels = [
+        "" if channel.sampling_frequency < lowest else channel.label for channel in header.channels
+    ]
     while (positions := _find_labels(definition, labels, chosen)) is not None:
         for position in positions:
             try:
