@@ -5,7 +5,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.core.signals import SIGNALS, find_channel, signal_definition
-from sklearn_sleep.exceptions import EDFError, EDFRepairWarning, MissingSignalWarning
+from sklearn_sleep.exceptions import EDFRepairWarning, EDFWarning, MissingSignalWarning
 from sklearn_sleep.features import SignalQuality
 from sklearn_sleep.imaging import Montage, Trace, WaveformImageRenderer, read_envelope
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
@@ -123,10 +123,10 @@ def test_saturation_as_a_fraction_is_of_a_wrong_unit(night):
 
 
 def test_saturation_is_a_percentage(night):
-    with pytest.raises(
-        EDFError, match="found 'mV', which is not a percentage, so that SpO2 cannot"
-    ):
-        read("SpO2", night("SpO2", unit="mV"))
+    path = night("SpO2", unit="mV")
+    message = "found 'mV', which is not a percentage, so that SpO2 cannot"
+    with pytest.warns(EDFWarning, match=message), pytest.warns(MissingSignalWarning):
+        assert not EDFReader(["SpO2"]).fit_transform(path).recordings[0].signals
     with pytest.warns(EDFRepairWarning, match="found no unit, used '%'"):
         assert read("SpO2", night("SpO2", unit="")).unit == "%"
 
