@@ -218,6 +218,15 @@ class Wav2SleepClassifier(SleepNet):
         **{f"module__{name}": [Interval(Integral, 1, None, closed="left")] for name in _SIZES},
     }
 
+    signals: Sequence[str] | None
+    mask_probability: Mapping[str, float] | None
+    backup_signals: Collection[str]
+    flip_polarity: bool
+    augmentation: Augmentation | None
+    size: Literal["published", "auto"]
+    kept_bytes: int
+    balance: str | None
+
     def __init__(
         self,
         module: Callable[..., nn.Module] | nn.Module = make_wav2sleep,
@@ -248,34 +257,7 @@ class Wav2SleepClassifier(SleepNet):
         device: str | None = "cpu",
         **kwargs: Any,
     ) -> None:
-        self.signals = signals
-        self.classes = classes
-        self.mask_probability = mask_probability
-        self.backup_signals = backup_signals
-        self.flip_polarity = flip_polarity
-        self.augmentation = augmentation
-        self.size = size
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.kept_bytes = kept_bytes
-        self.target_batch_size = target_batch_size
-        self.balance = balance
-        self.precision = precision
-        self.patience = patience
-        super().__init__(
-            module,
-            criterion,
-            batch_size=batch_size,
-            callbacks=callbacks,
-            device=device,
-            lr=lr,
-            max_epochs=max_epochs,
-            optimizer=optimizer,
-            optimizer__weight_decay=optimizer__weight_decay,
-            train_split=train_split,
-            verbose=verbose,
-            **kwargs,
-        )
+        super().__init__(locals())
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters; ``mask_probability__PPG``, ``augmentation__noise`` … are among them."""

@@ -1,5 +1,6 @@
 """SleepNet: what the deep classifiers share, from the seeds of a training to the hub."""
 
+import inspect
 import math
 import os
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,8 @@ from sklearn_sleep.training.inputs import (
 )
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
 
+_SKORCH_PARAMETERS = frozenset(inspect.signature(NeuralNet).parameters)
+
 
 @dataclass
 class Accumulation:
@@ -53,10 +56,17 @@ class Accumulation:
 class SleepNet(ClassifierMixin, NeuralNet):
     """A skorch net that stages sleep: the base of `Wav2SleepClassifier` and `VLMStager`.
 
-    A derived class sets ``classes``, ``class_weight``, ``random_state``, ``precision``,
-    ``target_batch_size`` and ``patience`` in its constructor, and writes the abstract methods.
+    A derived class spells out its parameters, those declared here among them, in a constructor that
+    hands on its ``locals()``, and writes the abstract methods.
     Batches have a ``size``, which `batch_size` counts, and a ``weight``, the sum of their rows'.
     """
+
+    classes: npt.ArrayLike | None
+    class_weight: str | Mapping[Any, float] | None
+    random_state: int | np.random.RandomState | None
+    precision: Literal["float32", "bfloat16"]
+    target_batch_size: int | None
+    patience: int
 
     # What `batch_size` counts, for messages.
     _counted: ClassVar[str]
@@ -95,6 +105,13 @@ class SleepNet(ClassifierMixin, NeuralNet):
         "use_caching": ["boolean", StrOptions({"auto"})],
         "torch_load_kwargs": [Mapping, None],
     }
+
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        named = {name: scope[name] for name in scope if name not in ("self", "__class__", "kwargs")}
+        own = [name for name in named if name not in _SKORCH_PARAMETERS and "__" not in name]
+        # Each parameter is kept under its name, as scikit-learn wants; skorch does so with its own.
+        self.__dict__.update({name: named.pop(name) for name in own})
+        super().__init__(**named, **scope["kwargs"])
 
     # -- what a derived class is asked for -------------------------------------------------------
 

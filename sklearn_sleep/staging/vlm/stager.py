@@ -167,6 +167,17 @@ class VLMStager(SleepNet):
     # Of an adapter that was loaded.
     _adapter_options: Mapping[str, Any] | None = None
 
+    model: str | VisionLanguageModel
+    answers: Mapping[Any, str] | None
+    prompt: str | None
+    tuning: Literal["lora", "full"]
+    train_vision: bool
+    lora_rank: int
+    lora_alpha: int
+    lora_dropout: float
+    quantization: Literal["4bit"] | None
+    gradient_checkpointing: bool
+
     def __init__(
         self,
         model: str | VisionLanguageModel = "Qwen/Qwen2.5-VL-3B-Instruct",
@@ -199,36 +210,7 @@ class VLMStager(SleepNet):
         device: str | None = "cpu",
         **kwargs: Any,
     ) -> None:
-        self.model = model
-        self.classes = classes
-        self.answers = answers
-        self.prompt = prompt
-        self.tuning = tuning
-        self.train_vision = train_vision
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha
-        self.lora_dropout = lora_dropout
-        self.quantization = quantization
-        self.precision = precision
-        self.gradient_checkpointing = gradient_checkpointing
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.target_batch_size = target_batch_size
-        self.patience = patience
-        super().__init__(
-            module,
-            criterion,
-            optimizer=optimizer,
-            optimizer__weight_decay=optimizer__weight_decay,
-            lr=lr,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            train_split=train_split,
-            callbacks=callbacks,
-            verbose=verbose,
-            device=device,
-            **kwargs,
-        )
+        super().__init__(locals())
 
     # -- fitting ---------------------------------------------------------------------------------
 
