@@ -11,7 +11,7 @@ from sklearn_sleep.exceptions import SleepError
 
 # The XML of a night with all its events takes 2 MB, and a hundred times that in memory.
 _LARGEST: Final = 1 << 24
-UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def open_file(path: str | os.PathLike[str], error: type[SleepError]) -> FileIO:
@@ -42,10 +42,22 @@ def read_file(
         return file.read(size)
 
 
+def utf16_encoding(content: bytes) -> str:
+    """Return which UTF-16 a text begins in, by its mark or by NULs in turn; empty if in none."""
+    if content.startswith(_UTF16_MARKS):
+        return "utf-16"
+    even, odd = content[:32:2], content[1:32:2]
+    if len(content) < 4 or not any(even + odd):
+        return ""
+    if not any(odd):
+        return "utf-16-le"
+    return "" if any(even) else "utf-16-be"
+
+
 def decode(content: bytes) -> str:
-    """Return text by its byte order mark, or as UTF-8 if it is that, else as Latin-1."""
-    if content.startswith(UTF16_MARKS):
-        return content.decode("utf-16", errors="replace")
+    """Return text by its byte order mark or as UTF-16 or UTF-8 if it is that, else as Latin-1."""
+    if encoding := utf16_encoding(content):
+        return content.decode(encoding, errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

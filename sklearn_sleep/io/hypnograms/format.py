@@ -17,7 +17,7 @@ from sklearn_sleep.core.stage_vocabulary import fold, names_stage, parse_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf.header import looks_like_edf
-from sklearn_sleep.io.files import UTF16_MARKS, decode, open_file, read_file
+from sklearn_sleep.io.files import decode, open_file, read_file, utf16_encoding
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, parse_stage_at
 
 StageCodes = Literal["r&k", "aasm"]
@@ -128,7 +128,7 @@ class AnnotationFile:
         """Whether the file is text; EDF begins with text, but may be large and is none."""
         if self.is_edf:
             return False
-        return b"\0" not in self.head or self.head.startswith(UTF16_MARKS)
+        return b"\0" not in self.head or bool(utf16_encoding(self.head))
 
     @cached_property
     def text(self) -> str:

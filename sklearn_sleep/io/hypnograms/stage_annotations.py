@@ -147,7 +147,7 @@ def parse_stage_at(
 def parse_seconds(text: str, where: str) -> float:
     """Return seconds as a file writes them; `where` (file, place, what) begins the error."""
     try:
-        return float(text)
+        return float(text.replace(",", "."))
     except ValueError:
         raise HypnogramError(
             f"{where} is {shorten(text)}, which is no number of seconds."

@@ -270,3 +270,16 @@ def test_writer_refuses_what_is_no_hypnogram(tmp_path, stages):
     with pytest.raises(ValueError, match="stages must be a 1-D array of at least one Stage code"):
         write_nsrr_xml(tmp_path / "night.xml", stages)
     assert not (tmp_path / "night.xml").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-8", "cp1252"])
+@pytest.mark.parametrize("declared", ["UTF-8", "utf-16"])
+def test_the_true_encoding_counts_and_a_decimal_comma_is_read(tmp_path, encoding, declared):
+    path = tmp_path / "night.xml"
+    text = (
+        f'<?xml version="1.0" encoding="{declared}"?><CMPStudyConfig>'
+        "<EpochLength>30,0</EpochLength><Note>D\u00e9sat</Note><SleepStages><SleepStage>0</SleepStage><SleepStage>2</SleepStage>"
+        "</SleepStages></CMPStudyConfig>"
+    )
+    path.write_bytes(text.encode(encoding))
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
