@@ -1,6 +1,6 @@
 """What ``python -m sklearn_sleep`` does; each name is imported when it is first used."""
 
-import lazy_loader  # type: ignore[import-untyped]
+import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

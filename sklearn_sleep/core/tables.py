@@ -40,7 +40,7 @@ class NamesRowsMixin:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "transform" in vars(cls):
-            cls.transform = _name_rows(cls.transform)  # type: ignore[attr-defined]
+            cls.transform = _name_rows(cls.transform)  # type: ignore[attr-defined]  # of the step it is mixed into
 
 
 def _name_rows(transform: Callable[..., Any]) -> Callable[..., Any]:

@@ -65,7 +65,7 @@ def document_loader(
         if parameter.kind is parameter.KEYWORD_ONLY
     ]
     rest = [common[name] for name in ("return_X_y_groups", "n_jobs", "verbose")]
-    load.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    load.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # any function has one
         [common["folder"], common["visits"], *of_its_own, *rest], return_annotation="Any"
     )
     load.__doc__ = _document(cohort, folder, visits, own)

@@ -280,6 +280,7 @@ class _Predicted(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> npt.NDArray[Any]:
         return self.predicted
 
+    # scikit-learn has no types.
     @available_if(lambda self: self.probability is not None)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> npt.NDArray[Any]:
         return self.probability

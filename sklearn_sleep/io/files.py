@@ -16,7 +16,7 @@ _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def open_file(path: str | os.PathLike[str], error: type[SleepError]) -> FileIO:
     """Open a file, unbuffered; `error` if it is a FIFO or a device, which may never answer."""
-    file = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115
+    file = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - it is returned
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()

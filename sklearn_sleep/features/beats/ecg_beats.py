@@ -81,7 +81,7 @@ def _seconds_of_signal(samples: FloatArray, sampling_frequency: float) -> float:
 
 def _detect_from_scratch(samples: FloatArray, sampling_frequency: float) -> npt.NDArray[np.intp]:
     # sleepecg brings numba, 70 MB that processes without an ECG to look at need not have.
-    from sleepecg.heartbeats import detect_heartbeats  # noqa: PLC0415
+    from sleepecg.heartbeats import detect_heartbeats  # noqa: PLC0415 - see above
 
     changes = samples[1:] != samples[:-1]
     # Its thresholds are learnt from 2 s, and what is flat at first tells nothing.

@@ -112,12 +112,6 @@ def test_a_module_among_the_formats_is_found(tmp_path, monkeypatch):
     assert set(found) == {*HYPNOGRAM_FORMATS, "letters"}
 
 
-def test_the_guide_has_a_table_of_them():
-    guide = DATA.parents[1] / "docs/user-guide.md"
-    table = "".join(f"| {name} | {f.origin} |\n" for name, f in HYPNOGRAM_FORMATS.items())
-    assert f"| --- | --- |\n{table}\n" in guide.read_text(encoding="utf-8")
-
-
 def test_every_format_says_where_it_comes_from_and_stands_in_the_docs():
     docs = read_hypnogram.__doc__
     for name, format_ in HYPNOGRAM_FORMATS.items():
