@@ -267,7 +267,7 @@ def limited(n_bytes: int | None) -> Iterator[object]:
 
 def train(work: Path, kind: str) -> None:
     """Train and print the seconds of each pass."""
-    from sklearn_sleep.core.stages import merge_stages
+    from sklearn_sleep.core.stage_schemes import merge_stages
     from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 
     X, y = load(work / "linked")

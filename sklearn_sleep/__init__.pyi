@@ -5,11 +5,11 @@ from .core.signals import (
     SIGNALS as SIGNALS,
     SignalDefinition as SignalDefinition,
 )
-from .core.stages import (
-    Stage as Stage,
+from .core.stage_schemes import (
     merge_stages as merge_stages,
     stage_names as stage_names,
 )
+from .core.stages import Stage as Stage
 from .datasets import (
     Cohort as Cohort,
     LeaveOneCohortOut as LeaveOneCohortOut,

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from threadpoolctl import threadpool_limits
 
-from sklearn_sleep.core.stages import merge_stages
+from sklearn_sleep.core.stage_schemes import merge_stages
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 from sklearn_sleep.simulation.make_cohort import make_cohort
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier

@@ -16,7 +16,7 @@ from sklearn_sleep import commands
 from sklearn_sleep.__main__ import main
 from sklearn_sleep.commands import train
 from sklearn_sleep.commands.predict import write_predictions
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 from sklearn_sleep.exceptions import EDFWarning, MissingSignalWarning
 from sklearn_sleep.staging.pretrained import load_pretrained

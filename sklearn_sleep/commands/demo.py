@@ -14,7 +14,7 @@ from sklearn_sleep.commands.train import (
     score_signal_subsets,
 )
 from sklearn_sleep.core.atomic_write import atomic_write
-from sklearn_sleep.core.stages import merge_stages
+from sklearn_sleep.core.stage_schemes import merge_stages
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.features.baselines import hrv_baseline
 from sklearn_sleep.simulation.make_cohort import make_cohort

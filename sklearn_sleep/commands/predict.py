@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from sklearn_sleep.core.atomic_write import atomic_write
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.core.stages import Stage, stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 from sklearn_sleep.exceptions import EDFWarning
 from sklearn_sleep.io.epoch_tables import epoch_table

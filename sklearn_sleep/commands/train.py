@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_sleep.core.stages import merge_stages, stage_names
+from sklearn_sleep.core.stage_schemes import merge_stages, stage_names
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.evaluation.metrics import recording_scorer
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler

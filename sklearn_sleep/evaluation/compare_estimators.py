@@ -27,7 +27,7 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import digest
 from sklearn_sleep.core.parallel import run_parallel
-from sklearn_sleep.core.stages import check_scored
+from sklearn_sleep.core.stage_schemes import check_scored
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.evaluation.comparison import Comparison
 from sklearn_sleep.evaluation.metrics import recording_column, rows_of_each

@@ -13,7 +13,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_sleep.core.arrays import IntArray
-from sklearn_sleep.core.stages import Stage, check_scored, stage_codes, stage_names
+from sklearn_sleep.core.stage_schemes import check_scored, stage_codes, stage_names
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.core.tables import as_pandas
 
 # Names of stages in sleep statistics, where YASA spells them otherwise.

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.core.stages import check_scored
+from sklearn_sleep.core.stage_schemes import check_scored
 from sklearn_sleep.core.tables import NamesRowsMixin, as_pandas
 
 

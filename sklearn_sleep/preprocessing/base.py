@@ -13,7 +13,7 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Signal
 from sklearn_sleep.core.signals import check_signal_names
-from sklearn_sleep.core.stages import check_scored
+from sklearn_sleep.core.stage_schemes import check_scored
 
 
 class StatelessMixin:

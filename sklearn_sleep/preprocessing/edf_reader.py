@@ -20,7 +20,7 @@ from sklearn_sleep.core.signals import (
     conversion_factor,
     signal_definition,
 )
-from sklearn_sleep.core.stages import check_scored
+from sklearn_sleep.core.stage_schemes import check_scored
 from sklearn_sleep.datasets.registry import channel_labels, dataset_from_path
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.source import EmptySource, open_edf

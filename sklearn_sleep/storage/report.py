@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sklearn_sleep.core.atomic_write import atomic_write
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
 
 _FIRST_COLUMNS = (
     *("path", "status", "dataset", "subject", "visit", "start", "hours", "epochs"),

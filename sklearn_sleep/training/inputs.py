@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 from sklearn_sleep.core.epochs import Epochs, make_epoch_table
 from sklearn_sleep.core.recording import ArraySource, Recording
 from sklearn_sleep.core.signals import signal_definition
-from sklearn_sleep.core.stages import check_scored
+from sklearn_sleep.core.stage_schemes import check_scored
 
 _NOT_SIGNALS = ("recording", "mask", "subject")
 

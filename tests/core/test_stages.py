@@ -6,13 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sklearn_sleep.core.stage_schemes import merge_stages, stage_names
 from sklearn_sleep.core.stage_vocabulary import parse_stage
-from sklearn_sleep.core.stages import (
-    RECHTSCHAFFEN_KALES,
-    Stage,
-    merge_stages,
-    stage_names,
-)
+from sklearn_sleep.core.stages import RECHTSCHAFFEN_KALES, Stage
 from sklearn_sleep.exceptions import HypnogramError, StageSchemeWarning
 
 ALL = [0, 1, 2, 3, 4, -1]
@@ -186,6 +182,11 @@ def test_merge_stages_takes_names(names, expected):
     series = pd.Series(names, index=range(5, 5 + len(names)), name="stage", dtype="category")
     merged = merge_stages(series, 4)
     pd.testing.assert_series_equal(merged, pd.Series(expected, series.index, name="stage"))
+
+
+def test_names_are_those_that_files_have():
+    names = ["Wach", "S1", "Sleep stage 2", "NREM3", "S4", "REM-Schlaf", "Bewegung"]
+    np.testing.assert_array_equal(merge_stages(names, 5), [0, 1, 2, 3, 3, 4, -1])
 
 
 def test_coarsest_of_mixed_names_is_their_scheme():

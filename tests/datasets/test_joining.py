@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import cross_val_score
 
-from sklearn_sleep.core.stages import merge_stages
+from sklearn_sleep.core.stage_schemes import merge_stages
 from sklearn_sleep.datasets import (
     LeaveOneCohortOut,
     load_cohorts,

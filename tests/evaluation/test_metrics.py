@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_sleep.core.stages import merge_stages, stage_names
+from sklearn_sleep.core.stage_schemes import merge_stages, stage_names
 from sklearn_sleep.evaluation.metrics import recording_scorer, recording_scores, sleep_statistics
 from sklearn_sleep.exceptions import StageSchemeWarning
 

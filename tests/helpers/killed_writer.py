@@ -15,7 +15,7 @@ import torch
 
 from sklearn_sleep import VLMStager, Wav2SleepClassifier, tiny_vlm
 from sklearn_sleep.core.atomic_write import remove_partials
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 

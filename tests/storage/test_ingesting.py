@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.__main__ import main
 from sklearn_sleep._version import __version__
-from sklearn_sleep.core.stages import merge_stages
+from sklearn_sleep.core.stage_schemes import merge_stages
 from sklearn_sleep.datasets import load_cohorts, load_shhs
 from sklearn_sleep.exceptions import (
     CacheWarning,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.core.stages import stage_names as names_of_stages
+from sklearn_sleep.core.stage_schemes import stage_names as names_of_stages
 from sklearn_sleep.evaluation.displays.base import (
     TIME_LABEL,
     Display,

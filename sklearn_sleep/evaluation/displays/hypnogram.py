@@ -35,7 +35,7 @@ class HypnogramDisplay(Display):
 
     Examples
     --------
-    >>> from sklearn_sleep.core.stages import stage_names
+    >>> from sklearn_sleep.core.stage_schemes import stage_names
     >>> display = HypnogramDisplay([0, 1, 1, 2, 3], stage_names(4)).plot()
     >>> [label.get_text() for label in display.axes_[0].get_yticklabels()]
     ['W', 'Light', 'Deep', 'REM']

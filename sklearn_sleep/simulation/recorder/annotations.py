@@ -9,7 +9,8 @@ import numpy as np
 from edfio import Edf, EdfAnnotation, Patient, Recording
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.core.stages import Stage, stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
+from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.io.hypnograms.formats.nsrr_xml import write_nsrr_xml
 from sklearn_sleep.simulation.body.hypnogram import StageArray
 

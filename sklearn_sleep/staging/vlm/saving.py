@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
 from sklearn_sleep.core.checksums import file_checksum, read_checked_json, to_checked_json
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.staging.vlm.backbone import load_backbone
 from sklearn_sleep.training.checkpoints.checkpoint import (
     check_files,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions, check_parameters
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.exceptions import MissingSignalWarning, TrainingError
 from sklearn_sleep.imaging import MONTAGES, WaveformImages
 from sklearn_sleep.staging.vlm.answers import AnswerTree

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_sleep.core.stages import stage_names
+from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 
 HYPNOGRAM = np.array([0, 1, 1, 2, 3, -1, 0])
