@@ -196,7 +196,7 @@ def _scheme_and_code(name: str) -> tuple[int, int]:
     except HypnogramError:
         raise ValueError(
             f"{name!r} is no sleep stage. Known are the names of stage_names(5), (4), (3) and (2), "
-            "and those that sklearn_sleep.core.stage_vocabulary.parse_stage reads. Map others first."
+            "and those that sklearn_sleep.core.stage_vocabulary.parse_stage reads. Map others."
         ) from None
 
 
