@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import openpyxl
 import pytest
+from hypnogram_errors import refuses
 
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
@@ -55,12 +56,6 @@ def write_workbook(tmp_path):
         return path
 
     return write_rows
-
-
-def refuses(path, message, **parameters):
-    with pytest.raises(HypnogramError, match=re.escape(message)) as caught:
-        read_hypnogram(path, **parameters)
-    assert path.name in str(caught.value)
 
 
 # ISRUC
