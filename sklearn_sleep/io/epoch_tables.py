@@ -11,7 +11,7 @@ import pandas as pd
 
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.core.parallel import run_parallel
-from sklearn_sleep.core.signals import count_epochs
+from sklearn_sleep.core.signals import EPOCH_DURATION, count_epochs
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.exceptions import EDFError, EDFWarning
 from sklearn_sleep.io.edf.header import read_edf_header
@@ -32,8 +32,8 @@ def epoch_table(
     paths : path, or sequence, array or Series of paths
         The files.
     on_error : {"raise", "warn"}, default="raise"
-        What to do with a file that cannot be read. ``"warn"`` gives it no rows and says so in an
-        `EDFWarning`.
+        What to do with a file that cannot be read, and with a single one that is shorter than an
+        epoch. ``"warn"`` gives it no rows and says so in an `EDFWarning`.
     n_jobs : int, optional
         Headers that are read at the same time, by threads; see joblib.
 
@@ -46,9 +46,14 @@ def epoch_table(
     Raises
     ------
     EDFError
-        If a file cannot be read.
+        If a file cannot be read, or the only one is shorter than an epoch.
     ValueError
         If a path is given twice.
+
+    Warns
+    -----
+    EDFWarning
+        If one of several files is shorter than an epoch, so that it has no rows.
 
     Examples
     --------
@@ -67,7 +72,7 @@ def epoch_table(
         )
     counts = run_parallel(
         _count_epochs_of,
-        [(name, on_error) for name in names],
+        [(name, on_error, len(names) == 1) for name in names],
         description="Reading headers",
         n_jobs=n_jobs,
         verbose=False,
@@ -76,9 +81,9 @@ def epoch_table(
     return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
 
 
-def _count_epochs_of(path: str, on_error: Literal["raise", "warn"]) -> int:
+def _count_epochs_of(path: str, on_error: Literal["raise", "warn"], is_alone: bool) -> int:
     try:
-        return count_epochs(read_edf_header(path).duration)
+        duration = read_edf_header(path).duration
     except (EDFError, OSError) as error:
         if on_error == "raise":
             raise
@@ -88,6 +93,13 @@ def _count_epochs_of(path: str, on_error: Literal["raise", "warn"]) -> int:
             stacklevel=2,
         )
         return 0
+    n_epochs = count_epochs(duration)
+    if n_epochs == 0:
+        why = f"{path}: its {duration:g} s are less than an epoch ({EPOCH_DURATION:g} s)"
+        if is_alone and on_error == "raise":
+            raise EDFError(f"{why}, so that there is nothing to stage.")
+        warnings.warn(f"{why}, so that X has no rows for it.", EDFWarning, stacklevel=2)
+    return n_epochs
 
 
 def as_epoch_table(

@@ -190,6 +190,23 @@ def test_hypnogram_shorter_than_the_recording(add_night, tmp_path):
     assert rows_of(X, y, path) == [(0, 0), (1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("write", [write_nsrr, write_csv])
+def test_hypnogram_much_shorter_than_the_recording_is_told_of(add_night, tmp_path, write):
+    path = add_night("a.edf", 21)
+    write(tmp_path / ("a-nsrr.xml" if write is write_nsrr else "a.csv"), [0, 1, 2] * 3)
+    with pytest.warns(HypnogramWarning, match="ends after 9 of the recording's 21 epochs"):
+        X, y, _ = load_cohort(tmp_path, return_X_y_groups=True)
+    assert rows_of(X, y, path) == list(enumerate([0, 1, 2] * 3))
+
+
+@pytest.mark.parametrize("tail", [[-1] * 13, [0] * 3])
+def test_what_is_unscored_by_its_scorer_is_not_told_of(add_night, tmp_path, tail):
+    """Half of a recording may follow the scoring, and all that the scorer calls unscored."""
+    add_night("a.edf", 18)
+    write_csv(tmp_path / "a.csv", [0, 1, 2, 2, 2, 2, *tail])
+    load_cohort(tmp_path)
+
+
 def test_hypnogram_longer_than_the_recording(add_night, tmp_path):
     path = add_night("a.edf", 3, seconds=29)
     write_nsrr(tmp_path / "a-nsrr.xml", [0, 1, 2, 2, 3, 4])

@@ -9,7 +9,9 @@ import pytest
 
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.exceptions import EDFError, EDFWarning
+from sklearn_sleep.features.baselines import hrv_baseline
 from sklearn_sleep.io.epoch_tables import as_epoch_table, epoch_table
+from sklearn_sleep.preprocessing import EDFReader
 
 
 @pytest.mark.parametrize("n_nights", [1, 127, 128, 129, 32_769])
@@ -23,7 +25,8 @@ def test_epoch_table_counts_whole_epochs(data_folder, write_edf):
     short = write_edf("short.edf", ("ECG", np.zeros(2900), 100, "mV", (-1, 1)))
     longer = write_edf("longer.edf", ("ECG", np.zeros(6100), 100, "mV", (-1, 1)))
     paths = [data_folder / "mitdb-100.edf", str(short), longer]
-    table = epoch_table(paths)
+    with pytest.warns(EDFWarning, match=r"short\.edf: its 29 s are less than an epoch \(30 s\)"):
+        table = epoch_table(paths)
     assert table["recording"].value_counts(sort=False).to_dict() == {
         str(paths[0]): 60,  # 1805 s
         str(short): 0,
@@ -31,6 +34,19 @@ def test_epoch_table_counts_whole_epochs(data_folder, write_edf):
     }
     assert table["epoch"].tolist() == [*range(60), 0, 1]
     pd.testing.assert_frame_equal(epoch_table(longer), epoch_table([longer]))
+
+
+@pytest.mark.parametrize("seconds", [1, 29])
+def test_a_file_shorter_than_an_epoch_is_told_of(write_edf, seconds):
+    path = write_edf("short.edf", ("ECG", np.zeros(seconds * 100), 100, "mV", (-1, 1)))
+    message = rf"short\.edf: its {seconds} s are less than an epoch \(30 s\)"
+    for read in (epoch_table, EDFReader(["ECG"]).fit_transform, hrv_baseline()[0].fit_transform):
+        with pytest.raises(EDFError, match=message):
+            read(str(path))
+    with pytest.warns(EDFWarning, match=message):
+        assert len(epoch_table(path, on_error="warn")) == 0
+    with pytest.warns(EDFWarning, match=message):
+        assert len(EDFReader(["ECG"], on_error="warn").fit_transform([path])) == 0
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.EDFRepairWarning")

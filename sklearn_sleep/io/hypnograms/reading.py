@@ -108,8 +108,9 @@ def read_hypnogram(
     -----
     HypnogramWarning
         There are gaps between stages (they become -1), stages change off the 30-second grid,
-        more than one scored epoch lies after the end of the recording, an EDF+ file starts at
-        another time, or no log tells the start of a ``.stg.txt``.
+        more than one scored epoch lies after the end of the recording, the scoring ends before half
+        of the recording, an EDF+ file starts at another time, or no log tells the start of a
+        ``.stg.txt``.
 
     Examples
     --------
@@ -195,6 +196,15 @@ def _of_length(hypnogram: NDArray[np.int64], n_epochs: int, path: Path) -> NDArr
             f"{path}: the hypnogram has {hypnogram.size} epochs and the recording {n_epochs}: "
             f"{beyond} scored epochs after {n_epochs * EPOCH_DURATION:g} s were left out. Check "
             "that the two belong together.",
+            HypnogramWarning,
+            stacklevel=3,
+        )
+    # Scoring ends when the lights go on, hours before many recordings do.
+    if hypnogram.size < n_epochs / 2:
+        warnings.warn(
+            f"{path}: the hypnogram ends after {hypnogram.size} of the recording's {n_epochs} "
+            "epochs; those after it are unscored. Check that the two belong together, and "
+            "epoch_duration.",
             HypnogramWarning,
             stacklevel=3,
         )
