@@ -1,6 +1,10 @@
 """Pipelines from EDF files in scikit-learn's own tools, on nights of different length."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -14,7 +18,15 @@ from sklearn.model_selection import (
     cross_validate,
 )
 
-from sklearn_sleep.exceptions import SplitNightWarning
+from sklearn_sleep import (
+    cardiorespiratory_baseline,
+    eeg_baseline,
+    hrv_baseline,
+    pretrained_pipeline,
+)
+from sklearn_sleep.commands import make_cardiorespiratory_pipeline
+from sklearn_sleep.core.signals import signal_definition
+from sklearn_sleep.exceptions import EDFError, EDFWarning, SplitNightWarning
 
 FOLDS = StratifiedGroupKFold(2, shuffle=True, random_state=0)
 
@@ -142,3 +154,53 @@ def test_string_stages(cohort, make_pipeline_of):
     pipeline = make_pipeline_of(classes=None, max_epochs=1).fit(cohort.X, names)
     assert list(pipeline.classes_) == sorted(set(names))
     assert set(pipeline.predict(cohort.X)) <= set(names)
+
+
+def make_published(**options):
+    folder = Path(__file__).parent / "data" / "golden" / "wav2sleep-cardio-small"
+    return pretrained_pipeline(folder, **options)
+
+
+MAKERS = {
+    "hrv": hrv_baseline,
+    "cardiorespiratory": cardiorespiratory_baseline,
+    "EEG": partial(eeg_baseline, signals=["EEG", "EMG"]),
+    "commands": partial(make_cardiorespiratory_pipeline, max_epochs=1, random_state=0),
+    "published": make_published,
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_all_pipelines_read_files_as_their_reader_is_told(make, write_edf, tmp_path):
+    reader = make()[0]
+    assert (reader.on_error, reader.channels, reader.units) == ("raise", None, None)
+    first, second = reader.get_feature_names_out()[:2]
+    night = write_edf(
+        "night.edf",
+        ("Draht", np.tile([0.0, 0.5], 1500), 100, "mV", (-1, 1)),
+        ("Gurt", np.tile([0.0, 0.5], 1500), 100, "", (-1, 1)),
+    )
+    broken = tmp_path / "broken.edf"
+    broken.write_bytes(b"nothing of the kind")
+    X = pd.DataFrame({"recording": [str(night), str(broken)], "epoch": 0})
+    channels = {first: "Draht", second: ["Leiter", "Gurt"]}
+    unit = signal_definition(first).unit
+    told = make(channels=channels, units={first: unit} if unit else None, on_error="warn")[0]
+    with pytest.warns(EDFWarning) as warned:
+        second_night, first_night = told.fit_transform(X).recordings
+    assert any("broken.edf" in str(warning.message) for warning in warned)
+    assert set(first_night.signals) == {first, second}
+    assert not second_night.signals
+    with pytest.raises(EDFError, match=r"broken\.edf"):
+        make(channels=channels)[0].fit_transform(X.iloc[1:])
+
+
+def test_an_unknown_unit_loses_its_channel_and_never_the_night(write_edf):
+    pulse = np.sin(np.arange(6000) * 2 * np.pi / 100) ** 3
+    night = write_edf(
+        "night.edf", ("ECG", pulse, 100, "bpm", (-1, 1)), ("Pleth", pulse, 100, "", (-1, 1))
+    )
+    features = hrv_baseline()[:2]
+    with pytest.warns(EDFWarning, match="found 'bpm'.*Without another channel for ECG, it is miss"):
+        of_pulse = features.fit_transform(str(night))
+    assert of_pulse.filter(like="meanNN").notna().any(axis=None)

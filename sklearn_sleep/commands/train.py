@@ -1,9 +1,9 @@
 """``python -m sklearn_sleep train``: the pipeline of the commands, trained, saved and scored."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +37,14 @@ def make_cardiorespiratory_pipeline(
     max_epochs: int,
     random_state: int,
     signals: Sequence[str] = CARDIORESPIRATORY_SIGNALS,
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    on_error: Literal["raise", "warn"] = "raise",
     verbose: bool = False,
 ) -> Pipeline:
     """Return a pipeline from EDF files to stages, of a size for tens of nights."""
     return make_pipeline(
-        EDFReader(list(signals), on_error="warn"),
+        EDFReader(list(signals), channels=channels, units=units, on_error=on_error),
         Resampler(),
         Normalizer(),
         Epocher(),
@@ -148,7 +151,7 @@ def run_train(
         f"{len(X)} scored epochs ({told})"
     )
     pipeline = make_cardiorespiratory_pipeline(
-        max_epochs=epochs, random_state=seed, signals=signals
+        max_epochs=epochs, random_state=seed, signals=signals, on_error="warn"
     )
     pipeline.set_params(wav2sleepclassifier__classes=np.arange(stages))
     if folds:

@@ -1,7 +1,7 @@
 """Classical pipelines that a network should beat, ready to be fitted."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,9 @@ _HRV_GROUPS = ("time", "frequency")
 def hrv_baseline(
     classifier: Any = None,
     *,
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    on_error: Literal["raise", "warn"] = "raise",
     random_state: Any = None,
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -47,6 +50,9 @@ def hrv_baseline(
     classifier : classifier, optional
         A `HistGradientBoostingClassifier`, which takes missing values as they are, if not given.
         For one that does not take them, medians are put in their place, and features are scaled.
+    channels, units, on_error
+        Labels and units of the files, and what to do with one that cannot be read, as in
+        `EDFReader`.
     random_state : int, RandomState instance or None, default=None
         Seed of the gradient boosting.
     n_jobs : int, optional
@@ -74,12 +80,18 @@ def hrv_baseline(
     ['temporalcontext', 'simpleimputer', 'standardscaler', 'logisticregression']
     """
     features = HRVFeatures(_WINDOWS, groups=_HRV_GROUPS, n_jobs=n_jobs, verbose=verbose)
-    return _baseline(["ECG", "PPG"], features, TemporalContext(), classifier, random_state)
+    reader = EDFReader(
+        ["ECG", "PPG"], channels=channels, units=units, on_error=on_error, verbose=verbose
+    )
+    return _baseline(reader, features, TemporalContext(), classifier, random_state)
 
 
 def cardiorespiratory_baseline(
     classifier: Any = None,
     *,
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    on_error: Literal["raise", "warn"] = "raise",
     random_state: Any = None,
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -92,7 +104,7 @@ def cardiorespiratory_baseline(
 
     Parameters
     ----------
-    classifier, random_state, n_jobs, verbose
+    classifier, channels, units, on_error, random_state, n_jobs, verbose
         As in `hrv_baseline`.
 
     Returns
@@ -111,14 +123,23 @@ def cardiorespiratory_baseline(
         n_jobs=n_jobs,
         verbose=verbose,
     )
-    signals = ["ECG", "PPG", "THX", "ABD"]
-    return _baseline(signals, features, TemporalContext(), classifier, random_state)
+    reader = EDFReader(
+        ["ECG", "PPG", "THX", "ABD"],
+        channels=channels,
+        units=units,
+        on_error=on_error,
+        verbose=verbose,
+    )
+    return _baseline(reader, features, TemporalContext(), classifier, random_state)
 
 
 def eeg_baseline(
     classifier: Any = None,
     *,
     signals: Sequence[str] = ("EEG",),
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    on_error: Literal["raise", "warn"] = "raise",
     random_state: Any = None,
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -133,7 +154,7 @@ def eeg_baseline(
     ----------
     signals : sequence of str, default=("EEG",)
         Canonical names of EEG, EOG and EMG to stage from.
-    classifier, random_state, n_jobs, verbose
+    classifier, channels, units, on_error, random_state, n_jobs, verbose
         As in `hrv_baseline`.
 
     Returns
@@ -146,19 +167,22 @@ def eeg_baseline(
     >>> [name for name, _ in eeg_baseline(signals=["EEG", "EMG"]).steps][:2]
     ['edfreader', 'eegfeatures']
     """
+    reader = EDFReader(
+        list(signals), channels=channels, units=units, on_error=on_error, verbose=verbose
+    )
     features = EEGFeatures(list(signals), n_jobs=n_jobs, verbose=verbose)
     context = TemporalContext([-2, -1, 1, 2], rolling_means=[15])
-    return _baseline(list(signals), features, context, classifier, random_state)
+    return _baseline(reader, features, context, classifier, random_state)
 
 
 def _baseline(
-    signals: Sequence[str],
+    reader: EDFReader,
     features: FeatureTransformer,
     context: TemporalContext,
     classifier: Any,
     random_state: Any,
 ) -> Pipeline:
-    steps = [EDFReader(signals, verbose=features.verbose), features, context]
+    steps = [reader, features, context]
     if classifier is None:
         # Many features and few subjects: small trees on some of the features each.
         classifier = HistGradientBoostingClassifier(

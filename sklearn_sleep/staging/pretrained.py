@@ -125,6 +125,8 @@ def pretrained_pipeline(
     *,
     revision: str | None = None,
     device: str = "cpu",
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
     on_error: Literal["raise", "warn"] = "raise",
 ) -> Pipeline:
     """Load a trained model with the steps that it needs before it, from EDF files on.
@@ -145,6 +147,9 @@ def pretrained_pipeline(
         Branch, tag or commit on the hub.
     device : str, default="cpu"
         Torch device.
+    channels, units
+        Labels and units of your files, as in `EDFReader`; those that a pipeline was saved with stay
+        where none are given.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a file that cannot be read, as in `EDFReader`.
 
@@ -170,8 +175,9 @@ def pretrained_pipeline(
     """
     folder = find_folder(source, revision)
     if is_published(folder):
-        return _published_pipeline(folder, device, on_error)
-    pipeline = load_pretrained(folder, device=device)
+        pipeline = _published_pipeline(folder, device)
+    else:
+        pipeline = load_pretrained(folder, device=device)
     reader = pipeline[0]
     if not isinstance(reader, EDFReader):
         raise ValueError(
@@ -179,15 +185,17 @@ def pretrained_pipeline(
             "them before Wav2SleepClassifier.from_pretrained(...), or save the whole pipeline "
             "with save_pretrained(pipeline, folder)."
         )
-    reader.set_params(on_error=on_error)
+    given = {"channels": channels, "units": units}
+    of_lab = {name: value for name, value in given.items() if value is not None}
+    reader.set_params(on_error=on_error, **of_lab)
     return pipeline
 
 
-def _published_pipeline(folder: Path, device: str, on_error: Literal["raise", "warn"]) -> Pipeline:
+def _published_pipeline(folder: Path, device: str) -> Pipeline:
     checkpoint = read_published_checkpoint(folder)
     classifier = Wav2SleepClassifier.from_checkpoint(checkpoint, folder, device=device)
     return make_pipeline(
-        EDFReader([_PUBLISHED_EOG.get(s, s) for s in checkpoint.signals], on_error=on_error),
+        EDFReader([_PUBLISHED_EOG.get(s, s) for s in checkpoint.signals]),
         # Before the resampling, so that what follows the last whole epoch is not lost.
         Padder(hours=10.0),
         Resampler(dict(checkpoint.signals), method="linear"),
