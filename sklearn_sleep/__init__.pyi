@@ -61,6 +61,7 @@ from .imaging import (
 )
 from .io import (
     epoch_table as epoch_table,
+    read_events as read_events,
     read_hypnogram as read_hypnogram,
 )
 from .preprocessing import (

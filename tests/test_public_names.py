@@ -29,7 +29,7 @@ FACES = {
     ],
     "imaging": ["MONTAGES", "Grid", "Montage", "Trace", "draw_epochs", "read_envelope"],
     "io": [
-        *("AnnotationFile", "HYPNOGRAM_FORMATS", "HypnogramFormat", "ReadOptions"),
+        *("AnnotationFile", "Event", "HYPNOGRAM_FORMATS", "HypnogramFormat", "ReadOptions"),
         "StageAnnotations",
     ],
     "networks": [

@@ -231,12 +231,17 @@ def _why(folded: str, name: str) -> str:
     argument = f"Say what it is with stage_names={{{name!r}: 'N2'}} (W, N1, N2, N3, R or ?)."
     if folded.upper() in AMBIGUOUS_LETTERS:
         return f": it may be {AMBIGUOUS_LETTERS[folded.upper()]}. {argument}"
-    if not _NO_STAGES.isdisjoint(_bare(folded)):
+    if names_part_of_sleep(name):
         return f": it is none of the five stages of the AASM, but more than one of them. {argument}"
     return (
         ". Known are W, N1, N2, N3, R, S1 to S4, REM, movement time, unscored and their names in "
         f"eleven languages, and the R&K codes 0 to 7, 9 and 10. {argument}"
     )
+
+
+def names_part_of_sleep(text: str) -> bool:
+    """Return whether a text names more than one stage of the AASM, as "light sleep" does."""
+    return not _NO_STAGES.isdisjoint(_bare(fold(text)))
 
 
 def names_stage(text: str, stage_names: Mapping[str, str] | None = None) -> bool:

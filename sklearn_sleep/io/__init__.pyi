@@ -1,4 +1,6 @@
 from .epoch_tables import epoch_table as epoch_table
+from .event_tables import read_events as read_events
+from .hypnograms.events import Event as Event
 from .hypnograms.format import (
     AnnotationFile as AnnotationFile,
     HypnogramFormat as HypnogramFormat,

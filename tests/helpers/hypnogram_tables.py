@@ -29,8 +29,11 @@ def tables():
         units.setdefault(unit, []).append(ascii(spelling)[1:-1])
     return {
         "formats": table(
-            ["format", "who writes it", "an entry is"],
-            [[f.name, f.origin, f.entries] for f in HYPNOGRAM_FORMATS.values()],
+            ["format", "who writes it", "an entry is", "events"],
+            [
+                [f.name, f.origin, f.entries, "yes" if f.events else "none"]
+                for f in HYPNOGRAM_FORMATS.values()
+            ],
         ),
         "columns": table(["column", "names"], [[k, v] for k, v in stage_table.COLUMNS.items()]),
         "stages": table(

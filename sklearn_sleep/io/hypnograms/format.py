@@ -1,7 +1,7 @@
 """What a hypnogram format is, and the annotation file that it looks at."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -18,6 +18,7 @@ from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf.header import looks_like_edf
 from sklearn_sleep.io.files import decode, open_file, read_file, utf16_encoding
+from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, parse_stage_at
 
 StageCodes = Literal["r&k", "aasm"]
@@ -184,6 +185,9 @@ class HypnogramFormat:
     entries : {"an epoch", "a stretch", "a change"}, default="an epoch"
         What an entry covers: an epoch; from its onset for as long as it says; or until the next
         entry, see `StageAnnotations.until_next_entry`.
+    events : callable, optional
+        ``events(file: AnnotationFile, options: ReadOptions) -> sequence of Event``, what was scored
+        beside the stages. Without it the format holds none.
 
     Examples
     --------
@@ -209,3 +213,4 @@ class HypnogramFormat:
     read: Callable[[AnnotationFile, ReadOptions], StageAnnotations]
     origin: str = ""
     entries: Literal["an epoch", "a stretch", "a change"] = "an epoch"
+    events: Callable[[AnnotationFile, ReadOptions], Sequence[Event]] | None = None

@@ -4,10 +4,10 @@ import math
 import operator
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,20 @@ from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stage_vocabulary import names_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning, SleepError
-from sklearn_sleep.io.hypnograms.format import AnnotationFile, ReadOptions, StageCodes
+from sklearn_sleep.io.hypnograms.format import (
+    AnnotationFile,
+    HypnogramFormat,
+    ReadOptions,
+    StageCodes,
+)
 from sklearn_sleep.io.hypnograms.formats import HYPNOGRAM_FORMATS, known_formats
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     ResampleEpochs,
-    StageAnnotations,
     stage_per_epoch,
 )
 from sklearn_sleep.io.hypnograms.stage_table import COLUMNS
+
+T = TypeVar("T")
 
 
 def read_hypnogram(
@@ -112,6 +118,10 @@ def read_hypnogram(
         of the recording, an EDF+ file starts at another time, or no log tells the start of a
         ``.stg.txt``.
 
+    See Also
+    --------
+    read_events : What is scored beside the stages, such as apnoeas and arousals.
+
     Examples
     --------
     >>> import tempfile
@@ -124,15 +134,7 @@ def read_hypnogram(
     """
     path = Path(path)
     _check_parameters(epoch_duration, resample_epochs, stage_codes)
-    if unknown := set(columns or ()) - set(COLUMNS):
-        raise ValueError(
-            f"columns has the keys {sorted(unknown)}; a column is one of {tuple(COLUMNS)}."
-        )
-    for text, stage in (stage_names or {}).items():
-        if not names_stage(stage):
-            raise ValueError(
-                f"stage_names says that {text!r} is {stage!r}; a stage is W, N1, N2, N3, R or ?."
-            )
+    check_names(stage_names, columns)
     if n_epochs is not None:
         n_epochs = operator.index(n_epochs)
         if n_epochs < 1:
@@ -146,7 +148,8 @@ def read_hypnogram(
         columns,
         is_duration_told=epoch_duration is not None,
     )
-    annotations = _read_annotations(AnnotationFile(path, options), options)
+    file = AnnotationFile(path, options)
+    annotations = read_in_format(file, lambda format_: format_.read)
     hypnogram = stage_per_epoch(annotations, path, resample_epochs=resample_epochs)
     return hypnogram if n_epochs is None else _of_length(hypnogram, n_epochs, path)
 
@@ -166,13 +169,30 @@ def _check_parameters(
         )
 
 
-def _read_annotations(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
+def check_names(stage_names: Mapping[str, str] | None, columns: Mapping[str, str] | None) -> None:
+    """Raise ValueError if what was told names no stage or no kind of column."""
+    if unknown := set(columns or ()) - set(COLUMNS):
+        raise ValueError(
+            f"columns has the keys {sorted(unknown)}; a column is one of {tuple(COLUMNS)}."
+        )
+    for text, stage in (stage_names or {}).items():
+        if not names_stage(stage):
+            raise ValueError(
+                f"stage_names says that {text!r} is {stage!r}; a stage is W, N1, N2, N3, R or ?."
+            )
+
+
+def read_in_format(
+    file: AnnotationFile,
+    reader: Callable[[HypnogramFormat], Callable[[AnnotationFile, ReadOptions], T]],
+) -> T:
+    """Return what a reader of the file's format reads, or raise with the file's name."""
     if file.is_text and not file.first_line:
         raise HypnogramError(f"{file.path}: the file is empty.")
     for format_ in reversed(HYPNOGRAM_FORMATS.values()):
         try:
             if format_.recognises(file):
-                return format_.read(file, options)
+                return reader(format_)(file, file.options)
         except (SleepError, OSError, Warning):
             raise
         except Exception as error:  # whatever comes of damage, it must not end a cohort

@@ -80,6 +80,10 @@ class StageAnnotations:
         ):  # times are checked when the epochs are counted
             return cls.from_lists(epochs * epoch_duration, epoch_duration, stage)
 
+    def chosen(self, which: NDArray[np.bool_]) -> StageAnnotations:
+        """Return those that a mask, (n_annotations,), chooses."""
+        return StageAnnotations(self.onset[which], self.duration[which], self.stage[which])
+
     def later(self, seconds: float, path: Path) -> StageAnnotations:
         """Return the same stages so much later; what is before the recording then is cut off."""
         onset = self.onset + seconds
@@ -192,6 +196,7 @@ def stage_per_epoch(
 
     What a gap, an overlap or a page of 20 s means is decided here, for all formats.
     """
+    annotations = _without_marks(annotations)
     _check_times(annotations, path)
     annotations = _beside_stages(annotations)
     start, end, stage = _runs(annotations, path)
@@ -199,6 +204,12 @@ def stage_per_epoch(
     hypnogram = _majority(start, end, stage)
     _warn_of_gaps(start, end, path)
     return hypnogram
+
+
+def _without_marks(annotations: StageAnnotations) -> StageAnnotations:
+    """Leave out unscored entries of no duration, such as lights on, which cover nothing."""
+    covers = (annotations.stage != Stage.UNSCORED) | (annotations.duration != 0)
+    return annotations.chosen(covers) if covers.any() else annotations
 
 
 def _check_times(annotations: StageAnnotations, path: Path) -> None:
@@ -422,7 +433,7 @@ def clock_shift(start: datetime, recording_start: datetime, path: Path) -> float
         )
     warnings.warn(
         f"{path}: the scoring starts at {start:%H:%M:%S} and the recording at "
-        f"{recording_start:%H:%M:%S}; stages were moved by {seconds:g} s, so that clocks agree.",
+        f"{recording_start:%H:%M:%S}; its times were moved by {seconds:g} s, so that clocks agree.",
         HypnogramWarning,
         stacklevel=5,
     )

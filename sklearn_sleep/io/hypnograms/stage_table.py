@@ -1,18 +1,21 @@
-"""Tables of stages, of text files and workbooks: what their columns mean, and where rows lie."""
+"""Tables of stages and events, of text files and workbooks: what columns mean, where rows lie."""
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from itertools import compress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_sleep.core.messages import list_names
-from sklearn_sleep.core.stage_vocabulary import parse_stage
+from sklearn_sleep.core.stage_vocabulary import names_stage, parse_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.io.hypnograms.events import Event, are_events, names_event
 from sklearn_sleep.io.hypnograms.format import ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     CLOCK,
@@ -37,6 +40,8 @@ COLUMNS: Final = {
     "duration": "duration, dur, length",
     "epoch": "epoch, epochs, epoch_number, epochnumber, epoch_no, epoch_nr, epoch_index, "
     "epoch_id, no, nr, number, index, #",
+    "event": "event, events, event_type, event_name, trial_type, annotation, annotations",
+    "channel": "channel, channels, ch_name, ch_names, location, signal, electrode",
 }
 """What a column of each kind is called, in any letter case and with its unit (s) behind."""
 
@@ -50,12 +55,14 @@ _LOOKS_LIKE_PLACE: Final = re.compile(
     r"|clock|uhr|epoch|epoca|epoque|seite|page|sec\b|second|sekund|dur|dauer|duree|length"
 )
 _INTEGER: Final = re.compile(r"(-?\d{1,9})([.,]0*)?")
+_BLANK: Final = re.compile(r"(n/?a|nan|none|null|-)?", re.IGNORECASE)
+_NO_DURATION: Final = re.compile(rf"{_BLANK.pattern}|0+([.,]0*)?", re.IGNORECASE)
 
 
 def find_columns(
     header: Sequence[str], path: Path, told: Mapping[str, str] | None = None
 ) -> dict[str, int]:
-    """Return the position of each kind of column; empty if none holds stages.
+    """Return the position of each kind of column; empty without stages, or events with times.
 
     `told` names columns by kind, and goes before what names are known.
     """
@@ -83,7 +90,7 @@ def find_columns(
                 f"it is with columns={{'stage': {header[found[0]]!r}}}."
             )
         columns[kind] = found[0]
-    return columns if "stage" in columns else {}
+    return columns if "stage" in columns or {"event", "onset"} <= set(columns) else {}
 
 
 def column_name(cell: str) -> str:
@@ -91,21 +98,66 @@ def column_name(cell: str) -> str:
     return _UNIT.sub("", re.sub(r"[^\w#]+", "_", cell.strip().casefold()).strip("_"))
 
 
-def read_stage_table(
-    header: Sequence[str],
-    columns: Mapping[str, int],
-    rows: Sequence[Sequence[str]],
-    places: Sequence[str],
-    path: Path,
-    options: ReadOptions,
-    own_names: Mapping[str, str] | None = None,
-) -> StageAnnotations:
-    """Return the stages of a table, a row each, of which `places` says where they are."""
-    texts = {kind: [row[index].strip() for row in rows] for kind, index in columns.items()}
+class Table(NamedTuple):
+    """Rows of a file, where each stands in it, and the position of each kind of column.
+
+    `own_names` are the stages that only this format calls so.
+    """
+
+    header: Sequence[str]
+    columns: Mapping[str, int]
+    rows: Sequence[Sequence[str]]
+    places: Sequence[str]
+    path: Path
+    own_names: Mapping[str, str] | None = None
+
+    def chosen(self, which: Iterable[bool]) -> "Table":
+        """Return the table with some of the rows, as a value for each says."""
+        rows = list(compress(zip(self.rows, self.places, strict=True), which))
+        return self._replace(rows=[row for row, _ in rows], places=[place for _, place in rows])
+
+    def cells(self, kind: str) -> list[str]:
+        """Return the cells of a kind of column, empty where a row is shorter or there is none."""
+        index = self.columns.get(kind)
+        if index is None:
+            return [""] * len(self.rows)
+        return [row[index].strip() if index < len(row) else "" for row in self.rows]
+
+    def parse(self, options: ReadOptions) -> Callable[[str], Stage | None]:
+        """Return what gives the stage that a text names, None if it names none."""
+        names = {**(self.own_names or {}), **(options.stage_names or {})}
+        return cache(lambda text: parse_stage(text, names) if names_stage(text, names) else None)
+
+    def without_events(self, options: ReadOptions) -> "Table":
+        """Return the rows but those of events, and of marks of no duration such as lights on."""
+        if not {"stage", "onset"} <= set(self.columns):
+            return self
+        parse = self.parse(options)
+        texts = self.cells("stage")
+        kept = [parse(text) is not None or not names_event(text) for text in texts]
+        if "duration" in self.columns:
+            for index, duration in enumerate(self.cells("duration")):
+                is_mark = _NO_DURATION.fullmatch(duration) is not None
+                kept[index] &= not is_mark or parse(texts[index]) != Stage.UNSCORED
+        return self.chosen(kept)
+
+
+def read_stage_table(table: Table, options: ReadOptions) -> StageAnnotations:
+    """Return the stages of a table, a row each; rows of events among them are passed over."""
+    path = table.path
+    if "stage" not in table.columns:
+        event = table.header[table.columns["event"]]
+        raise HypnogramError(
+            f"{path}: this table has a column of events, {event!r}, and none of stages. Read it "
+            f"with read_events, or, if it holds stages, pass columns={{'stage': {event!r}}}."
+        )
+    table = table.without_events(options)
+    places = table.places
+    texts = {kind: table.cells(kind) for kind in table.columns}
     texts = {kind: cells for kind, cells in texts.items() if kind == "stage" or any(cells)}
     if "onset" not in texts and "epoch" not in texts:
-        _check_other_columns(header, columns, rows, path)
-    parse = _parser(texts["stage"], path, options, own_names)
+        _check_other_columns(table.header, table.columns, table.rows, path)
+    parse = _parser(texts["stage"], path, options, table.own_names)
     codes = [
         parse_stage_at(text, path, place, parse)
         for text, place in zip(texts["stage"], places, strict=True)
@@ -117,6 +169,65 @@ def read_stage_table(
     if "duration" in texts:
         return _in_turn(texts["duration"], codes, places, path, options)
     return StageAnnotations.from_epochs(codes, options.duration_of(len(codes), path))
+
+
+def read_event_table(
+    table: Table, options: ReadOptions, is_stage: Callable[[str], bool] | None = None
+) -> list[Event]:
+    """Return the rows of a table that are no stage, placed by their times.
+
+    By default a text is a stage if it names one, or is a number in a column of stages.
+    """
+    if "onset" not in table.columns:
+        raise HypnogramError(
+            f"{table.path}: this is a list of stages without times, which holds no events. Give "
+            "the file of the events, or say when they are with columns={'onset': '…'}."
+        )
+    kind = "event" if "event" in table.columns else "stage"
+    table = table.chosen(not _BLANK.fullmatch(text) for text in table.cells(kind))
+    texts = table.cells(kind)
+    if not texts:
+        return []
+    onset = _times(table.cells("onset"), "onset", table.places, table.path, options)
+    duration = _event_durations(table, onset, options)
+    if is_stage is None:
+        is_stage = _stage_test(table, options)
+    parse = table.parse(options)
+    are_stages = np.array([is_stage(text) for text in texts])
+    codes = [parse(text) if is_stage(text) else None for text in texts]
+    stages = StageAnnotations.from_lists(
+        onset, duration, [Stage.UNSCORED if code is None else code for code in codes]
+    ).chosen(are_stages)
+    are_stages[are_stages] = ~are_events(stages, list(compress(texts, are_stages)))
+    rows = zip(onset.tolist(), duration.tolist(), texts, table.cells("channel"), strict=True)
+    return [Event(*row) for row in compress(rows, ~are_stages)]
+
+
+def _stage_test(table: Table, options: ReadOptions) -> Callable[[str], bool]:
+    """Return what tells whether a text of a table is a stage and no event."""
+    if {"stage", "event"} <= set(table.columns):
+        return lambda text: False
+    parse = table.parse(options)
+    if "event" in table.columns:
+        return lambda text: parse(text) is not None
+    # A number that is no code of a stage is no event either.
+    return lambda text: parse(text) is not None or not any(map(str.isalpha, text))
+
+
+def _event_durations(
+    table: Table, onset: NDArray[np.float64], options: ReadOptions
+) -> NDArray[np.float64]:
+    """Return s, NaN where a row tells neither its duration nor its end."""
+    duration = np.full(onset.shape, np.nan)
+    kind = "duration" if "duration" in table.columns else "end"
+    told = np.array([not _BLANK.fullmatch(text) for text in table.cells(kind)])
+    part = table.chosen(told)
+    if part.rows and kind == "duration":
+        duration[told] = _seconds(part.cells(kind), kind, part.places, table.path)
+    elif part.rows:
+        ends = _times(part.cells(kind), kind, part.places, table.path, options)
+        duration[told] = ends - onset[told]
+    return duration
 
 
 def _check_other_columns(

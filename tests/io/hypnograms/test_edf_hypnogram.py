@@ -62,7 +62,7 @@ def test_start_is_compared_with_that_of_the_recording():
     with pytest.warns(HypnogramWarning) as told:
         found = read_hypnogram(SLEEP_EDF, n_epochs=2649, recording_start=later)
     np.testing.assert_array_equal(found, expected[1:])
-    assert "starts at 16:13:00 and the recording at 16:13:30; stages were moved by -30 s" in str(
+    assert "starts at 16:13:00 and the recording at 16:13:30; its times were moved by -30 s" in str(
         told[0].message
     )
     assert "the first 30 s; what lies before its start is left out" in str(told[1].message)

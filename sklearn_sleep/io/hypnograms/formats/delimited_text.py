@@ -9,13 +9,19 @@ from pathlib import Path
 
 from sklearn_sleep.core.signals import LONGEST_RECORDING
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
-from sklearn_sleep.io.hypnograms.stage_table import find_columns, read_stage_table
+from sklearn_sleep.io.hypnograms.stage_table import (
+    Table,
+    find_columns,
+    read_event_table,
+    read_stage_table,
+)
 
 
 def _recognises(file: AnnotationFile) -> bool:
-    """Whether the first line is a stage, or names a column of stages."""
+    """Whether the first line is a stage, or names a column of stages or events."""
     if not file.first_line or file.root.tag:
         return False
     try:
@@ -29,6 +35,16 @@ def _recognises(file: AnnotationFile) -> bool:
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     """Read one stage a row, placed by its columns if there is a header."""
+    return read_stage_table(_table(file, options), options)
+
+
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read the rows that are no stage, or the column of events."""
+    return read_event_table(_table(file, options), options)
+
+
+def _table(file: AnnotationFile, options: ReadOptions) -> Table:
+    """Return the rows, below their header if there is one."""
     path = file.path
     delimiter = _delimiter(file.first_line)
     numbers, rows = [], []
@@ -48,7 +64,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
         columns = {"stage": 0}
     if not rows:
         raise HypnogramError(f"{path}: there is a header but no stage below it.")
-    width = max(columns.values())
+    width = max(at for kind, at in columns.items() if kind not in ("event", "channel"))
     for row, number in zip(rows, numbers, strict=True):
         if len(row) <= width:
             raise HypnogramError(
@@ -57,7 +73,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
             )
     own_names = {"L": "?"} if path.suffix.casefold() == ".eannot" else None  # lights on, in Luna
     places = [f"line {number}" for number in numbers]
-    return read_stage_table(header, columns, rows, places, path, options, own_names)
+    return Table(header, columns, rows, places, path, own_names)
 
 
 def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -93,4 +109,5 @@ FORMAT = HypnogramFormat(
     recognises=_recognises,
     read=_read,
     origin="ISRUC .txt, Luna and NSRR .eannot, YASA, tables of your own",
+    events=_events,
 )

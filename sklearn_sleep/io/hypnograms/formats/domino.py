@@ -1,11 +1,13 @@
-r"""Somnomedics Domino: the sleep profile (``SchlafProfil\profil``), with the time of each epoch.
+r"""Somnomedics Domino: the sleep profile (``SchlafProfil\profil``), and files of events.
+
+An epoch of a profile has its time of day, an event (``Signal Type: Impuls``) its start and end.
 
 Forms of the header, of times and the texts are from public code that reads it (Snooz, wonambi,
-pyPhasesRecordloader). Other signals of Domino have the same header, and are no hypnograms.
+pyPhasesRecordloader).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -13,9 +15,15 @@ from typing import Final
 
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
-from sklearn_sleep.io.hypnograms.stage_annotations import CLOCK, StageAnnotations, check_order
-from sklearn_sleep.io.hypnograms.stage_table import read_stage_table
+from sklearn_sleep.io.hypnograms.stage_annotations import (
+    CLOCK,
+    StageAnnotations,
+    check_order,
+    place_clocks,
+)
+from sklearn_sleep.io.hypnograms.stage_table import Table, read_event_table, read_stage_table
 
 _SIGNAL: Final = re.compile(r"\s*Signal[ -]?ID\s*:", re.IGNORECASE)
 _PROFILE: Final = re.compile(r"schlafprofil[\\/]profil", re.IGNORECASE)
@@ -23,6 +31,7 @@ _RATE: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*s(?:ec)?", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"-?\d+")
 _NUMBERED: Final = re.compile(r"\s*(-?\d+)\s*[=:]\s*(.+?)\s*")
 _HEADER_LENGTH: Final = 20
+_DAY: Final = 24 * 3600.0
 
 
 def _header(file: AnnotationFile) -> dict[str, str]:
@@ -48,29 +57,72 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     """Read the rows, an epoch of the header's rate each, placed by their times of day."""
     path = file.path
     header = _header(file)
-    _check_signal(header, path)
+    table = _profile(file, header).without_events(options)
+    _check_numbers(table.rows, table.places, table.own_names or {}, path, options)
+    options = replace(options, epoch_duration=_rate(header, path, options))
+    stages = read_stage_table(table, options)
+    check_order(stages.onset, table.places, path)
+    return stages.later(0.0, path)
+
+
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read events, or the artefacts of a sleep profile; the signal is the channel."""
+    header = _header(file)
+    if header.get("signal type", "")[:3].casefold() != "imp":
+        table = _profile(file, header)
+        rate = str(_rate(header, file.path, options))
+        columns = {**table.columns, "duration": 2}
+        table = table._replace(columns=columns, rows=[[*row, rate] for row in table.rows])
+        return read_event_table(table, options, lambda text: text.upper() != "A")
+    starts, ends, texts, places = [], [], [], []
+    for place, line in _rows(file):
+        cells = [cell.strip() for cell in line.split(";")]
+        start = CLOCK.match(cells[0])
+        end = CLOCK.fullmatch(cells[0][start.end() :].lstrip(" -")) if start else None
+        if start is None or end is None or len(cells) < 3:
+            raise HypnogramError(
+                f"{file.path}: {place} is {shorten(line)}; an event of Domino has a start and an "
+                "end with a hyphen between them, a duration and a name, with semicolons."
+            )
+        starts.append(start[0].strip())
+        ends.append(end[0])
+        texts.append(cells[2])
+        places.append(place)
+    if not texts:
+        return []
+    onset = place_clocks(starts, "start", places, file.path, options.recording_start)
+    end_time = place_clocks(ends, "end", places, file.path, options.recording_start)
+    # The column of durations is rounded.
+    duration = (end_time - onset).round(3) % _DAY
+    channel = header.get("signal id", "")
+    return [Event(*row, channel) for row in zip(onset, duration, texts, strict=True)]
+
+
+def _rows(file: AnnotationFile) -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of each line from the first row on."""
     start = next((i for i, line in enumerate(file.lines) if _is_row(line)), len(file.lines))
-    rows, places = [], []
     for number, line in enumerate(file.lines[start:], start=start + 1):
-        if not line.strip():
-            continue
-        row = [cell.strip() for cell in line.strip().rstrip(";").split(";")]
+        if line.strip():
+            yield f"line {number}", line.strip()
+
+
+def _profile(file: AnnotationFile, header: Mapping[str, str]) -> Table:
+    """Return the rows of a sleep profile."""
+    _check_signal(header, file.path)
+    rows, places = [], []
+    for place, line in _rows(file):
+        row = [cell.strip() for cell in line.rstrip(";").split(";")]
         if len(row) != 2 or not CLOCK.fullmatch(row[0]):
             raise HypnogramError(
-                f"{path}: line {number} is {shorten(line)}; a sleep profile has a time of day, a "
+                f"{file.path}: {place} is {shorten(line)}; a sleep profile has a time of day, a "
                 "semicolon and a stage."
             )
         rows.append(row)
-        places.append(f"line {number}")
+        places.append(place)
     if not rows:
-        raise HypnogramError(f"{path}: this sleep profile has a header but no epochs.")
+        raise HypnogramError(f"{file.path}: this sleep profile has a header but no epochs.")
     own_names = {"A": "?", **_numbered(header)}
-    _check_numbers(rows, places, own_names, path, options)
-    options = replace(options, epoch_duration=_rate(header, path, options))
-    columns = {"onset": 0, "stage": 1}
-    stages = read_stage_table(["time", "stage"], columns, rows, places, path, options, own_names)
-    check_order(stages.onset, places, path)
-    return stages.later(0.0, path)
+    return Table(["time", "stage"], {"onset": 0, "stage": 1}, rows, places, file.path, own_names)
 
 
 def _check_signal(header: Mapping[str, str], path: Path) -> None:
@@ -127,4 +179,5 @@ FORMAT = HypnogramFormat(
     recognises=_recognises,
     read=_read,
     origin="Somnomedics Domino, Schlafprofil.txt; epochs with times of day, needs recording_start",
+    events=_events,
 )

@@ -8,27 +8,29 @@ texts only these are stages; in any other, every annotation whose whole text nam
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stage_vocabulary import names_stage, parse_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError
-from sklearn_sleep.io.edf.annotations import read_edf_annotations
+from sklearn_sleep.io.edf.annotations import EDFAnnotations, read_edf_annotations
 from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
+from sklearn_sleep.io.hypnograms.events import Event, are_events, with_unknown
 from sklearn_sleep.io.hypnograms.format import (
     AnnotationFile,
     HypnogramFormat,
     ReadOptions,
 )
 from sklearn_sleep.io.hypnograms.stage_annotations import (
-    TIME_TOLERANCE,
+    JITTER,
     StageAnnotations,
     clock_shift,
 )
-from sklearn_sleep.io.hypnograms.unknown_texts import OtherText, with_unknown
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
@@ -36,8 +38,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     path = file.path
     header = read_edf_header(path)
     annotations = read_edf_annotations(header)
-    texts = [text.partition("@@")[0].strip() for text in annotations.text]
-    chosen = _stage_positions(texts, options)
+    texts, chosen = _texts(annotations, options)
     if not chosen:
         commonest = ", ".join(repr(text) for text, _ in Counter(annotations.text).most_common(5))
         raise HypnogramError(
@@ -45,26 +46,74 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
             f"stage such as 'Sleep stage 2' (found: {commonest or 'nothing'}). Give the file that "
             "holds the hypnogram, or say what a text means with stage_names={'…': 'W'}."
         )
-    codes = [options.stage(texts[index], path, f"annotation {index + 1}") for index in chosen]
-    duration = np.where(annotations.duration > 0, annotations.duration, np.nan)
-    stages = StageAnnotations.from_lists(annotations.onset[chosen], duration[chosen], codes)
-    stages = _without_events(stages)
+    stages = _stages(annotations, texts, chosen, options, path)
+    duration = _positive_durations(annotations)
     others = [
-        OtherText(annotations.onset[index], duration[index], texts[index])
+        Event(annotations.onset[index], duration[index], texts[index])
         for index in sorted(set(range(len(texts))) - set(chosen))
     ]
-    stages = with_unknown(stages, others, path)
-    return _placed(stages, header, options, path)
+    stages = with_unknown(stages.chosen(~_lie_in_epochs(stages)), others, path)
+    shift = _shift(header, options)
+    end = None if options.end is None else options.end - shift
+    if end is None and header.channels:
+        end = header.duration
+    return stages.until_next_entry(end, path).later(shift, path)
+
+
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read every text that is no stage; what follows ``@@`` is the channel."""
+    header = read_edf_header(file.path)
+    annotations = read_edf_annotations(header)
+    texts, chosen = _texts(annotations, options)
+    stages = _stages(annotations, texts, chosen, options, file.path)
+    among = are_events(stages, [texts[index] for index in chosen]) | _lie_in_epochs(stages)
+    onset = annotations.onset + _shift(header, options)
+    return [
+        Event(
+            onset[index],
+            annotations.duration[index],
+            texts[index],
+            annotations.text[index].partition("@@")[2].strip(),
+        )
+        for index in sorted(set(range(len(texts))) - set(compress(chosen, ~among)))
+    ]
+
+
+def _texts(annotations: EDFAnnotations, options: ReadOptions) -> tuple[list[str], list[int]]:
+    """Return the texts without their channels, and the positions of the stages."""
+    texts = [text.partition("@@")[0].strip() for text in annotations.text]
+    return texts, _stage_positions(texts, options)
+
+
+def _stages(
+    annotations: EDFAnnotations,
+    texts: Sequence[str],
+    chosen: Sequence[int],
+    options: ReadOptions,
+    path: Path,
+) -> StageAnnotations:
+    """Return the stages, and such as movements among them."""
+    codes = [options.stage(texts[index], path, f"annotation {index + 1}") for index in chosen]
+    duration = _positive_durations(annotations)
+    return StageAnnotations.from_lists(annotations.onset[chosen], duration[chosen], codes)
+
+
+def _positive_durations(annotations: EDFAnnotations) -> NDArray[np.float64]:
+    """Return s, NaN for 0, which many write where they know of none."""
+    return np.where(annotations.duration > 0, annotations.duration, np.nan)
 
 
 def _stage_positions(texts: Sequence[str], options: ReadOptions) -> list[int]:
-    """Return the positions of the stages: of the standard texts alone, where there are any."""
+    """Return the positions of the stages: of the standard texts alone, where there are any.
+
+    Such as movements and artefacts are among them.
+    """
     standard = [text.casefold().startswith("sleep stage") for text in texts]
     if any(standard):
         return [
             index
             for index, text in enumerate(texts)
-            if standard[index] or text.casefold() == "movement time" or options.is_told(text)
+            if standard[index] or options.is_told(text) or _names_unscored(text)
         ]
     # A bare number may be a marker of anything.
     return [
@@ -78,34 +127,38 @@ def _names_stage(text: str, options: ReadOptions) -> bool:
     return not text.casefold().startswith("lights") and options.names_stage(text)
 
 
-def _without_events(stages: StageAnnotations) -> StageAnnotations:
-    """Leave out movements and artefacts without a duration within an epoch of stages."""
+def _names_unscored(text: str) -> bool:
+    letters = any(map(str.isalpha, text)) and not text.casefold().startswith("lights")
+    return letters and names_stage(text) and parse_stage(text) == Stage.UNSCORED
+
+
+def _lie_in_epochs(stages: StageAnnotations) -> NDArray[np.bool_]:
+    """Return which are movements and artefacts within an epoch of stages that tell no duration.
+
+    They begin off the edges of the epochs, or last less than one.
+    """
     scored = stages.stage != Stage.UNSCORED
-    if not scored.any() or not np.isnan(stages.duration).any():
-        return stages
-    off = _distance_to_grid(stages.onset, stages.onset[scored][0])
-    if off[scored].max() > TIME_TOLERANCE:
-        return stages
-    keep = scored | ~np.isnan(stages.duration) | (off <= TIME_TOLERANCE)
-    return StageAnnotations(stages.onset[keep], stages.duration[keep], stages.stage[keep])
+    are_points = np.isnan(stages.duration)
+    nothing = np.zeros(scored.shape, dtype=np.bool_)
+    if not scored.any() or not are_points.any():
+        return nothing
+    from_grid = np.abs(
+        (stages.onset - stages.onset[scored][0] + EPOCH_DURATION / 2) % EPOCH_DURATION
+        - EPOCH_DURATION / 2
+    )
+    if from_grid[scored].max() > JITTER:
+        return nothing
+    within = from_grid > JITTER
+    if not are_points[scored].any():
+        return ~scored & are_points & within
+    return ~scored & (within | (stages.duration < EPOCH_DURATION - JITTER))
 
 
-def _distance_to_grid(onset: NDArray[np.float64], start: float) -> NDArray[np.float64]:
-    """Seconds from each onset to the nearest edge of the epochs that begin at `start`."""
-    return np.abs((onset - start + EPOCH_DURATION / 2) % EPOCH_DURATION - EPOCH_DURATION / 2)
-
-
-def _placed(
-    stages: StageAnnotations, header: EDFHeader, options: ReadOptions, path: Path
-) -> StageAnnotations:
-    """Return the stages from the start of the recording, each with its duration."""
-    shift = 0.0
-    if options.recording_start is not None and header.start is not None:
-        shift = clock_shift(header.start, options.recording_start, path)
-    end = None if options.end is None else options.end - shift
-    if end is None and header.channels:
-        end = header.duration
-    return stages.until_next_entry(end, path).later(shift, path)
+def _shift(header: EDFHeader, options: ReadOptions) -> float:
+    """Return how many s after the recording the file starts, if both tell when."""
+    if options.recording_start is None or header.start is None:
+        return 0.0
+    return clock_shift(header.start, options.recording_start, Path(header.path))
 
 
 FORMAT = HypnogramFormat(
@@ -114,4 +167,5 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="Sleep-EDF, MASS; EDF+ and BDF+ of any recorder",
     entries="a stretch",
+    events=_events,
 )

@@ -15,7 +15,7 @@ from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.files import read_file
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
-from sklearn_sleep.io.hypnograms.stage_table import find_columns, read_stage_table
+from sklearn_sleep.io.hypnograms.stage_table import Table, find_columns, read_stage_table
 
 _LARGEST: Final = 1 << 24  # bytes; a night has a row an epoch and takes less than one million
 _MOST_ROWS: Final = int(LONGEST_RECORDING / 10)  # of epochs of 10 s
@@ -30,15 +30,16 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
         for number, row in enumerate(rows):
             header = [_text(cell) for cell in row]
             columns = find_columns(header, path, options.columns if number == 0 else None)
-            if columns and len(rows) > _MOST_ROWS:
+            if "stage" not in columns:
+                continue
+            if len(rows) > _MOST_ROWS:
                 raise HypnogramError(
                     f"{path}: sheet {sheet!r} has rows beyond {_MOST_ROWS}, more than a recording "
                     "has epochs. Remove them."
                 )
-            if columns:
-                below = [[_text(cell) for cell in row] for row in rows[number + 1 :]]
-                place = f"sheet {sheet!r}"
-                return _read_table(header, columns, below, path, place, number + 2, options)
+            below = [[_text(cell) for cell in row] for row in rows[number + 1 :]]
+            place = f"sheet {sheet!r}"
+            return _read_table(header, columns, below, path, place, number + 2, options)
     raise HypnogramError(
         f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the stages."
     )
@@ -87,7 +88,7 @@ def _read_table(
     if not rows:
         raise HypnogramError(f"{path}: {sheet} has no stages below 'Stage'.")
     places = [f"{sheet}, row {first_row + index}" for index in range(len(rows))]
-    return read_stage_table(header, columns, rows, places, path, options, _OWN_NAMES)
+    return read_stage_table(Table(header, columns, rows, places, path, _OWN_NAMES), options)
 
 
 def _text(cell: Any) -> str:

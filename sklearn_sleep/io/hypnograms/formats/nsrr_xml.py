@@ -6,8 +6,9 @@ translator by a concept such as ``SRO:Stage2Sleep``.
 
 import html
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import compress
 from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element  # defusedxml parses
@@ -18,13 +19,13 @@ from numpy.typing import ArrayLike
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.events import Event, are_events, with_unknown
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     TIME_TOLERANCE,
     StageAnnotations,
     parse_seconds,
 )
-from sklearn_sleep.io.hypnograms.unknown_texts import OtherText, with_unknown
 
 _ROOT_TAG: Final = "PSGAnnotation"
 
@@ -39,32 +40,73 @@ _CONCEPT_OF_STAGE: Final = {
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
+    """Read stages; what has no type is an event, or else ends the stage before it."""
     path = file.path
-    onset, duration, stage = [], [], []
-    others = []
-    for number, event in enumerate(file.root.iter("ScoredEvent"), start=1):
-        place = f"ScoredEvent {number}"
-        concept = event.findtext("EventConcept", "").strip()
-        if concept == "Recording Start Time":
-            _check_recording_start(event, path, place)
-        elif _is_stage(event, concept, options):
-            stage.append(options.stage(concept, path, place))
-            onset.append(_seconds(event, "Start", path, place))
-            duration.append(_seconds(event, "Duration", path, place))
-        elif concept and not (event.findtext("EventType") or "").strip():
-            start, length = (_seconds(event, tag, path, place) for tag in ("Start", "Duration"))
-            others.append(OtherText(start, length, concept))
-    if not stage:
+    stages, others = _entries(file, options)
+    if not stages:
         raise HypnogramError(
             f"{path}: no stages in this NSRR file: no ScoredEvent has the EventType "
             "'Stages|Stages' or an EventConcept such as 'SRO:Stage2Sleep'. Was the night scored?"
         )
-    return with_unknown(StageAnnotations.from_lists(onset, duration, stage), others, path)
+    untyped = [_event(*entry, path) for entry in others if not _type(entry[0])]
+    return with_unknown(_stages(stages, path, options), untyped, path)
 
 
-def _is_stage(event: Element, concept: str, options: ReadOptions) -> bool:
-    event_type = (event.findtext("EventType") or "").strip()
-    if event_type:
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read all that is no stage; of what ``|`` separates, the first part is NSRR's own name."""
+    stages, others = _entries(file, options)
+    events = [_event(*entry, file.path) for entry in stages]
+    are = are_events(_stages(stages, file.path, options), [event.event for event in events])
+    return [*compress(events, are), *(_event(*entry, file.path) for entry in others)]
+
+
+def _entries(
+    file: AnnotationFile, options: ReadOptions
+) -> tuple[list[tuple[Element, str]], list[tuple[Element, str]]]:
+    """Return the elements of stages, and of all else but the recording's start, with places."""
+    stages, others = [], []
+    for number, element in enumerate(file.root.iter("ScoredEvent"), start=1):
+        place = f"ScoredEvent {number}"
+        concept = _concept(element)
+        if concept == "Recording Start Time":
+            _check_recording_start(element, file.path, place)
+        elif _is_stage(element, concept, options):
+            stages.append((element, place))
+        elif concept:
+            others.append((element, place))
+    return stages, others
+
+
+def _stages(
+    entries: Sequence[tuple[Element, str]], path: Path, options: ReadOptions
+) -> StageAnnotations:
+    return StageAnnotations.from_lists(
+        [_seconds(element, "Start", path, place) for element, place in entries],
+        [_seconds(element, "Duration", path, place) for element, place in entries],
+        [options.stage(_concept(element), path, place) for element, place in entries],
+    )
+
+
+def _event(element: Element, place: str, path: Path) -> Event:
+    has_duration = element.findtext("Duration", "").strip()
+    return Event(
+        _seconds(element, "Start", path, place),
+        _seconds(element, "Duration", path, place) if has_duration else np.nan,
+        _concept(element).partition("|")[0].strip(),
+        element.findtext("SignalLocation", "").strip(),
+    )
+
+
+def _concept(element: Element) -> str:
+    return element.findtext("EventConcept", "").strip()
+
+
+def _type(element: Element) -> str:
+    return element.findtext("EventType", "").strip()
+
+
+def _is_stage(element: Element, concept: str, options: ReadOptions) -> bool:
+    if event_type := _type(element):
         return event_type.split("|")[0] == "Stages"
     if not concept.startswith(("SRO:", "SDO:")):
         return options.is_told(concept)
@@ -147,4 +189,5 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="SHHS, MESA, MrOS, CHAT, CFS, CCSHS and others at sleepdata.org; both schemas",
     entries="a stretch",
+    events=_events,
 )

@@ -1,6 +1,12 @@
-"""Compumedics Profusion XML: ``SleepStages`` lists the R&K code of every epoch."""
+"""Compumedics Profusion XML.
+
+``SleepStages`` lists the R&K code of every epoch, ``ScoredEvents`` all else.
+"""
+
+import math
 
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
@@ -24,9 +30,24 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     return StageAnnotations.from_epochs(stage, epoch_duration)
 
 
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read the scored events; the input is the channel."""
+    events = []
+    for number, element in enumerate(file.root.iterfind("ScoredEvents/ScoredEvent"), start=1):
+        name, start, duration, channel = (
+            element.findtext(tag, "").strip() for tag in ("Name", "Start", "Duration", "Input")
+        )
+        place = f"{file.path}: ScoredEvent {number}"
+        onset = parse_seconds(start, f"{place}: Start")
+        length = parse_seconds(duration, f"{place}: Duration") if duration else math.nan
+        events.append(Event(onset, length, name, channel))
+    return events
+
+
 FORMAT = HypnogramFormat(
     "Compumedics Profusion XML",
     recognises=lambda file: file.root.tag == "CMPStudyConfig",
     read=_read,
     origin="Compumedics; NSRR beside its own XML",
+    events=_events,
 )

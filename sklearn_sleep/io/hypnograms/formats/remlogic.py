@@ -14,17 +14,19 @@ from typing import Final
 
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.stage_vocabulary import fold
-from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
+from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, check_order
-from sklearn_sleep.io.hypnograms.stage_table import read_stage_table
+from sklearn_sleep.io.hypnograms.stage_table import Table, read_event_table, read_stage_table
 
 _TITLE: Final = "remlogic event export"
 _TIME: Final = re.compile(
     r".*\[hh:mm:ss|(time|heure|zeit|uhrzeit|hora|ora|tempo|tijd|tid)\b", re.IGNORECASE
 )
 _DURATION: Final = re.compile(r".*\[s|dur|dauer", re.IGNORECASE)
+_EVENT: Final = re.compile(r"(event|[eé]v[eéè]n[ei]ment|ereignis|evento)\b", re.IGNORECASE)
+_CHANNEL: Final = re.compile(r"loca|lokal|emplac|channel|canal|kanal", re.IGNORECASE)
 _STAGES: Final = {
     "SLEEP-S0": "W",
     "SLEEP-S1": "N1",
@@ -40,6 +42,10 @@ _STAGES: Final = {
 
 def _is_epoch(cell: str) -> bool:
     return cell.upper().startswith("SLEEP-")
+
+
+def _names_epoch(text: str, options: ReadOptions) -> bool:
+    return fold(text) in map(fold, _STAGES) or options.is_told(text)
 
 
 def _cells(line: str) -> list[str]:
@@ -74,49 +80,64 @@ def _recognises(file: AnnotationFile) -> bool:
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     """Read the epochs, each from its time of day on for its duration."""
     path = file.path
-    header_index = _header_index(file)
-    if header_index is None:
-        raise HypnogramError(
-            f"{path}: no line above the events names a column of times, such as 'Time [hh:mm:ss]'. "
-            "Export the events from RemLogic again."
-        )
-    header = _cells(file.lines[header_index])
-    rows, places = [], []
-    for number, line in enumerate(file.lines[header_index + 1 :], start=header_index + 2):
-        if any(map(_is_epoch, _cells(line))):
-            rows.append(_cells(line))
-            places.append(f"line {number}")
-    if not rows:
+    table = _table(file)
+    epochs = table.chosen(any(map(_is_epoch, row)) for row in table.rows)
+    if not epochs.rows:
         raise HypnogramError(
             f"{path}: none of the events is a stage such as 'SLEEP-S2'. Export the events SLEEP-… "
             "from RemLogic too."
         )
-    columns = {"stage": next(index for index, cell in enumerate(rows[0]) if _is_epoch(cell))}
-    for kind, pattern in (("onset", _TIME), ("duration", _DURATION)):
-        found = _column(pattern, header)
-        if found is not None:
-            columns[kind] = found
-    for row, place in zip(rows, places, strict=True):
+    columns = {kind: at for kind, at in table.columns.items() if kind != "channel"}
+    for row, place in zip(epochs.rows, epochs.places, strict=True):
         if len(row) <= max(columns.values()) or not _is_epoch(row[columns["stage"]]):
             raise HypnogramError(
-                f"{path}: {place}: the cells {row} do not stand in the columns {header}. Complete "
-                "the line."
+                f"{path}: {place}: the cells {row} do not stand in the columns {table.header}. "
+                "Complete the line."
             )
-    _spell_out_halves(rows, columns["onset"])
-    unknown = _unknown(rows, columns, path, options)
-    own_names = {**_STAGES, **dict.fromkeys(unknown, "?")}
-    stages = read_stage_table(header, columns, rows, places, path, options, own_names)
-    check_order(stages.onset, places, path)
-    covers = (stages.stage != Stage.UNSCORED) | (stages.duration != 0)  # a mark covers nothing
-    stages = StageAnnotations(stages.onset[covers], stages.duration[covers], stages.stage[covers])
+    unknown = _unknown(epochs.rows, columns, path, options)
+    epochs = epochs._replace(own_names={**_STAGES, **dict.fromkeys(unknown, "?")})
+    stages = read_stage_table(epochs, options)
+    check_order(stages.onset, epochs.places, path)
     return stages.later(0.0, path)
+
+
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read the rows that are no epoch; their location is the channel."""
+    return read_event_table(_table(file), options, lambda text: _names_epoch(text, options))
+
+
+def _table(file: AnnotationFile) -> Table:
+    """Return the rows below the header, of epochs and all other events, and their columns."""
+    index = _header_index(file)
+    if index is None:
+        raise HypnogramError(
+            f"{file.path}: no line above the events names a column of times, such as "
+            "'Time [hh:mm:ss]'. Export the events from RemLogic again."
+        )
+    header = _cells(file.lines[index])
+    lines = list(enumerate(file.lines[index + 1 :], start=index + 2))
+    rows = [_cells(line) for _, line in lines if line.strip()]
+    kinds = {"stage": _EVENT, "onset": _TIME, "duration": _DURATION, "channel": _CHANNEL}
+    columns = {
+        kind: found for kind, name in kinds.items() if (found := _column(name, header)) is not None
+    }
+    # Headers are in the language of the laboratory; epochs show where the events stand.
+    epoch: list[str] = next((row for row in rows if any(map(_is_epoch, row))), [])
+    columns["stage"] = next(
+        (position for position, cell in enumerate(epoch) if _is_epoch(cell)),
+        columns.get("stage", columns["onset"] + 1),
+    )
+    _spell_out_halves(rows, columns["onset"])
+    places = [f"line {number}" for number, line in lines if line.strip()]
+    return Table(header, columns, rows, places, file.path, _STAGES)
 
 
 def _spell_out_halves(rows: Sequence[list[str]], column: int) -> None:
     """Write PM for the prefix U of times on a clock of 12 hours, and AM where it lacks."""
-    times = [row[column].upper() for row in rows]
+    filled = [row for row in rows if len(row) > column]
+    times = [row[column].upper() for row in filled]
     if any(time.startswith("U") for time in times):
-        for row, time in zip(rows, times, strict=True):
+        for row, time in zip(filled, times, strict=True):
             row[column] = f"{time.removeprefix('U')} {'PM' if time.startswith('U') else 'AM'}"
 
 
@@ -125,11 +146,7 @@ def _unknown(
 ) -> list[str]:
     """Return the events that are like stages and are none that is known, with a warning."""
     texts = [row[columns["stage"]] for row in rows]
-    unknown = [
-        index
-        for index, text in enumerate(texts)
-        if fold(text) not in map(fold, _STAGES) and not options.is_told(text)
-    ]
+    unknown = [index for index, text in enumerate(texts) if not _names_epoch(text, options)]
     if not unknown:
         return []
     names = list(dict.fromkeys(texts[index] for index in unknown))
@@ -149,4 +166,5 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="Embla RemLogic, CAP Sleep Database; events with times of day, needs recording_start",
     entries="a stretch",
+    events=_events,
 )

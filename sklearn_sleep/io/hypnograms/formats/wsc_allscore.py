@@ -3,6 +3,7 @@
 A stage is noted only where it changes (https://sleepdata.org/datasets/wsc).
 """
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
@@ -22,6 +24,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
 )
 
 _EVENT: Final = re.compile(r"\s*(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*\t\s*(.*)")
+_DURATION: Final = re.compile(r"\s*-\s*DUR:\s*(\d+(?:\.\d+)?)\s*SEC\.?", re.IGNORECASE)
 _DAY: Final = 24 * 3600.0
 _START: Final = "START RECORDING"
 _POWER_FAILURE: Final = "POWER FAILURE RECOVERY"
@@ -33,9 +36,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     Where that is not known, it lasts until the last event of any kind, in whole epochs.
     """
     path = file.path
-    clock, times, texts, numbers = _events_from_start(file.lines, path)
-    if options.recording_start is not None:
-        check_start(timedelta(seconds=clock), options.recording_start, path, 24.0)
+    times, texts, numbers = _rows_from_start(file, options)
     chosen = [index for index, text in enumerate(texts) if text.startswith("STAGE")]
     if not chosen:
         raise HypnogramError(
@@ -54,12 +55,25 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     return StageAnnotations.from_lists(onset, np.diff(onset, append=end), codes)
 
 
-def _events_from_start(
-    lines: Sequence[str], path: Path
-) -> tuple[float, NDArray[np.float64], list[str], list[int]]:
-    """Time of day of the start; seconds since then, text and line number of events from then on."""
+def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:
+    """Read all rows but stages from the start on; the duration is taken out of the text."""
+    times, texts, _ = _rows_from_start(file, options)
+    events = []
+    for onset, text in zip(times.tolist(), texts, strict=True):
+        if text != _START and not text.startswith("STAGE"):
+            match = _DURATION.search(text)
+            duration = float(match[1]) if match else math.nan
+            events.append(Event(onset, duration, _DURATION.sub("", text).strip()))
+    return events
+
+
+def _rows_from_start(
+    file: AnnotationFile, options: ReadOptions
+) -> tuple[NDArray[np.float64], list[str], list[int]]:
+    """Seconds since the recording's start, text and line number of what is noted from then on."""
+    path = file.path
     clock, texts, numbers = [], [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(file.lines, start=1):
         event = _EVENT.fullmatch(line)
         if event is None:
             if line.strip():
@@ -88,7 +102,9 @@ def _events_from_start(
     steps = (np.diff(time, prepend=time[0]) + _DAY / 2) % _DAY - _DAY / 2
     # Rounded, so that equal times are equal whatever was summed before.
     times = np.cumsum(steps, dtype=np.float64).round(3)
-    return float(time[0]), times, texts[first:], numbers[first:]
+    if options.recording_start is not None:
+        check_start(timedelta(seconds=clock[first]), options.recording_start, path, 24.0)
+    return times, texts[first:], numbers[first:]
 
 
 def _without_repeats(
@@ -119,4 +135,5 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="Wisconsin Sleep Cohort, Twin recorder; the time of day of each change of stage",
     entries="a change",
+    events=_events,
 )

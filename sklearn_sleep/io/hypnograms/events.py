@@ -1,18 +1,20 @@
-"""Annotations beside the stages of a night: events, which are passed over, and unknown texts."""
+"""Events beside the stages of a night, and texts that are neither."""
 
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_sleep.core.messages import list_names
+from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.stage_vocabulary import names_part_of_sleep
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramWarning
-from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
+from sklearn_sleep.io.hypnograms.stage_annotations import JITTER, StageAnnotations
 
 # What scorers and recorders note besides stages: the event types of NSRR, WSC, Luna, Philips,
 # Domino and RemLogic, and the standard texts of EDF+, in the languages of the stages' names.
@@ -22,28 +24,58 @@ _EVENTS: Final = re.compile(
     r"|spindel|k-?complex|slow eye|eye movement|heart|cardia|tachy|brady|asystol|fibrillation"
     r"|position|supine|prone|\bleft\b|\bright\b|upright|cpap|pressure|light|licht|lumi|luz|luci"
     r"|calib|impedan|montage|filter|gain|\bstart|\bstop|\bend\b|record|marker|event|electrode"
-    r"|mcap|artifact|artefact|spo2|sao2|hypovent|flow|signal|channel|bathroom|technician",
+    r"|mcap|art[ieé]fa[ckt]|spo2|sao2|hypovent|flow|signal|channel|bathroom|technician",
     re.IGNORECASE,
 )
 
 
-@dataclass(frozen=True)
-class OtherText:
-    """An annotation that names no stage: onset and duration in s (NaN where there is none)."""
+class Event(NamedTuple):
+    """What was scored or noted beside the stages.
+
+    Attributes
+    ----------
+    onset : float
+        Seconds from the start of the recording.
+    duration : float
+        Seconds, NaN where the file does not tell it.
+    event : str
+        What it is, as the file writes it.
+    channel : str, default=""
+        Where it was seen, empty where the file does not tell it.
+    """
 
     onset: float
     duration: float
-    text: str
+    event: str
+    channel: str = ""
 
 
 def names_event(text: str) -> bool:
     """Return whether a text is that of an event, which says nothing of the stage."""
+    if names_part_of_sleep(text):  # light sleep is none of the lights
+        return False
     return text.startswith("<") or _EVENTS.search(text) is not None
 
 
-def with_unknown(
-    stages: StageAnnotations, others: Sequence[OtherText], path: Path
-) -> StageAnnotations:
+def are_events(stages: StageAnnotations, texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which entries of stages, with these texts, are events, (n_annotations,).
+
+    They are unscored, and name an event, such as an artefact, or a stage goes on below them, as
+    below a movement of 4 s. Where nothing is scored, all that last less than an epoch are events.
+    """
+    scored = stages.stage != Stage.UNSCORED
+    end = stages.onset + np.nan_to_num(stages.duration)
+    first, last = stages.onset[scored], end[scored]
+    found = ~scored & (not scored.any()) & ~(stages.duration >= EPOCH_DURATION - JITTER)
+    for index in np.flatnonzero(~scored).tolist():
+        # A mark of no duration lies in the stage that it starts in.
+        until = max(end[index] - JITTER, stages.onset[index] + JITTER)
+        covered = (first < until) & (stages.onset[index] + JITTER < last)
+        found[index] |= covered.any() or names_event(texts[index])
+    return found
+
+
+def with_unknown(stages: StageAnnotations, others: Sequence[Event], path: Path) -> StageAnnotations:
     """Return stages and, as unscored, what unknown texts between them cover; these are named.
 
     A text is unknown if it is no event and no stage that has a duration covers its onset.
@@ -58,16 +90,16 @@ def with_unknown(
         for other in others
         if first < other.onset
         and (other.onset < last or open_ended)
-        and not names_event(other.text)
+        and not names_event(other.event)
         and not ((stages.onset <= other.onset) & (other.onset < end)).any()
     ]
     if not unknown:
         return stages
-    names = list_names(list(dict.fromkeys(repr(other.text[:60]) for other in unknown)))
+    names = list_names(list(dict.fromkeys(repr(other.event[:60]) for other in unknown)))
     warnings.warn(
         f"{path}: {len(unknown)} annotation(s) between the stages, the first at "
         f"{unknown[0].onset:g} s, name no known stage or event: {names}. What they cover is "
-        f"unscored (-1). Pass stage_names={{{unknown[0].text[:60]!r}: 'N2'}} if one is a stage.",
+        f"unscored (-1). Pass stage_names={{{unknown[0].event[:60]!r}: 'N2'}} if one is a stage.",
         HypnogramWarning,
         stacklevel=5,
     )
