@@ -78,31 +78,45 @@ def are_events(stages: StageAnnotations, texts: Sequence[str]) -> NDArray[np.boo
 def with_unknown(stages: StageAnnotations, others: Sequence[Event], path: Path) -> StageAnnotations:
     """Return stages and, as unscored, what unknown texts between them cover; these are named.
 
-    A text is unknown if it is no event and no stage that has a duration covers its onset.
+    A text is unknown if it is no event and no stage covers its onset. What does not last as long as
+    a page is a note before the first stage, after the last one, and where a movement is.
     """
     if not stages.onset.size:
         return stages
-    first, last = stages.onset.min(), stages.onset.max()
-    end = stages.onset + np.nan_to_num(stages.duration)
-    open_ended = np.isnan(stages.duration[stages.onset.argmax()])
-    unknown = [
-        other
-        for other in others
-        if first < other.onset
-        and (other.onset < last or open_ended)
-        and not names_event(other.event)
-        and not ((stages.onset <= other.onset) & (other.onset < end)).any()
-    ]
+    scored = stages.stage != Stage.UNSCORED
+    is_change = np.isnan(stages.duration)
+    end = stages.onset + np.where(is_change, 2 * JITTER, stages.duration)
+    page = np.append(stages.duration[scored & ~is_change], EPOCH_DURATION).min() - JITTER
+
+    def is_between(other: Event) -> bool:
+        last = stages.onset.argmax()
+        return bool(
+            stages.onset.min() < other.onset
+            and (other.onset < stages.onset[last] or is_change[last])
+        )
+
+    def is_unknown(other: Event) -> bool:
+        is_page = is_change.any() or other.duration >= page
+        rest = end - other.onset  # a page may begin before the one before it ends
+        covers = (stages.onset <= other.onset) & (rest > (JITTER if is_page else 0))
+        return (
+            (is_page or (is_between(other) and not covers.any()))
+            and not (covers & scored).any()
+            and not names_event(other.event)
+        )
+
+    unknown = list(filter(is_unknown, others))
     if not unknown:
         return stages
     names = list_names(list(dict.fromkeys(repr(other.event[:60]) for other in unknown)))
     warnings.warn(
-        f"{path}: {len(unknown)} annotation(s) between the stages, the first at "
+        f"{path}: {len(unknown)} annotation(s) among the stages, the first at "
         f"{unknown[0].onset:g} s, name no known stage or event: {names}. What they cover is "
         f"unscored (-1). Pass stage_names={{{unknown[0].event[:60]!r}: 'N2'}} if one is a stage.",
         HypnogramWarning,
         stacklevel=5,
     )
+    unknown = list(filter(is_between, unknown))
     return StageAnnotations(
         np.append(stages.onset, [other.onset for other in unknown]),
         np.append(stages.duration, [other.duration for other in unknown]),

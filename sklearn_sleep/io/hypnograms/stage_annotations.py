@@ -26,6 +26,9 @@ TIME_TOLERANCE: Final = 0.01
 # off, no epoch has another stage for most of its time.
 JITTER: Final = 0.5
 
+# Clocks of whole seconds may tell a page one second too early, and its duration right.
+_OVERLAP: Final = 1.0 + TIME_TOLERANCE
+
 # Scoring starts at lights off or with the technician's clock; farther apart is another recording.
 _LARGEST_SHIFT: Final = 6 * 3600.0
 _HALF_DAY: Final = 12 * 3600.0
@@ -123,10 +126,11 @@ class StageAnnotations:
         is_last = np.isnan(following)
         steps = np.diff(edges)
         by_epochs = steps.size > 0 and np.abs(steps - EPOCH_DURATION).max() <= JITTER
-        if end is None or by_epochs:
+        # One at the end of the recording is no epoch of it.
+        if end is None or by_epochs or end <= edges[-1] + TIME_TOLERANCE:
             following[is_last] = edges[-1] + EPOCH_DURATION
         else:
-            following[is_last] = max(end, edges[-1] + TIME_TOLERANCE)
+            following[is_last] = end
         if end is None and not by_epochs and (unknown & is_last).any():
             warnings.warn(
                 f"{path}: nothing tells when the last stage, from {edges[-1]:g} s on, ends. It was "
@@ -265,7 +269,7 @@ def _runs(
         last_start, last_end, last_stage = runs[-1]
         if stage == last_stage and start <= last_end + JITTER:
             runs[-1] = (last_start, max(end, last_end), stage)
-        elif start < last_end - JITTER:
+        elif start < last_end - _OVERLAP:
             raise HypnogramError(
                 f"{path}: stages overlap: {Stage(last_stage).name} lasts until {last_end:g} s, but "
                 f"{Stage(stage).name} starts at {start:g} s. Remove one of the two."

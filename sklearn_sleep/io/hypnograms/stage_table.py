@@ -21,6 +21,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     CLOCK,
     JITTER,
     StageAnnotations,
+    check_order,
     epochs_from_numbers,
     parse_seconds,
     parse_stage_at,
@@ -276,7 +277,11 @@ def _by_time(
         duration = _times(texts["end"], "end", places, path, options) - onset
     else:
         duration = _common_step(onset, path, options)
-    return StageAnnotations.from_lists(onset, duration, codes)
+    stages = StageAnnotations.from_lists(onset, duration, codes)
+    if not _are_clocks(texts["onset"]):
+        return stages
+    check_order(onset, places, path)
+    return stages.later(0.0, path)
 
 
 def _common_step(
@@ -321,9 +326,13 @@ def _times(
     texts: Sequence[str], kind: str, places: Sequence[str], path: Path, options: ReadOptions
 ) -> NDArray[np.float64]:
     """Return s from the recording's start, of seconds or of times of day, over midnight."""
-    if not any(map(CLOCK.fullmatch, texts)):
+    if not _are_clocks(texts):
         return _seconds(texts, kind, places, path)
     return place_clocks(texts, kind, places, path, options.recording_start)
+
+
+def _are_clocks(texts: Sequence[str]) -> bool:
+    return any(map(CLOCK.fullmatch, texts))
 
 
 def _seconds(

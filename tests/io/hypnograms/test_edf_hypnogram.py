@@ -125,6 +125,55 @@ def test_unknown_text_in_a_gap_is_named(write):
         np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
 
 
+@pytest.mark.parametrize("duration", [None, 30])
+@pytest.mark.parametrize(
+    ("onsets", "expected"),
+    [([0, 30, 60], [-1, 1, 2]), ([60, 0, 30], [1, 2]), ([29.98, 0, 60], [1, -1, 2])],
+)
+def test_unknown_text_before_among_and_after_the_stages_is_named(write, onsets, expected, duration):
+    texts = ["Quux", "N1", "N2"]
+    path = write(*((onset, duration, text) for onset, text in zip(onsets, texts, strict=True)))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = read_hypnogram(path)
+    assert f"the first at {onsets[0]} s, name no known stage or event: 'Quux'" in str(
+        told[0].message
+    )
+    np.testing.assert_array_equal(found[: len(expected)], expected)
+    assert set(found[len(expected) :]) <= {-1}
+
+
+@pytest.mark.parametrize("onset", [0, 100])
+def test_short_notes_outside_the_stages_are_not_named(write, onset):
+    path = write((onset, 4, "Quux"), (onset, None, "Quux"), (30, 60, "N1"))
+    np.testing.assert_array_equal(read_hypnogram(path), [-1, 1, 1])
+
+
+@pytest.mark.parametrize("text", ["Light", "Light sleep", "Deep sleep", "NREM"])
+def test_several_stages_at_once_are_no_event(write, text):
+    path = write((0, None, "W"), (30, None, text), (60, None, "N2"))
+    with pytest.warns(HypnogramWarning, match=f"first at 30 s.*'{text}'"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
+
+
+def test_unknown_text_beside_a_movement_is_named(write):
+    path = write((0, 30, "W"), (25, 40, "Movement"), (30, 30, "Quux"), (60, 30, "N2"))
+    with pytest.warns(HypnogramWarning, match="first at 30 s.*'Quux'"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
+
+
+@pytest.mark.parametrize("jitter", [0, 0.02, -0.2])
+def test_change_to_no_stage_ends_the_stage_before_it(write, jitter):
+    path = write((0, None, "W"), (30, None, "N2"), (60 + jitter, None, "Movement time"))
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=4), [0, 2, -1, -1])
+
+
+@pytest.mark.parametrize("end", [90, 90.02])
+def test_change_at_the_end_of_the_recording_is_no_epoch(write, end):
+    path = write((0, None, "W"), (30, None, "N2"), (end, None, "W"))
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=3), [0, 2, 2])
+
+
 @pytest.mark.parametrize(
     "event", ["Lights On", "Arousal", "Obstructive Apnea", "Hypopnée", "SpO2 desaturation"]
 )

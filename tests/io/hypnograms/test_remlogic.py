@@ -126,6 +126,16 @@ def test_a_gap_between_epochs_stays_one(write):
     np.testing.assert_array_equal(hypnogram, [-1, 0, 1, 2, -1, 3, -1, 4, -1, 0])
 
 
+def test_clocks_of_whole_seconds_do_not_overlap(write):
+    # Starts of 22:00:00.00, 22:00:29.99 and 22:01:00.01, cut to whole seconds.
+    rows = ["22:00:00\tSLEEP-S0\t30", "22:00:29\tSLEEP-S2\t30", "22:01:00\tSLEEP-REM\t30"]
+    with pytest.warns(HypnogramWarning, match="1 s in all, the first from 59 to 60 s"):
+        hypnogram = read_hypnogram(
+            write(event_list(*rows)), recording_start=START, resample_epochs="majority"
+        )
+    np.testing.assert_array_equal(hypnogram, [0, 2, 4])
+
+
 def test_epochs_before_the_recording_are_cut(write):
     with pytest.warns(
         HypnogramWarning, match=r"2 stage\(s\) start before the recording, the first 37 s"

@@ -200,10 +200,9 @@ def test_wsc_stg_errors(write, rows, message):
 
 def test_wsc_allscore_across_midnight(write):
     # Unscored until the first stage; the last one until the last event, in whole epochs.
-    np.testing.assert_array_equal(
-        read_hypnogram(write(ALLSCORE), resample_epochs="error"),
-        [-1, 0, 0, 1, 2, 2, -1, 4, -1, 3, 3],
-    )
+    with pytest.warns(HypnogramWarning, match="from 270 s on, ends.* the last event, 330 s"):
+        found = read_hypnogram(write(ALLSCORE), resample_epochs="error")
+    np.testing.assert_array_equal(found, [-1, 0, 0, 1, 2, 2, -1, 4, -1, 3, 3])
 
 
 def test_wsc_allscore_until_the_end_of_the_recording(write):
@@ -214,13 +213,14 @@ def test_wsc_allscore_until_the_end_of_the_recording(write):
 
 def test_wsc_allscore_last_stage_lasts_an_epoch_at_least(write):
     path = write("22:00:00.00\tSTART RECORDING\n22:00:00.00\tSTAGE - W\n22:00:30.00\tSTAGE - R\n")
-    np.testing.assert_array_equal(read_hypnogram(path), [0, 4])
+    with pytest.warns(HypnogramWarning, match="when the last stage, from 30 s on, ends"):
+        np.testing.assert_array_equal(read_hypnogram(path), [0, 4])
 
 
 def test_wsc_allscore_off_the_grid(write):
     path = write(ALLSCORE.replace("00:00:30.50", "00:00:35.50"))
     with pytest.warns(HypnogramWarning, match="the first at 125 s"):
-        assert read_hypnogram(path)[4] == 2
+        assert read_hypnogram(path, n_epochs=11)[4] == 2
 
 
 def test_wsc_allscore_is_latin_1_and_may_repeat_a_stage(write):
@@ -249,7 +249,8 @@ def test_wsc_allscore_errors(write, old, new, message):
 def test_wsc_allscore_starts_with_the_recording(write, second):
     path = write(ALLSCORE)
     start = datetime.fromisoformat(f"1985-01-01T23:58:{30 + second}")
-    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), read_hypnogram(path))
+    found = read_hypnogram(path, recording_start=start, n_epochs=11)
+    np.testing.assert_array_equal(found, read_hypnogram(path, n_epochs=11))
 
 
 @pytest.mark.parametrize("clock", ["23:58:33", "11:58:30", "00:00:00"])
@@ -375,6 +376,23 @@ def test_times_of_day_are_placed_by_the_start_of_the_recording(write, times, sta
     recording_start = datetime.fromisoformat(f"2020-01-01T{start}")
     found = read_hypnogram(path, recording_start=recording_start)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("header", ["time,stage", "time,stage,duration", "start,stage,end"])
+def test_rows_before_the_recording_are_cut(write, header):
+    rows = ["23:59:00,W,30", "23:59:30,N1,30", "00:00:00,N2,30", "00:00:30,R,30"]
+    if header.endswith("end"):
+        ends = ["23:59:30", "00:00:00", "00:00:30", "00:01:00"]
+        rows = [row[:-2] + end for row, end in zip(rows, ends, strict=True)]
+    if header == "time,stage":
+        rows = [row.removesuffix(",30") for row in rows]
+    path = write("\n".join([header, *rows]))
+    start = datetime.fromisoformat("2020-01-01T23:59:50")
+    with pytest.warns(HypnogramWarning, match="2 stage.* start before the recording, the first 50"):
+        found = read_hypnogram(path, recording_start=start, resample_epochs="majority", n_epochs=2)
+    np.testing.assert_array_equal(found, [2, 4])
+    start = datetime.fromisoformat("2020-01-01T07:59:00")
+    refuses(path, "starts -8.0 h after", recording_start=start)
 
 
 def test_line_breaks_in_quotes(write):

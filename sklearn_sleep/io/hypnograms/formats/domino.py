@@ -20,7 +20,6 @@ from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, 
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     CLOCK,
     StageAnnotations,
-    check_order,
     place_clocks,
 )
 from sklearn_sleep.io.hypnograms.stage_table import Table, read_event_table, read_stage_table
@@ -60,9 +59,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     table = _profile(file, header).without_events(options)
     _check_numbers(table.rows, table.places, table.own_names or {}, path, options)
     options = replace(options, epoch_duration=_rate(header, path, options))
-    stages = read_stage_table(table, options)
-    check_order(stages.onset, table.places, path)
-    return stages.later(0.0, path)
+    return read_stage_table(table, options)
 
 
 def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:

@@ -17,7 +17,7 @@ from sklearn_sleep.core.stage_vocabulary import fold
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
-from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, check_order
+from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
 from sklearn_sleep.io.hypnograms.stage_table import Table, read_event_table, read_stage_table
 
 _TITLE: Final = "remlogic event export"
@@ -96,9 +96,7 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
             )
     unknown = _unknown(epochs.rows, columns, path, options)
     epochs = epochs._replace(own_names={**_STAGES, **dict.fromkeys(unknown, "?")})
-    stages = read_stage_table(epochs, options)
-    check_order(stages.onset, epochs.places, path)
-    return stages.later(0.0, path)
+    return read_stage_table(epochs, options)
 
 
 def _events(file: AnnotationFile, options: ReadOptions) -> list[Event]:

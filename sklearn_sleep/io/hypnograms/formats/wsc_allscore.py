@@ -5,6 +5,7 @@ A stage is noted only where it changes (https://sleepdata.org/datasets/wsc).
 
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from sklearn_sleep.core.messages import shorten
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.core.stages import Stage
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
@@ -52,6 +54,14 @@ def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
     stage = [options.stage(texts[index], path, f"line {numbers[index]}") for index in chosen]
     onset, codes = _without_repeats(onset, stage, path)
     end = _scoring_end(onset[-1], times.max(), options.n_epochs)
+    if options.n_epochs is None and codes[-1] != Stage.UNSCORED:
+        warnings.warn(
+            f"{path}: nothing tells when the last stage, from {onset[-1]:g} s on, ends. It was "
+            f"taken to last until the last event, {end:g} s; pass n_epochs, the length of the "
+            "recording.",
+            HypnogramWarning,
+            stacklevel=4,
+        )
     return StageAnnotations.from_lists(onset, np.diff(onset, append=end), codes)
 
 
