@@ -313,6 +313,12 @@ def test_tables_of_pandas(tmp_path):
         check(path, *rows)
     events.rename(columns={"event": "What"}).to_csv(path, index=False)
     check(path, *rows, columns={"event": "What"})
+    events[:0].to_csv(path, index=False)
+    check(path)
+    events[:2].rename(columns={"event": "description"}).to_csv(path, index=False)
+    check(path, *rows[:2])
+    with pytest.raises(HypnogramError, match=r"no stage below it\. If these are events, read th"):
+        read_hypnogram(path)
     events.to_csv(path, index=False)
     with pytest.raises(HypnogramError, match="a column of events, 'event', and none of stages"):
         read_hypnogram(path)

@@ -153,6 +153,11 @@ def read_stage_table(table: Table, options: ReadOptions) -> StageAnnotations:
             f"with read_events, or, if it holds stages, pass columns={{'stage': {event!r}}}."
         )
     table = table.without_events(options)
+    if not table.rows:
+        raise HypnogramError(
+            f"{path}: there is a header but no stage below it. If these are events, read them with "
+            "read_events."
+        )
     places = table.places
     texts = {kind: table.cells(kind) for kind in table.columns}
     texts = {kind: cells for kind, cells in texts.items() if kind == "stage" or any(cells)}

@@ -62,8 +62,6 @@ def _table(file: AnnotationFile, options: ReadOptions) -> Table:
         numbers, rows = numbers[1:], rows[1:]
     else:
         columns = {"stage": 0}
-    if not rows:
-        raise HypnogramError(f"{path}: there is a header but no stage below it.")
     width = max(at for kind, at in columns.items() if kind not in ("event", "channel"))
     for row, number in zip(rows, numbers, strict=True):
         if len(row) <= width:
