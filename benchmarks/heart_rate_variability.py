@@ -18,8 +18,8 @@ import sleepecg
 from environment import describe_environment, format_table
 
 from sklearn_sleep import make_cohort
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.features import HeartbeatDetector, Heartbeats, HRVFeatures
 from sklearn_sleep.preprocessing import EDFReader
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sklearn_sleep.core.arrays import BoolArray, IntArray
+from sklearn_sleep.core.memory import IN_MEMORY, MemorySource, is_raw, source_from_mne
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Step
 from sklearn_sleep.core.signals import EPOCH_DURATION
-from sklearn_sleep.exceptions import SplitNightWarning
+from sklearn_sleep.exceptions import EDFWarning, SplitNightWarning
 
 # Nights are rarely scored to the last epoch; a fold leaves out more than this.
 _WHOLE_NIGHT_FRACTION = 0.9
@@ -113,6 +115,65 @@ class Epochs:
         self.table = table
         self.recordings = tuple(recordings)
         self.recording_index = np.asarray(recording_index, dtype=np.int32)
+
+    @classmethod
+    def from_recordings(cls, recordings: Any) -> Self:
+        """Return every epoch of recordings in memory, in their order.
+
+        Parameters
+        ----------
+        recordings : Recording, Raw of mne, or sequence of them
+            Those without a name of their own are numbered.
+
+        Returns
+        -------
+        Epochs
+            Its table has a column ``subject`` where each recording tells the person.
+
+        Raises
+        ------
+        ValueError
+            If two recordings have the same name.
+
+        Examples
+        --------
+        >>> from sklearn_sleep import Recording
+        >>> nights = [Recording.from_arrays({"ABD": np.arange(600.0)}, 10.0) for _ in range(2)]
+        >>> epochs = Epochs.from_recordings(nights)
+        >>> epochs[1:].table
+                       recording  epoch
+        1  recording in memory 1      1
+        2  recording in memory 2      0
+        3  recording in memory 2      1
+        """
+        items = _items(recordings)
+        if not items or not all(_is_recording(item) for item in items):
+            raise TypeError(
+                "recordings must be a Recording or a Raw of mne, or a list of them, but is "
+                f"{name_types(recordings)}. epoch_table(paths) names the epochs of files."
+            )
+        made = [item if isinstance(item, Recording) else Recording.from_mne(item) for item in items]
+        if sum(recording.path == IN_MEMORY for recording in made) > 1:
+            made = [_numbered(recording, number) for number, recording in enumerate(made, 1)]
+        names = [recording.path for recording in made]
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise ValueError(
+                f"Each recording may be given once; given more often: {list_names(repeated)}. Give "
+                "each a name: Recording.from_mne(raw, name='night 1')."
+            )
+        counts = [recording.n_epochs for recording in made]
+        short = [name for name, count in zip(names, counts, strict=True) if not count]
+        if short:
+            why = f"{list_names(short)}: less than an epoch ({EPOCH_DURATION:g} s)"
+            if len(short) == len(made):
+                raise ValueError(f"{why}, so that there is nothing to stage.")
+            warnings.warn(f"{why}, so that X has no rows for it.", EDFWarning, stacklevel=2)
+        table = make_epoch_table(names, [np.arange(count) for count in counts])
+        subjects = [recording.subject for recording in made]
+        if all(subjects):
+            table["subject"] = np.repeat(np.array(subjects, dtype=object), counts)
+        return cls(table, made, np.repeat(np.arange(len(made)), counts))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -222,6 +283,49 @@ class Epochs:
     def __repr__(self) -> str:
         n = len(self.recordings)
         return f"Epochs({len(self)} rows over {n} recording{'s' if n != 1 else ''})"
+
+
+def epochs_in_memory(X: Any) -> Epochs | None:
+    """Return X as epochs if it is some, or a recording or Raw of mne or some of them; else None.
+
+    No signals are chosen among the channels of a Raw.
+    """
+    if isinstance(X, Epochs):
+        return X
+    items = _items(X)
+    if not items or not all(_is_recording(item) for item in items):
+        return None
+    return Epochs.from_recordings(
+        [Recording(source_from_mne(item)) if is_raw(item) else item for item in items]
+    )
+
+
+def name_types(X: Any) -> str:
+    """Return what X is in a message: ``"list of float"``."""
+    kind = type(X).__name__
+    if isinstance(X, np.ndarray):
+        return f"{kind} of {X.dtype}"
+    if isinstance(X, list | tuple) and X:
+        return f"{kind} of {' and '.join(dict.fromkeys(type(item).__name__ for item in X))}"
+    return kind
+
+
+def _items(X: Any) -> list[Any]:
+    is_list = isinstance(X, list | tuple | pd.Series) or (
+        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    )
+    return list(X) if is_list else [X]
+
+
+def _is_recording(value: Any) -> bool:
+    return isinstance(value, Recording) or is_raw(value)
+
+
+def _numbered(recording: Recording, number: int) -> Recording:
+    source = recording.source
+    if recording.path != IN_MEMORY or not isinstance(source, MemorySource):
+        return recording
+    return Recording(replace(source, path=f"{IN_MEMORY} {number}"), recording.steps)
 
 
 def make_epoch_table(recordings: Sequence[str], epochs: Sequence[npt.ArrayLike]) -> pd.DataFrame:

@@ -2,141 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-import numpy as np
-
-from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.identity import class_identity, digest
-from sklearn_sleep.core.signals import SignalDefinition
-
-
-@dataclass(eq=False, repr=False)
-class Signal:
-    """One signal of a recording, whose samples are read when `data` is asked for.
-
-    Parameters
-    ----------
-    definition : SignalDefinition
-        What the signal is.
-    read : callable
-        Returns the samples, a float32 array.
-    sampling_frequency : float
-        In Hz.
-    unit : str
-        ``"mV"``, ``"uV"``, or ``""`` for arbitrary units.
-    n_epochs : int
-        Number of 30-second epochs that the signal is to have: those of the recording, and those
-        that a step has put after its end.
-    is_epoched : bool, default=False
-        Whether the samples have been cut into epochs.
-
-    Attributes
-    ----------
-    data : ndarray of float32, shape (n_samples,) or (n_epochs, samples_per_epoch)
-        The samples; NaN where there are none. Not kept: ask once and hold on to it.
-
-    Examples
-    --------
-    >>> from sklearn_sleep.core.signals import SIGNALS
-    >>> signal = Signal(SIGNALS["ABD"], lambda: np.ones(600, np.float32), 10.0, "", n_epochs=2)
-    >>> signal.map(np.negative).data[:2]
-    array([-1., -1.], dtype=float32)
-    """
-
-    definition: SignalDefinition
-    read: Callable[[], SampleArray]
-    sampling_frequency: float
-    unit: str
-    _: KW_ONLY
-    n_epochs: int
-    is_epoched: bool = False
-
-    @property
-    def name(self) -> str:
-        """Canonical name."""
-        return self.definition.name
-
-    @property
-    def data(self) -> SampleArray:
-        """The samples, read and processed now."""
-        return self.read()
-
-    def map(
-        self,
-        function: Callable[[SampleArray], SampleArray],
-        *,
-        sampling_frequency: float | None = None,
-        unit: str | None = None,
-        is_epoched: bool | None = None,
-        n_epochs: int | None = None,
-    ) -> Signal:
-        """Return the signal that `function`, which must not write into its argument, makes of this.
-
-        Say what else it changes: the sampling frequency in Hz, the unit, cut or not, the epochs.
-        """
-        return Signal(
-            self.definition,
-            lambda: function(self.read()),
-            self.sampling_frequency if sampling_frequency is None else sampling_frequency,
-            self.unit if unit is None else unit,
-            n_epochs=self.n_epochs if n_epochs is None else n_epochs,
-            is_epoched=self.is_epoched if is_epoched is None else is_epoched,
-        )
-
-    def require_continuous(
-        self, who: str, remedy: str = "Put it before Epocher() in the pipeline."
-    ) -> None:
-        """Raise ValueError if the samples have been cut into epochs; `who` needs whole nights."""
-        if self.is_epoched:
-            raise ValueError(
-                f"{who} works on whole nights, but the recordings are already cut into epochs. "
-                f"{remedy}"
-            )
-
-    def __repr__(self) -> str:
-        unit = self.unit or "arbitrary unit"
-        return f"Signal({self.name}, {self.sampling_frequency:g} Hz, {unit})"
-
-
-class RecordingSource(Protocol):
-    """Where the samples of a recording come from."""
-
-    @property
-    def path(self) -> str:
-        """The file, or another name that no second recording has."""
-
-    @property
-    def n_epochs(self) -> int:
-        """Whole 30-second epochs."""
-
-    @property
-    def subject(self) -> str:
-        """The person; empty where not known."""
-
-    @property
-    def dataset(self) -> str:
-        """The cohort; empty where not known."""
-
-    @property
-    def start(self) -> datetime | None:
-        """Local time of the first sample."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Canonical names of the signals that are there."""
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """What distinguishes these samples from all others."""
-
-    def signal(self, name: str) -> Signal:
-        """Return a signal by its canonical name."""
+from sklearn_sleep.core.memory import (
+    MemorySource,
+    make_raw,
+    source_from_arrays,
+    source_from_mne,
+)
+from sklearn_sleep.core.messages import list_names
+from sklearn_sleep.core.signals import SIGNALS, SignalDefinition, signal_definition
+from sklearn_sleep.core.sources import RecordingSource, Signal
 
 
 class Step(Protocol):
@@ -151,49 +32,12 @@ class Step(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class ArraySource:
-    """Epoched samples in memory, (n_epochs, samples_per_epoch), NaN where a signal is missing."""
-
-    path: str
-    arrays: Mapping[str, SampleArray]
-    definitions: Mapping[str, SignalDefinition]
-    _: KW_ONLY
-    n_epochs: int
-    subject: str = ""
-    dataset: str = ""
-    start: datetime | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Canonical names of the signals that are there."""
-        return tuple(self.arrays)
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """The name and the samples' own hash."""
-        samples = hashlib.sha256()
-        for name, array in self.arrays.items():
-            samples.update(name.encode())
-            samples.update(np.ascontiguousarray(array).tobytes())
-        return {"path": self.path, "arrays": samples.hexdigest()}
-
-    def signal(self, name: str) -> Signal:
-        """Return a signal by its canonical name."""
-        array = self.arrays[name]
-        definition = self.definitions[name]
-        rate = definition.sampling_frequency
-        unit = definition.unit or ""
-        return Signal(
-            definition, lambda: array, rate, unit, n_epochs=self.n_epochs, is_epoched=True
-        )
-
-
 class Recording:
     """One night of signals: an immutable value that remembers how to read itself.
 
-    It pickles small, since it holds its source (a path and what the header said) and the steps
-    to apply, and never samples.
+    `EDFReader` makes it of a file, `from_mne` and `from_arrays` of what is in memory, and pipelines
+    take it in the place of a path. That of a file pickles small, since it holds its source (a path
+    and what the header said) and the steps to apply; one from memory pickles with its samples.
 
     Parameters
     ----------
@@ -209,13 +53,13 @@ class Recording:
 
     Examples
     --------
-    >>> from sklearn_sleep.core.signals import SIGNALS
-    >>> source = ArraySource("night-1", {"ABD": np.zeros((8, 256), "f4")}, SIGNALS, n_epochs=8)
-    >>> recording = Recording(source)
+    >>> import numpy as np
+    >>> belt = np.sin(np.arange(2400.0))
+    >>> recording = Recording.from_arrays({"ABDO RES": belt}, 10.0, name="night 1")
     >>> recording
-    Recording('night-1', 8 epochs, signals=['ABD'])
+    Recording('night 1', 8 epochs, signals=['ABD'])
     >>> recording.signals["ABD"].data.shape
-    (8, 256)
+    (2400,)
     """
 
     __slots__ = ("source", "steps")
@@ -225,6 +69,189 @@ class Recording:
     def __init__(self, source: RecordingSource, steps: tuple[Step, ...] = ()) -> None:
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "steps", tuple(steps))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, Any],
+        sampling_frequencies: float | Mapping[str, float],
+        units: Mapping[str, str] | None = None,
+        *,
+        signals: Sequence[str | SignalDefinition] | None = None,
+        channels: Mapping[str, Any] | None = None,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+        name: str | None = None,
+        subject: str = "",
+        start: datetime | None = None,
+    ) -> Self:
+        """Make a recording of arrays with labels, rates and units, by the rules of `EDFReader`.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array-like of shape (n_samples,)
+            The samples by the label of the channel, NaN where there are none. They are not copied.
+        sampling_frequencies : float or mapping of str to float
+            In Hz, of all channels or by label.
+        units : mapping of str to str, optional
+            The units of the samples by label, such as ``"uV"``. One that is needed and not given
+            is taken to be the signal's (ECG mV; EEG, EOG and EMG uV), with an `EDFRepairWarning`.
+        signals : sequence of str or SignalDefinition, optional
+            Signals that the recording is to have; other channels are dropped. By default those of
+            `SIGNALS` that are found, and an `EDFReader` that gets the recording finds others, such
+            as ``"C4-M1"``.
+        channels : mapping, optional
+            Labels to look for before the known aliases: ``{"ECG": "ECG 2"}``.
+        ranges : mapping of str to (float, float), optional
+            By label, from the least to the greatest value that the recorder can tell, which become
+            -1 and 1 in signals of arbitrary units (PPG, ABD, THX, FLOW), as the physical range in a
+            file's header does. By default the sample farthest from 0 becomes -1 or 1. After
+            ``Normalizer()`` that is the same; ``Normalizer("causal")`` knows the size of a signal.
+        name : str, optional
+            What tables and messages call it; no two recordings of a call may have the same.
+        subject : str, default=""
+            The person.
+        start : datetime, optional
+            Local time of the first sample.
+
+        Returns
+        -------
+        Recording
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not last equally long, to a second.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> recording = Recording.from_arrays(
+        ...     {"C4": np.ones(3000), "M1": np.zeros(3000)}, 100.0, {"C4": "mV", "M1": "mV"},
+        ...     signals=["C4-M1"],
+        ... )
+        >>> recording.signals["C4-M1"].data[:2], recording.signals["C4-M1"].unit
+        (array([1000., 1000.], dtype=float32), 'uV')
+        """
+        source = source_from_arrays(
+            arrays, sampling_frequencies, units, ranges, path=name, subject=subject, start=start
+        )
+        return cls._choose(source, signals, channels)
+
+    @classmethod
+    def from_mne(
+        cls,
+        raw: Any,
+        signals: Sequence[str | SignalDefinition] | None = None,
+        *,
+        channels: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+        name: str | None = None,
+        subject: str | None = None,
+    ) -> Self:
+        """Make a recording of a Raw of mne, by the rules of `EDFReader`.
+
+        Parameters
+        ----------
+        raw : mne.io.BaseRaw
+            Its samples are read when they are asked for, and not copied: ``raw.copy()`` if it is to
+            be changed in place afterwards. Channels in ``raw.info["bads"]`` are passed over.
+        signals, channels, ranges
+            As of `from_arrays`.
+        units : mapping of str to str, optional
+            By label, where mne does not know it. Voltages are in V there; what a file gives without
+            a unit, or in one that mne does not know (such as %), is left as it is, here too, with
+            an `EDFRepairWarning` where a unit is needed.
+        name : str, optional
+            What tables and messages call it; the Raw's file if it has one.
+        subject : str, optional
+            The person; ``his_id`` in ``raw.info["subject_info"]`` if not given.
+
+        Returns
+        -------
+        Recording
+            It starts at ``raw.info["meas_date"]``, as it stands, plus ``raw.first_time``.
+
+        Notes
+        -----
+        A Raw has one sampling frequency: mne brings all channels of a file to the highest, and lays
+        the pieces of an EDF+D file end to end. Where the file is at hand, its path is exact.
+
+        Examples
+        --------
+        >>> import mne
+        >>> raw = mne.io.read_raw_edf("tests/data/sleep-edf-5min.edf", verbose="error")
+        >>> Recording.from_mne(raw, ["EEG", "EOG"], name="night 1")
+        Recording('night 1', 10 epochs, signals=['EEG', 'EOG'])
+        """
+        source = source_from_mne(raw, units, ranges, path=name, subject=subject)
+        return cls._choose(source, signals, channels)
+
+    @classmethod
+    def _choose(
+        cls,
+        source: MemorySource,
+        signals: Sequence[str | SignalDefinition] | None,
+        channels: Mapping[str, Any] | None,
+    ) -> Self:
+        if isinstance(signals, str):
+            raise ValueError(f"signals must be a list of signals, not {signals!r}.")
+        definitions = [signal_definition(s) for s in (SIGNALS if signals is None else signals)]
+        names = [definition.name for definition in definitions]
+        unasked = [name for name in channels or {} if name not in names]
+        if unasked:
+            raise ValueError(
+                f"channels has {list_names(unasked)}, which is none of the signals: "
+                f"{', '.join(names)}."
+            )
+        chosen = source.choose(definitions, channels=channels or {})
+        kept = source.channels if signals is None else chosen.channels
+        return cls(replace(chosen, channels=kept, labels=dict(channels or {})))
+
+    def to_mne(
+        self, signals: Sequence[str] | None = None, *, sampling_frequency: float | None = None
+    ) -> Any:
+        """Return the processed signals as a Raw of mne.
+
+        Parameters
+        ----------
+        signals : sequence of str, optional
+            Names of signals; all by default.
+        sampling_frequency : float, optional
+            In Hz; signals of others are resampled to it by `mne.filter.resample`. Needed where the
+            signals differ, since a Raw has one.
+
+        Returns
+        -------
+        mne.io.RawArray
+            Voltages in V, other signals as they are; NaN where there are no samples. The types are
+            ``eeg``, ``eog``, ``ecg``, ``emg``, ``resp`` (ABD, THX, FLOW), ``bio`` (PPG), and
+            ``misc`` for all else and for voltages that `Normalizer` has taken the unit of.
+
+        Raises
+        ------
+        ValueError
+            If the signals differ in their sampling frequencies and none is given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> belt = np.sin(np.arange(2400.0))
+        >>> Recording.from_arrays({"ABD": belt, "THX": belt}, 10.0).to_mne().get_channel_types()
+        ['resp', 'resp']
+        """
+        if isinstance(signals, str):
+            raise ValueError(f"signals must be a list of names, not {signals!r}.")
+        own = self.signals
+        names = list(own) if signals is None else list(signals)
+        missing = [name for name in names if name not in own]
+        if missing or not names:
+            raise ValueError(
+                f"{self.path} has no signal {list_names(missing)}; it has {list(own)}."
+                if missing
+                else f"{self.path} has no signals, of which a Raw could be made."
+            )
+        return make_raw([own[n] for n in names], sampling_frequency, self.start, self.subject)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(

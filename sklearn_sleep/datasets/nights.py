@@ -12,13 +12,14 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sklearn_sleep.core.captured_warnings import capture_warnings
+from sklearn_sleep.core.channels import find_channels
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, count_epochs
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
-from sklearn_sleep.io.edf.source import find_channels
+from sklearn_sleep.io.edf.source import channels_of
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
@@ -173,10 +174,11 @@ def _read_night(
 
 
 def _signals_there(header: EDFHeader, chosen: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    channels = channels_of(header)
     return tuple(
         name
         for name, definition in SIGNALS.items()
-        if find_channels(header, definition, chosen.get(name)) is not None
+        if find_channels(channels, definition, chosen.get(name)) is not None
     )
 
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Night
-from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.features.base import FeatureTransformer
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.features.beats.hrv import HRVFeatures

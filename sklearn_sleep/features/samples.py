@@ -6,7 +6,7 @@ from scipy.signal import firwin, oaconvolve, sosfiltfilt
 
 from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.masking import mask_epochs
-from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.sources import Signal
 
 # Length of a Hamming-windowed low-pass filter, times the width of its transition over the
 # sampling frequency (Ifeachor & Jervis 2002, Digital Signal Processing, table 7.3).

@@ -3,13 +3,13 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from sklearn_sleep.core.epochs import make_epoch_table
+from sklearn_sleep.core.epochs import epochs_in_memory, make_epoch_table, name_types
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.signals import EPOCH_DURATION, count_epochs
 from sklearn_sleep.core.tables import as_pandas
@@ -29,7 +29,7 @@ def epoch_table(
 
     Parameters
     ----------
-    paths : path, or sequence, array or Series of paths
+    paths : path or EdfReader of pyedflib, or sequence, array or Series of them
         The files.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a file that cannot be read, and with a single one that is shorter than an
@@ -61,10 +61,9 @@ def epoch_table(
     >>> len(X), int(X["epoch"].max())
     (10, 9)
     """
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
+    files: Iterable[Any] = [paths] if _is_file(paths) else paths  # type: ignore[assignment]  # a path
     # As text, which those of an array are not quite.
-    names = [str(os.fspath(path)) for path in paths]
+    names = [str(os.fspath(getattr(file, "file_name", file))) for file in files]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(
@@ -79,6 +78,13 @@ def epoch_table(
         require="sharedmem",
     )
     return make_epoch_table(names, [np.arange(count, dtype=np.int32) for count in counts])
+
+
+def _is_file(value: Any) -> bool:
+    """Return whether a value is a path, or a reader of pyedflib, which has one."""
+    return isinstance(value, str | os.PathLike) or (
+        type(value).__module__.partition(".")[0] == "pyedflib" and hasattr(value, "file_name")
+    )
 
 
 def _count_epochs_of(path: str, on_error: Literal["raise", "warn"], is_alone: bool) -> int:
@@ -105,17 +111,25 @@ def _count_epochs_of(path: str, on_error: Literal["raise", "warn"], is_alone: bo
 def as_epoch_table(
     X: Any, *, on_error: Literal["raise", "warn"] = "raise", n_jobs: int | None = None
 ) -> pd.DataFrame:
-    """Return X as a checked epoch table: one, or a path or paths of which every epoch is meant."""
+    """Return X as a checked epoch table: one, or what stands for every epoch of recordings.
+
+    That is a path or paths, readers of pyedflib, or whatever `epochs_in_memory` takes.
+    """
     X = as_pandas(X)
     if not isinstance(X, pd.DataFrame | Mapping):
         paths = list(X) if pd.api.types.is_list_like(X, allow_sets=False) else [X]
-        if paths and all(isinstance(path, str | os.PathLike) for path in paths):
+        if paths and all(map(_is_file, paths)):
             return epoch_table(paths, on_error=on_error, n_jobs=n_jobs)
+        epochs = epochs_in_memory(X)
+        if epochs is not None:
+            return epochs.table
     if not isinstance(X, pd.DataFrame):
         raise TypeError(
             "X must be an epoch table (a DataFrame of pandas or polars with columns 'recording' "
-            f"and 'epoch'), a path or a list or array of paths, but is {type(X).__name__}. "
-            "Make one with epoch_table(paths)."
+            "and 'epoch'), a path, a Recording, a Raw of mne or an EdfReader of pyedflib, or a "
+            f"list of one of these, but is {name_types(X)}. epoch_table(paths) makes a table; "
+            "Recording.from_mne(raw) and Recording.from_arrays({label: samples}, "
+            "sampling_frequencies, units) make recordings of what is in memory."
         )
     missing = [name for name in ("recording", "epoch") if name not in X.columns]
     if missing:

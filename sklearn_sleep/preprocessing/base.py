@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
-from sklearn_sleep.core.recording import Recording, Signal
+from sklearn_sleep.core.recording import Recording
 from sklearn_sleep.core.signals import check_signal_names
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.core.stage_schemes import check_scored
 
 

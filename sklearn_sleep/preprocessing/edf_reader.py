@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sklearn_sleep.core.epochs import Epochs
+from sklearn_sleep.core.epochs import Epochs, epochs_in_memory
+from sklearn_sleep.core.memory import MemorySource
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import StrOptions
-from sklearn_sleep.core.recording import Recording, RecordingSource
+from sklearn_sleep.core.recording import Recording
 from sklearn_sleep.core.signals import (
     UNITS,
     SignalDefinition,
@@ -20,16 +21,17 @@ from sklearn_sleep.core.signals import (
     conversion_factor,
     signal_definition,
 )
+from sklearn_sleep.core.sources import RecordingSource
 from sklearn_sleep.core.stage_schemes import check_scored
 from sklearn_sleep.datasets.registry import channel_labels, dataset_from_path
 from sklearn_sleep.exceptions import EDFError, EDFWarning
-from sklearn_sleep.io.edf.source import EmptySource, open_edf
+from sklearn_sleep.io.edf.source import EDFSource, EmptySource, open_edf
 from sklearn_sleep.io.epoch_tables import as_epoch_table
 from sklearn_sleep.preprocessing.base import EpochsTransformer
 
 
 class EDFReader(EpochsTransformer):
-    """Read EDF, EDF+ and BDF files.
+    """Read EDF, EDF+ and BDF files, or choose signals of recordings in memory.
 
     The first step of a pipeline: a table that names epochs goes in, the same rows over recordings
     come out. Headers are read at once, samples when a later step asks for them, and only those of
@@ -63,7 +65,8 @@ class EDFReader(EpochsTransformer):
     Notes
     -----
     Signals with arbitrary units (PPG, ABD, THX) are scaled so that the physical range in the
-    header becomes -1 to 1; a range that is written upside down inverts the polarity.
+    header becomes -1 to 1; a range that is written upside down inverts the polarity. In memory,
+    where no header tells a range, the sample farthest from 0 becomes -1 or 1.
 
     The dataset of a recording is the value of the table's column ``dataset``, or else the NSRR
     dataset that the file's name starts with (``shhs``, ``mesa``, ``wsc``, ``chat``, ``cfs``,
@@ -118,9 +121,10 @@ class EDFReader(EpochsTransformer):
 
         Parameters
         ----------
-        X : DataFrame of shape (n_rows, n_columns), path, or list or array of paths
-            An epoch table, or files, of which every epoch is meant. ValueError if it is neither, or
-            names an epoch that a recording does not have.
+        X : DataFrame of shape (n_rows, n_columns), Epochs, path, Recording, or list of these two
+            An epoch table, or recordings, of which every epoch is meant. A Raw of mne and an
+            EdfReader of pyedflib stand for a recording too. ValueError if X names an epoch that a
+            recording does not have, TypeError if it is nothing of these.
 
         Returns
         -------
@@ -129,6 +133,10 @@ class EDFReader(EpochsTransformer):
         """
         self._validate_params()
         definitions = self._definitions()
+        epochs = epochs_in_memory(X)
+        if epochs is not None:
+            recordings = [self._choose(definitions, recording) for recording in epochs.recordings]
+            return Epochs(epochs.table, recordings, epochs.recording_index)
         table = as_epoch_table(X, on_error=self.on_error, n_jobs=self.n_jobs)
         codes = table["recording"].cat.codes.to_numpy()
         used, first, index = np.unique(codes, return_index=True, return_inverse=True)
@@ -193,6 +201,28 @@ class EDFReader(EpochsTransformer):
                 )
         return definitions
 
+    def _choose(self, definitions: tuple[SignalDefinition, ...], recording: Recording) -> Recording:
+        """Choose among the channels of a recording, whose steps stay; one of a file is opened."""
+        source = recording.source
+        if isinstance(source, EDFSource):
+            about = source.path, source.n_epochs, source.subject, source.dataset
+            return Recording(self._open(definitions, *about), recording.steps)
+        if not isinstance(source, MemorySource):
+            raise TypeError(
+                f"{source.path} has been processed by a step that keeps no channels to choose "
+                "from. Pass what it was read from: its path, Raw or Recording."
+            )
+        known = source.dataset or dataset_from_path(source.path)
+        labels = self._channel_labels(known, source.labels)
+        return Recording(
+            source.choose(definitions, channels=labels, units=self.units or {}), recording.steps
+        )
+
+    def _channel_labels(self, dataset: str, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Return labels by signal, which go before the aliases; those of the user go first."""
+        own = self.channels or {}
+        return {**channel_labels(dataset), **known, **own, **(own.get(dataset) or {})}
+
     def _open(
         self,
         definitions: tuple[SignalDefinition, ...],
@@ -202,13 +232,11 @@ class EDFReader(EpochsTransformer):
         dataset: str,
     ) -> RecordingSource:
         known = dataset or dataset_from_path(path)
-        own = self.channels or {}
         try:
             source = open_edf(
                 path,
                 definitions,
-                # Labels by signal, which go before the aliases.
-                channels={**channel_labels(known), **own, **(own.get(known) or {})},
+                channels=self._channel_labels(known, {}),
                 units=self.units or {},
                 subject=subject,
                 dataset=known,

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sklearn_sleep.core.masking import Float
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.preprocessing.base import RecordingTransformer
 
 

@@ -12,7 +12,7 @@ from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
 
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval
-from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal, missing_samples
 
 # Notch frequency over its -3 dB width: 1.7 Hz at 50 Hz, as in SciPy's ``iirnotch`` example.

@@ -5,8 +5,8 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from sklearn_sleep.core.parameter_constraints import Interval
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.preprocessing.base import RecordingTransformer
 
 _SECONDS_PER_HOUR = 3600.0

@@ -27,7 +27,8 @@ from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval
-from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.exceptions import CacheWarning
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
 

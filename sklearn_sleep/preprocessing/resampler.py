@@ -13,8 +13,8 @@ from scipy.signal import firwin
 
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import StrOptions
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal, missing_samples
 
 # Zero crossings of the anti-aliasing filter on each side (the choice of ``resample_poly``).

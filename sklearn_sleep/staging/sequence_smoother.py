@@ -12,7 +12,6 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_sleep.core.arrays import FloatArray
-from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.core.tables import as_pandas
@@ -209,7 +208,7 @@ def _recording_and_epoch(X: Any) -> tuple[IntArray, IntArray]:
 
 def _table(X: Any) -> pd.DataFrame:
     """Return the recording and the epoch of each row."""
-    X = as_pandas(X.table if isinstance(X, Epochs) else X)
+    X = as_pandas(X)
     if isinstance(X, pd.DataFrame) and list(X.index.names) == ["recording", "epoch"]:
         return X.index.to_frame(index=False)
     return as_epoch_table(X)

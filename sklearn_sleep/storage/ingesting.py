@@ -24,7 +24,8 @@ from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.folder_mark import FolderMark
 from sklearn_sleep.core.identity import PROCESSING_VERSION, digest
 from sklearn_sleep.core.parallel import run_parallel
-from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.datasets import Cohort, load_cohort

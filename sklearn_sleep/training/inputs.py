@@ -12,8 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_sleep.core.epochs import Epochs, make_epoch_table
-from sklearn_sleep.core.recording import ArraySource, Recording
+from sklearn_sleep.core.recording import Recording
 from sklearn_sleep.core.signals import signal_definition
+from sklearn_sleep.core.sources import ArraySource
 from sklearn_sleep.core.stage_schemes import check_scored
 
 _NOT_SIGNALS = ("recording", "mask", "subject")

@@ -9,8 +9,9 @@ from sklearn.model_selection import GroupKFold, train_test_split
 from sklearn.utils import _safe_indexing, indexable
 
 from sklearn_sleep.core.epochs import Epochs, Night, make_epoch_table, warn_of_split_nights
-from sklearn_sleep.core.recording import ArraySource, Recording
+from sklearn_sleep.core.recording import Recording
 from sklearn_sleep.core.signals import SIGNALS
+from sklearn_sleep.core.sources import ArraySource
 from sklearn_sleep.exceptions import SplitNightWarning
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
 

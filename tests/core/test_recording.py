@@ -11,8 +11,9 @@ import numpy as np
 import pyedflib
 import pytest
 
-from sklearn_sleep.core.recording import ArraySource, Recording
+from sklearn_sleep.core.recording import Recording
 from sklearn_sleep.core.signals import SIGNALS, SignalDefinition
+from sklearn_sleep.core.sources import ArraySource
 from sklearn_sleep.preprocessing import (
     EDFReader,
     Epocher,

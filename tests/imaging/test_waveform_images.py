@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep import EDFReader, Epocher, Filter, Normalizer, Resampler, epoch_table
-from sklearn_sleep.core.recording import Signal
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.exceptions import EDFWarning, SignalQualityWarning
 from sklearn_sleep.imaging import (
     Montage,

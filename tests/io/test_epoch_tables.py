@@ -84,7 +84,7 @@ def test_a_recording_is_given_once(data_folder):
         (pd.DataFrame({"recording": ["a"], "epoch": [0.5]}), ValueError, "must hold integers"),
         (pd.DataFrame({"recording": ["a"], "epoch": [-1]}), ValueError, "goes down to -1"),
         (pd.DataFrame({"recording": [None], "epoch": [1]}), ValueError, "missing values"),
-        (np.zeros((3, 2)), TypeError, r"is ndarray. Make one with epoch_table\(paths\)"),
+        (np.zeros((3, 2)), TypeError, r"is ndarray of float64\. epoch_table\(paths\) makes"),
         ([], TypeError, "is list"),
         ([3], TypeError, "is list"),
         (["a.edf", None], TypeError, "is list"),

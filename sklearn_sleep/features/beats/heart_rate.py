@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs, Night, as_mask
-from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording
 from sklearn_sleep.core.signals import EPOCH_DURATION, INSTANTANEOUS_HEART_RATE
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
 

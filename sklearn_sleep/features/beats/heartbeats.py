@@ -8,8 +8,8 @@ import numpy as np
 
 from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.epochs import Night
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.features.base import FeatureTransformer, check_choices
 from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL, correct_beats
 from sklearn_sleep.features.beats.ecg_beats import detect_r_peaks

@@ -15,8 +15,8 @@ from scipy.stats import iqr
 
 from sklearn_sleep.core.arrays import FloatArray, IntArray
 from sklearn_sleep.core.epochs import Night
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.features.base import (
     Feature,
     FeatureSource,

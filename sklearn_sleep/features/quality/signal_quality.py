@@ -14,7 +14,8 @@ from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.masking import mask_epochs
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
-from sklearn_sleep.core.recording import DerivedSource, Recording, Signal
+from sklearn_sleep.core.recording import DerivedSource, Recording
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.features.base import check_choices
 from sklearn_sleep.features.quality.assessment import (

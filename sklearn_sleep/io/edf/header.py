@@ -72,6 +72,11 @@ class EDFChannel:
     sampling_frequency: float
     offset: int
 
+    @property
+    def physical_range(self) -> tuple[float, float]:
+        """What the recorder can tell, in the channel's unit; upside down in inverted polarity."""
+        return self.physical_minimum, self.physical_maximum
+
 
 @dataclass(frozen=True, slots=True)
 class EDFHeader:

@@ -7,8 +7,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sklearn_sleep.core.recording import Signal
 from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, signal_definition
+from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.exceptions import MissingSignalWarning, SignalQualityWarning
 from sklearn_sleep.features.quality.assessment import assess_signal, cutting_limits, share_at
 from sklearn_sleep.features.quality.signal_quality import SignalQuality
