@@ -162,6 +162,26 @@ def test_unknown_text_beside_a_movement_is_named(write):
         np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
 
 
+@pytest.mark.parametrize("prefix", ["", "Sleep stage "])
+@pytest.mark.parametrize("jitter_of_stages", [0, 0.02])
+@pytest.mark.parametrize(("onset", "duration"), [(70, None), (70, 4), (60.3, None), (70, 40)])
+def test_movements_within_an_epoch_of_stages_without_a_duration(
+    write, prefix, jitter_of_stages, onset, duration
+):
+    names = ["W", "N1", "N2", "R"]
+    onsets = [0, 30 + jitter_of_stages, 60, 150 - jitter_of_stages]
+    stages = [(at, None, f"{prefix}{name}") for at, name in zip(onsets, names, strict=True)]
+    path = write(*stages, (onset, duration, "Movement"))
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 1, 2, 2, 2, 4])
+
+
+@pytest.mark.parametrize("text", ["Light", "Light sleep", "Leichtschlaf"])
+def test_light_sleep_is_none_of_the_lights(write, text):
+    path = write((0, None, "W"), (60, None, "N2"), (90, None, text), (150, None, "R"))
+    with pytest.warns(HypnogramWarning, match=f"'{text}'"):
+        np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 0, 2, -1, -1, 4])
+
+
 @pytest.mark.parametrize("jitter", [0, 0.02, -0.2])
 def test_change_to_no_stage_ends_the_stage_before_it(write, jitter):
     path = write((0, None, "W"), (30, None, "N2"), (60 + jitter, None, "Movement time"))

@@ -129,7 +129,7 @@ def _check_signal(header: Mapping[str, str], path: Path) -> None:
         raise HypnogramError(
             f"{path}: this file of Domino holds the signal {signal!r} of type {type_!r}, which is "
             r"no hypnogram. Give the one of 'SchlafProfil\profil', mostly called Schlafprofil.txt "
-            "or Sleep profile.txt."
+            "or Sleep profile.txt; read_events reads files of events (type Impuls)."
         )
 
 

@@ -28,6 +28,7 @@ from sklearn_sleep.io.hypnograms.format import (
 )
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     JITTER,
+    TIME_TOLERANCE,
     StageAnnotations,
     clock_shift,
 )
@@ -146,9 +147,10 @@ def _lie_in_epochs(stages: StageAnnotations) -> NDArray[np.bool_]:
         (stages.onset - stages.onset[scored][0] + EPOCH_DURATION / 2) % EPOCH_DURATION
         - EPOCH_DURATION / 2
     )
-    if from_grid[scored].max() > JITTER:
+    jitter = max(TIME_TOLERANCE, float(from_grid[scored].max()))
+    if jitter > JITTER:
         return nothing
-    within = from_grid > JITTER
+    within = from_grid > jitter
     if not are_points[scored].any():
         return ~scored & are_points & within
     return ~scored & (within | (stages.duration < EPOCH_DURATION - JITTER))
