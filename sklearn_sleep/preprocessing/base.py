@@ -60,8 +60,9 @@ class TakesEpochsMixin(StatelessMixin):
     def _check_input(self, X: Any) -> None:
         if not isinstance(X, Epochs):
             raise TypeError(
-                f"{type(self).__name__} takes Epochs, but X is {type(X).__name__}. "
-                "Put EDFReader(signals=[...]) before it in the pipeline."
+                f"{type(self).__name__} takes Epochs, but X is {type(X).__name__}. Put "
+                "EDFReader(signals=[...]) before it in the pipeline, or make Epochs of what is in "
+                "memory: Epochs.from_recordings(recordings)."
             )
 
 

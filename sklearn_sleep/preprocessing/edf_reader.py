@@ -1,7 +1,7 @@
 """EDFReader: from an epoch table to recordings that read themselves."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -214,9 +214,11 @@ class EDFReader(EpochsTransformer):
             )
         known = source.dataset or dataset_from_path(source.path)
         labels = self._channel_labels(known, source.labels)
-        return Recording(
-            source.choose(definitions, channels=labels, units=self.units or {}), recording.steps
+        chosen = self._or_empty(
+            lambda: source.choose(definitions, channels=labels, units=self.units or {}),
+            *(source.path, source.n_epochs, source.subject, known),
         )
+        return Recording(chosen, recording.steps)
 
     def _channel_labels(self, dataset: str, known: Mapping[str, Any]) -> dict[str, Any]:
         """Return labels by signal, which go before the aliases; those of the user go first."""
@@ -232,30 +234,44 @@ class EDFReader(EpochsTransformer):
         dataset: str,
     ) -> RecordingSource:
         known = dataset or dataset_from_path(path)
-        try:
-            source = open_edf(
+        source = self._or_empty(
+            lambda: open_edf(
                 path,
                 definitions,
                 channels=self._channel_labels(known, {}),
                 units=self.units or {},
                 subject=subject,
                 dataset=known,
-            )
-        except (EDFError, OSError) as error:
-            if self.on_error == "raise":
-                raise
-            warnings.warn(
-                f"{error} The {n_epochs} epochs of {path} go on without signals.",
-                EDFWarning,
-                stacklevel=3,
-            )
-            return EmptySource(path, n_epochs, subject, dataset)
+            ),
+            *(path, n_epochs, subject, dataset),
+        )
         if n_epochs > source.n_epochs:
             raise ValueError(
                 f"X names epoch {n_epochs - 1} of {path}, which has {source.n_epochs} whole epochs "
                 "(0-based). Do the table and the file belong together?"
             )
         return source
+
+    def _or_empty(
+        self,
+        read: Callable[[], RecordingSource],
+        path: str,
+        n_epochs: int,
+        subject: str,
+        dataset: str,
+    ) -> RecordingSource:
+        """Return what `read` gives, or a recording without signals if `on_error` says so."""
+        try:
+            return read()
+        except (EDFError, OSError) as error:
+            if self.on_error == "raise":
+                raise
+            warnings.warn(
+                f"{error} The {n_epochs} epochs of {path} go on without signals.",
+                EDFWarning,
+                stacklevel=4,
+            )
+            return EmptySource(path, n_epochs, subject, dataset)
 
 
 def _labels(channels: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
