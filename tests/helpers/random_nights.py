@@ -35,6 +35,8 @@ EPOCH = 30.0
 MIDNIGHT = datetime.fromisoformat("2020-11-28T00:00:00")
 UNSCORED, GAP, UNKNOWN = -1, -2, -3  # scored as no stage; not written; a text that nobody knows
 
+N_CHOICES = 14, 20  # bytes that make a night
+
 # What a layout tells of the place of a page: nothing, its number, s, or a time of day.
 ROWS, NUMBERS, SECONDS, CLOCKS = range(4)
 LAYOUTS = {
@@ -126,7 +128,9 @@ def nights(format_name):
     A byte makes a choice, so that drawing costs little, and what fails becomes small.
     """
     layouts = LAYOUTS[prefix_of(format_name)]
-    return st.binary(min_size=14, max_size=20).map(lambda choices: _night(layouts, choices))
+    return st.binary(min_size=N_CHOICES[0], max_size=N_CHOICES[1]).map(
+        lambda choices: _night(layouts, choices)
+    )
 
 
 def _night(layouts, choices):
@@ -799,17 +803,32 @@ SETTINGS = {
 }
 
 
-def try_nights(format_name, n_nights, folder, check=outcome):
+def try_nights(format_name, n_nights, folder):
     """Try so many random nights of a format and count what came of them."""
     counts = Counter()
 
     @hypothesis.settings(max_examples=n_nights, **SETTINGS)
     @hypothesis.given(night=nights(format_name))
     def trial(night):
-        is_unknown, what, _ = check(format_name, night, folder)
-        counts[is_unknown, what] += 1
+        counts[outcome(format_name, night, folder)[:2]] += 1
 
     trial()
+    return counts
+
+
+def count_nights(format_name, n_nights, folder):
+    """Count what comes of many nights of the same kinds, those that are wrong too."""
+    layouts, choose = LAYOUTS[prefix_of(format_name)], random.Random(19)  # noqa: S311
+    counts = Counter()
+    for _ in range(n_nights):
+        night = _night(layouts, choose.randbytes(choose.randint(*N_CHOICES)))
+        try:
+            is_unknown, what, said = outcome(format_name, night, folder)
+        except AssertionError as error:
+            is_unknown, what, said = None, "wrong", str(error)
+        counts[is_unknown, what] += 1
+        if (is_unknown, what) in ((None, "wrong"), (False, "refused")):
+            sys.stderr.write(f"{night}\n{said[:1500]}\n")
     return counts
 
 
@@ -818,24 +837,34 @@ def main():
     parser.add_argument("--nights", type=int, default=10000, help="of each format")
     parser.add_argument("--format", default="", help="the beginning of one format's name")
     arguments = parser.parse_args()
+    columns = [
+        "format",
+        "nothing unknown",
+        "right",
+        "refused",
+        "something unknown",
+        "left out",
+        "refused",
+        "wrong",
+    ]
+    sys.stdout.write(f"| {' | '.join(columns)} |\n| --- |{' --: |' * 7}\n")
     with tempfile.TemporaryDirectory() as folder:
         for name in HYPNOGRAM_FORMATS:
             if name.startswith(arguments.format):
-                counts = try_nights(name, arguments.nights, Path(folder), lenient)
-                sys.stdout.write(f"{name} {dict(counts)}\n")
+                counts = count_nights(name, arguments.nights, Path(folder))
+                sys.stdout.write(row_of(name, counts))
                 sys.stdout.flush()
 
 
-def lenient(format_name, night, folder):
-    """Like `outcome`; what is wrong is an outcome."""
-    try:
-        result = outcome(format_name, night, folder)
-        if result[:2] == (False, "refused"):
-            sys.stdout.write(f"{night}\n{result[2]}\n{show(folder / 'night')}\n")
-        return result
-    except AssertionError as error:
-        sys.stdout.write(f"{night}\n{str(error)[:1500]}\n")
-        return False, "wrong", ""
+def row_of(name, counts):
+    """Return the row of the table: nights of each kind, and what share of them came to what."""
+    cells = [name.partition(",")[0]]
+    for is_unknown, good in ((False, "right"), (True, "left out")):
+        total = sum(counts[is_unknown, what] for what in (good, "refused"))
+        cells.append(f"{total:,}")
+        cells += [f"{counts[is_unknown, what] / max(1, total):.2%}" for what in (good, "refused")]
+    cells.append(str(counts[None, "wrong"]))
+    return f"| {' | '.join(cells)} |\n"
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ _SHORTEST_INTERVAL = 0.3
 # Before the systolic peak, which comes 0.1 to 0.2 s after the onset (Allen 2007, Physiol Meas
 # 28:R1-R39).
 _RISE_SECONDS = 0.35
-# Percentiles of the slope that tell rise and fall of most pulses, and leave out artefacts.
-_STEEPEST = (5.0, 95.0)
+# Percentiles that tell rise and fall, peak and foot of most pulses, and leave out artefacts.
+_EXTREMES = (5.0, 95.0)
+# By what part of their range the two must differ to tell which way up a PPG is; noise is below.
+_SURELY = 0.05
 
 
 def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> FloatArray:
@@ -30,7 +32,8 @@ def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> Fl
     Systolic waves are found by two moving averages (Elgendi et al. 2013). The onset is where the
     tangent at the steepest rise meets the level of the foot, the intersecting tangents of
     Chiu et al. 1991 (Am Heart J 121:1460-1470), which moves less with noise and with the height of
-    the pulse than foot or peak do. A PPG that falls more steeply than it rises is turned around.
+    the pulse than foot or peak do. A PPG that falls more steeply than it rises is turned around;
+    one that does both alike is so if its narrow peaks go down.
 
     >>> time = np.arange(0, 60, 1 / 64)
     >>> pulse = np.exp(-0.5 * ((time % 0.8 - 0.4) / 0.08) ** 2)
@@ -44,10 +47,19 @@ def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> Fl
     band = butter(2, _BAND, "bandpass", fs=sampling_frequency, output="sos")
     pulse = sosfiltfilt(band, values)
     smooth = sosfiltfilt(butter(2, _BAND[1], fs=sampling_frequency, output="sos"), values)
-    if np.percentile(np.diff(pulse), _STEEPEST).sum() < 0:
+    if _is_turned(pulse):
         pulse, smooth = -pulse, -smooth
     times = _onsets(smooth, _systolic_peaks(pulse, sampling_frequency), sampling_frequency)
     return times[np.diff(times, prepend=-np.inf) > 0]
+
+
+def _is_turned(pulse: FloatArray) -> bool:
+    """Return whether a PPG of mean 0 is upside down; not, where neither slopes nor peaks tell."""
+    for values in (np.diff(pulse), pulse):
+        low, high = np.percentile(values, _EXTREMES)
+        if abs(low + high) > _SURELY * (high - low):
+            return bool(low + high < 0)
+    return False
 
 
 def _systolic_peaks(pulse: FloatArray, sampling_frequency: float) -> npt.NDArray[np.intp]:

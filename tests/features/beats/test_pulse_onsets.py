@@ -61,6 +61,38 @@ def test_signal_that_stands_still_for_a_while():
     assert len(found) >= 2 * 48
 
 
+SYMMETRIC = {
+    "narrow": lambda phase: np.exp(-0.5 * ((phase - 0.4) / 0.08) ** 2),
+    "wide": lambda phase: np.exp(-0.5 * ((phase - 0.4) / 0.15) ** 2),
+    "sine": lambda phase: -np.cos(2 * np.pi * phase / 0.8) / 2,
+    "triangle": lambda phase: 1 - np.abs(phase - 0.4) / 0.4,
+}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("noise", [0.02, 0.05])
+@pytest.mark.parametrize("form", SYMMETRIC)
+def test_noise_does_not_decide_which_way_up_symmetric_pulses_are(form, noise, sign):
+    time = np.arange(0, 60, 1 / 64)
+    pulse = sign * SYMMETRIC[form](time % 0.8)
+    beats = []
+    for seed in range(8):
+        found = detect_pulse_onsets(
+            pulse + noise * np.random.default_rng(seed).standard_normal(len(time)), 64
+        )
+        assert abs(len(found) - 75) <= 2
+        np.testing.assert_allclose(np.diff(found), 0.8, atol=0.16)
+        beats.append(found[:70])
+    # The other way up they would come half a beat, 0.4 s, later or earlier.
+    assert np.std([times.mean() % 0.8 for times in beats]) < 0.02
+
+
+def test_turned_pulses_are_turned_back_where_their_peaks_alone_tell():
+    time = np.arange(0, 60, 1 / 64)
+    pulse = SYMMETRIC["narrow"](time % 0.8)
+    np.testing.assert_allclose(detect_pulse_onsets(-pulse, 64), detect_pulse_onsets(pulse, 64))
+
+
 @pytest.mark.parametrize("samples", [np.zeros(10_000), np.ones(5), np.empty(0)])
 def test_nothing_to_find(samples):
     assert detect_pulse_onsets(samples, 64).shape == (0,)
