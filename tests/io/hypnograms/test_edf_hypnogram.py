@@ -149,6 +149,11 @@ def test_short_notes_outside_the_stages_are_not_named(write, onset):
     np.testing.assert_array_equal(read_hypnogram(path), [-1, 1, 1])
 
 
+def test_movement_time_that_starts_with_an_epoch_ends_the_stage_before_it(write):
+    path = write((0, None, "W"), (60.009, None, "N2"), (119.986, None, "MT"), (180, None, "R"))
+    np.testing.assert_array_equal(read_hypnogram(path, n_epochs=7), [0, 0, 2, 2, -1, -1, 4])
+
+
 @pytest.mark.parametrize("text", ["Light", "Light sleep", "Deep sleep", "NREM"])
 def test_several_stages_at_once_are_no_event(write, text):
     path = write((0, None, "W"), (30, None, text), (60, None, "N2"))
@@ -164,7 +169,7 @@ def test_unknown_text_beside_a_movement_is_named(write):
 
 @pytest.mark.parametrize("prefix", ["", "Sleep stage "])
 @pytest.mark.parametrize("jitter_of_stages", [0, 0.02])
-@pytest.mark.parametrize(("onset", "duration"), [(70, None), (70, 4), (60.3, None), (70, 40)])
+@pytest.mark.parametrize(("onset", "duration"), [(70, None), (70, 4), (60.7, None), (70, 40)])
 def test_movements_within_an_epoch_of_stages_without_a_duration(
     write, prefix, jitter_of_stages, onset, duration
 ):

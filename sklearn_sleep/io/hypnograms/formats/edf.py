@@ -28,7 +28,6 @@ from sklearn_sleep.io.hypnograms.format import (
 )
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     JITTER,
-    TIME_TOLERANCE,
     StageAnnotations,
     clock_shift,
 )
@@ -147,10 +146,9 @@ def _lie_in_epochs(stages: StageAnnotations) -> NDArray[np.bool_]:
         (stages.onset - stages.onset[scored][0] + EPOCH_DURATION / 2) % EPOCH_DURATION
         - EPOCH_DURATION / 2
     )
-    jitter = max(TIME_TOLERANCE, float(from_grid[scored].max()))
-    if jitter > JITTER:
+    if from_grid[scored].max() > JITTER:
         return nothing
-    within = from_grid > jitter
+    within = from_grid > JITTER
     if not are_points[scored].any():
         return ~scored & are_points & within
     return ~scored & (within | (stages.duration < EPOCH_DURATION - JITTER))
