@@ -2,14 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sklearn_sleep.datasets.cohort import Cohort, FolderPath, night_key
+from sklearn_sleep.datasets.cohort import (
+    Cohort,
+    FolderPath,
+    night_key,
+    report_nights_of_one_person,
+)
 from sklearn_sleep.datasets.nights import NightFiles, Problem
 from sklearn_sleep.datasets.registry import NAMING_COHORTS, channel_labels, dataset_from_path
+from sklearn_sleep.exceptions import CohortWarning
 from sklearn_sleep.io.hypnograms.format import StageCodes
 
 # What follows a recording's name in that of its annotation, the most detailed first.
@@ -48,7 +54,12 @@ def subject_from_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class _AnyFolder(Cohort):
-    """A cohort without a name, whose files are named as anybody likes."""
+    """A cohort without a name, whose files are named as anybody likes.
+
+    `person` is a pattern that finds the subject in a path below the folder, without its ending.
+    """
+
+    person: str = ""
 
     def find(self, folder: Path) -> tuple[list[NightFiles], list[Problem]]:
         """Return the nights of a folder in the order of their paths; unknown files are no problem.
@@ -66,7 +77,10 @@ class _AnyFolder(Cohort):
                 annotations.setdefault(night_key(match), []).append((rank, path))
         counts = Counter(key for _, key in recordings)
         nights = []
+        subjects = self._subjects([path for path, _ in recordings], folder, problems)
         for path, key in recordings:
+            if path not in subjects:
+                continue
             beside = [
                 found
                 for found in annotations.get(key, [])
@@ -74,10 +88,40 @@ class _AnyFolder(Cohort):
             ]
             annotation = min(beside)[1] if beside else None
             dataset = dataset_from_path(path)
-            subject = subject_from_name(path.stem)
-            night = NightFiles(path, annotation, subject, "", dataset, channel_labels(dataset))
+            night = NightFiles(
+                path, annotation, subjects[path], "", dataset, channel_labels(dataset)
+            )
             nights.append(night)
         return nights, problems
+
+    def _subjects(
+        self, paths: Sequence[Path], folder: Path, problems: list[Problem]
+    ) -> dict[Path, str]:
+        """Return the subject of each recording; one that the pattern does not find is left out."""
+        if not self.person:
+            subjects = {path: subject_from_name(path.stem) for path in paths}
+            report_nights_of_one_person(subjects, folder, _WHO_IS_WHO, problems)
+            return subjects
+        subjects = {}
+        spellings: dict[str, str] = {}
+        for path in paths:
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            match = re.search(self.person, name, re.IGNORECASE)
+            groups = [] if match is None else [match.groupdict().get("subject"), *match.groups()]
+            found = next(filter(None, groups), match and not match.groups() and match[0])
+            if found:
+                subjects[path] = spellings.setdefault(found.casefold(), found)
+                continue
+            text = (
+                f"{path}: subject={self.person!r} does not find whose night it is; it is left out."
+            )
+            problems.append(Problem(str(path), text, CohortWarning))
+        if paths and not subjects:
+            raise ValueError(
+                f"subject={self.person!r} finds nobody in the names of the recordings, such as "
+                f"{name!r}. It is a regular expression whose first group is the person."
+            )
+        return subjects
 
     @property
     def _source(self) -> str:
@@ -88,7 +132,7 @@ class _AnyFolder(Cohort):
         return (
             "recording with a hypnogram. Each EDF file needs an annotation of "
             f"the same name that ends in one of {', '.join(_ANNOTATION_ENDINGS)}, or before its "
-            "ending in _stages, -hypnogram or the like."
+            "ending in _stages, -hypnogram or the like; annotation=... takes those of other names."
         )
 
 
@@ -107,9 +151,27 @@ ANY_FOLDER = _AnyFolder(
 )
 
 
+_WHO_IS_WHO = 'Say who is who: subject=r"{pattern}", whose first group is the person.'
+
+
+def any_folder(subject: str | None = None, annotation: str | None = None) -> Cohort:
+    """Return the layout of any folder, with patterns of people and annotations of its own."""
+    for name, pattern in (("subject", subject), ("annotation", annotation)):
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"{name}={pattern!r} is no regular expression: {error}.") from error
+    if annotation and "(?P<name>" not in annotation:
+        annotation = f"{_NAME}(?:{annotation})"
+    annotations = (annotation,) if annotation else ANY_FOLDER.annotations
+    return replace(ANY_FOLDER, person=subject or "", annotations=annotations)
+
+
 def load_cohort(
     folder: FolderPath,
     *,
+    subject: str | None = None,
+    annotation: str | None = None,
     stage_names: Mapping[str, str] | None = None,
     stage_codes: StageCodes | None = None,
     epoch_duration: float | None = None,
@@ -118,7 +180,7 @@ def load_cohort(
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Any:
-    """Load a folder of EDF files and their hypnograms.
+    r"""Load a folder of EDF files and their hypnograms.
 
     Takes the layout of the National Sleep Research Resource, where annotations lie in
     ``polysomnography/annotations-events-nsrr``, or any folder where each recording and its
@@ -131,6 +193,16 @@ def load_cohort(
     ----------
     folder : path
         The cohort's folder; subfolders are searched.
+    subject : str, optional
+        Regular expression that finds the person in a recording's path below the folder, without
+        its ending and whatever the case: its group ``subject``, else its first group, else all that
+        it matches. ``subject=r"P\d+"`` makes ``P01_N1`` and ``P01_N2`` one person. A recording in
+        which it finds nobody is left out. By default names tell the person in the cohorts of the
+        NSRR and in BIDS, and else each name is a person of its own.
+    annotation : str, optional
+        Regular expression of what follows a recording's name in that of its annotation:
+        ``annotation=r"_scorer2\.csv"``. With a group ``name``, which is the recording's, it is one
+        of the end of the annotation's path.
     stage_names, stage_codes, epoch_duration, columns
         What the annotations mean where they do not tell it themselves, as in `read_hypnogram`:
         ``stage_names={"A": "?"}``.
@@ -149,14 +221,17 @@ def load_cohort(
     Raises
     ------
     FileNotFoundError, ValueError
-        If the folder does not exist, or holds no night with a hypnogram.
+        If the folder does not exist, or holds no night with a hypnogram, or a pattern finds nobody
+        or is no regular expression.
 
     Warns
     -----
     HypnogramWarning, EDFWarning
         If a recording has no annotation, or one of the two cannot be read; it is left out.
     CohortWarning
-        If a recording or an annotation is no file, or an annotation a link out of the folder.
+        If a recording or an annotation is no file, an annotation a link out of the folder,
+        `subject` does not find the person of a recording, or it is not given and names look like
+        several nights of one person.
 
     Examples
     --------
@@ -170,7 +245,7 @@ def load_cohort(
     >>> groups.nunique()
     2
     """
-    return ANY_FOLDER.load(
+    return any_folder(subject, annotation).load(
         folder,
         hypnogram_options={
             "stage_names": stage_names,

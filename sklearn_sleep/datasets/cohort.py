@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn_sleep.datasets.demographics import Demographics, add_demographics
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.nights import NightFiles, Problem, as_table, load_nights
+from sklearn_sleep.datasets.same_person import tell_nights_of_one_person
 from sklearn_sleep.exceptions import CohortWarning
 from sklearn_sleep.io.files import fault_in, printable
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
@@ -28,6 +29,9 @@ _NEVER_NIGHTS = (
     r"/(README|LICENSE|RECORDS|ANNOTATORS|MD5SUMS?|SHA1SUMS|SHA256SUMS)[^/]*",
 )
 _NAMED_AT_ONCE = 5  # files that one warning names
+_WHICH_VISIT = (
+    "Give the pattern of recordings a group 'visit' for the night, and 'subject' for the person."
+)
 
 
 @dataclass(frozen=True)
@@ -157,8 +161,9 @@ class Cohort:
         -----
         CohortWarning
             If the folder holds files of no known name, annotations without a recording, a night
-            twice, one whose stages are known to be wrong, what is no file or a link to an
-            annotation elsewhere, or a table of its people that cannot be read.
+            twice, nights of one person as it seems under several subjects, one whose stages are
+            known to be wrong, what is no file or a link to an annotation elsewhere, or a table of
+            its people that cannot be read.
         HypnogramWarning
             If a recording has no annotation, or one that cannot be read; it is left out.
         EDFWarning
@@ -238,6 +243,9 @@ class Cohort:
                 continue
             ranked = annotations.get(key, {})
             nights.append(self.night(path, ranked[min(ranked)] if ranked else None, match))
+        if "(?P<visit>" not in self.recording:
+            subjects = {night.recording: night.subject for night in nights}
+            report_nights_of_one_person(subjects, folder, _WHICH_VISIT, problems)
         return nights, problems
 
     def files(
@@ -249,7 +257,8 @@ class Cohort:
         folder are entered in the problems. Large recordings may lie elsewhere.
         """
         root = folder.resolve().name
-        ranked = [(-1, self.recording), *enumerate(self.annotations)]
+        # Annotations first: night_hypnogram.edf may well match the pattern of recordings.
+        ranked = [*enumerate(self.annotations), (-1, self.recording)]
         for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
             name = f"{root}/{path.relative_to(folder).as_posix()}"
             for rank, pattern in ranked:
@@ -280,6 +289,17 @@ class Cohort:
     def with_annotations(self, *patterns: str) -> Cohort:
         """Return the cohort with other annotations: those of another scorer."""
         return replace(self, annotations=patterns)
+
+
+def report_nights_of_one_person(
+    subjects: Mapping[Path, str], folder: Path, advice: str, problems: list[Problem]
+) -> None:
+    """Put what is said of recordings that look like nights of one person before other problems."""
+    paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in subjects}
+    named = {name: subjects[path] for name, path in paths.items()}
+    if told := tell_nights_of_one_person(named, advice):
+        first, text = told
+        problems.insert(0, Problem(str(paths[first]), text, CohortWarning))
 
 
 def _match(pattern: str, name: str) -> re.Match[str] | None:
