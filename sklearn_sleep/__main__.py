@@ -61,16 +61,91 @@ def _from(minimum: int, *more: int) -> Callable[[str], int]:
     return convert
 
 
-class _StoreNames(argparse.Action):
-    """Store ``TEXT=STAGE …`` as a dict."""
+class _StorePairs(argparse.Action):
+    """Store ``NAME=VALUE …`` as a dict; `const` is an example, and several values are a list."""
+
+    split = staticmethod(str.partition)
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None
     ) -> None:
-        pairs = [value.rpartition("=") for value in values]
-        if not all(text and stage for text, _, stage in pairs):
-            parser.error(f"{option}: give TEXT=STAGE, such as Wach=W, not {' '.join(values)}")
-        setattr(namespace, self.dest, {text: stage for text, _, stage in pairs})
+        pairs = [self.split(value, "=") for value in values]
+        if not all(name and value for name, _, value in pairs):
+            told = " ".join(values)
+            parser.error(f"{option}: give {self.metavar}, such as {self.const}, not {told}")
+        stored = getattr(namespace, self.dest) or {}
+        for name, _, value in pairs:
+            before = stored.get(name, [])
+            several = [*([before] if isinstance(before, str) else before), value]
+            stored[name] = several if len(several) > 1 else value
+        setattr(namespace, self.dest, stored)
+
+
+class _StoreStages(_StorePairs):
+    """Store ``TEXT=STAGE …`` as a dict; the text may have a ``=``."""
+
+    split = staticmethod(str.rpartition)
+
+
+def _add_reader_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `EDFReader` is told of files."""
+    parser.add_argument(
+        "--channels",
+        action=_StorePairs,
+        nargs="+",
+        metavar="SIGNAL=LABEL",
+        const="ECG='ECG 2'",
+        help="channels to take, where labels are not known: ECG='ECG 2' EEG=C4-M1",
+    )
+    parser.add_argument(
+        "--units",
+        action=_StorePairs,
+        nargs="+",
+        metavar="SIGNAL=UNIT",
+        const="EOG-L=mV",
+        help="units to give signals in, if not the common ones",
+    )
+
+
+def _add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `load_cohort` is told of a folder."""
+    parser.add_argument(
+        "--subject",
+        metavar="PATTERN",
+        help="regular expression that finds the person in a recording's name: 'P[0-9]+'",
+    )
+    parser.add_argument(
+        "--annotation",
+        metavar="PATTERN",
+        help="regular expression of what follows it in a hypnogram's name: '_scorer2[.]csv'",
+    )
+    parser.add_argument(
+        "--stage-names",
+        action=_StoreStages,
+        nargs="+",
+        metavar="TEXT=STAGE",
+        const="Wach=W",
+        help="what texts of the hypnograms mean, where it is not known: Wach=W A=?",
+    )
+    parser.add_argument(
+        "--stage-codes",
+        choices=("r&k", "aasm"),
+        help="what integers in text files mean: 4 is stage 4 (r&k) or REM (aasm)",
+    )
+    parser.add_argument(
+        "--epoch-duration",
+        type=float,
+        metavar="SECONDS",
+        help="of hypnograms that do not tell it (30)",
+    )
+    parser.add_argument(
+        "--columns",
+        action=_StorePairs,
+        nargs="+",
+        metavar="NAME=COLUMN",
+        const="onset=Begin",
+        help="columns of hypnograms, where their names are not known: onset=Begin",
+    )
 
 
 def _add_force(parser: argparse.ArgumentParser) -> None:
@@ -107,24 +182,8 @@ def _make_parser() -> argparse.ArgumentParser:
         "--folds", type=_from(2, 0), default=0, help="cross-validate with so many folds"
     )
     train.add_argument("--seed", type=_from(0), default=0)
-    train.add_argument(
-        "--stage-names",
-        action=_StoreNames,
-        nargs="+",
-        metavar="TEXT=STAGE",
-        help="what texts of the hypnograms mean, where it is not known: Wach=W A=?",
-    )
-    train.add_argument(
-        "--stage-codes",
-        choices=("r&k", "aasm"),
-        help="what integers in text files mean: 4 is stage 4 (r&k) or REM (aasm)",
-    )
-    train.add_argument(
-        "--epoch-duration",
-        type=float,
-        metavar="SECONDS",
-        help="of hypnograms that do not tell it (30)",
-    )
+    _add_reader_options(train)
+    _add_folder_options(train)
     _add_force(train)
     train.set_defaults(run="run_train")
 
@@ -132,6 +191,7 @@ def _make_parser() -> argparse.ArgumentParser:
     predict.add_argument("model", type=Path, metavar="MODEL")
     predict.add_argument("nights", type=Path, nargs="+", metavar="NIGHT.edf")
     predict.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_reader_options(predict)
     _add_force(predict)
     predict.set_defaults(run="run_predict")
 
@@ -148,6 +208,8 @@ def _make_parser() -> argparse.ArgumentParser:
     ingest.add_argument(
         "--jobs", type=_from(1, -1), default=1, help="nights at the same time; -1: all cores"
     )
+    _add_reader_options(ingest)
+    _add_folder_options(ingest)
     ingest.set_defaults(run="run_ingest")
     return parser
 

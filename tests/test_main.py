@@ -324,3 +324,78 @@ def test_nights_without_signals_are_written_as_not_staged(
     assert titles[0][0] == first_path.stem
     assert titles[1][0] == f"{second_path.stem}: no usable signal, not staged"
     assert set(titles[1][1]) == {-1}
+
+
+@pytest.fixture
+def laboratory(write_edf, tmp_path):
+    """Two nights each of two people, with labels, units and scorers of their own."""
+    random = np.random.default_rng(0)
+    for name in ("P01_N1", "P01_N2", "P02_N1", "P02_N2"):
+        channels = [
+            ("Kanal 7", random.uniform(-1, 1, 6000), 20, "mV", (-1, 1)),
+            ("Brust", random.uniform(-1, 1, 3000), 10, "", (-1, 1)),
+        ]
+        write_edf(f"lab/{name}.edf", *channels[name == "P02_N2" :])
+        stages = "\n".join(["Stadium", *["ruhig", "Wach"] * 5])
+        (tmp_path / f"lab/{name}_scorer2.csv").write_text(stages)
+        (tmp_path / f"lab/{name}.csv").write_text("Stadium\n?\n")
+    return tmp_path / "lab"
+
+
+TOLD = [
+    *["--signals", "ECG", "THX", "--channels", "ECG=Kanal 7", "THX=Bauch", "THX=Brust"],
+    *["--units", "ECG=uV", "--subject", r"(P\d+)_N\d", "--annotation", r"_scorer2\.csv"],
+    *["--stage-names", "ruhig=N2", "--columns", "stage=Stadium"],
+]
+
+
+def test_what_a_laboratory_calls_things_is_told_once(laboratory, tmp_path, capsys):
+    model, out = tmp_path / "model", tmp_path / "out"
+    options = ["--save", str(model), "--stages", "2", "--epochs", "1"]
+    assert main(["train", str(laboratory), *options, *TOLD]) == 0
+    printed = capsys.readouterr().out
+    assert "4 nights of 2 subjects, 40 scored epochs (Wake 20, Sleep 20)" in printed
+    assert "  ECG: Kanal 7 (3), - (1)\n  THX: Brust (4)\n" in printed
+    assert "ECG is missing in 1 of 4 nights: P02_N2.edf." in printed
+    reader = load_pretrained(model)[0]
+    assert reader.channels == {"ECG": "Kanal 7", "THX": ["Bauch", "Brust"]}
+    assert reader.units == {"ECG": "uV"}
+    nights = sorted(map(str, laboratory.glob("*.edf")))
+    signals = reader.transform(nights).recordings[0].signals
+    assert signals["ECG"].unit == "uV"
+    predict = ["predict", str(model), nights[0], "--out", str(out)]
+    assert main(predict) == 0
+    assert pd.read_csv(out / "P01_N1.csv")["usable_signal"].all()
+    # As if they were of yet another laboratory, with other labels.
+    with pytest.warns(MissingSignalWarning) as warned:
+        assert main([*predict, "--force", "--channels", "ECG=x", "THX=y"]) == 1
+    assert "none of the signals ECG, THX" in str(warned[0].message)
+
+
+def test_ingest_takes_what_train_takes(laboratory, tmp_path, capsys):
+    store = tmp_path / "store"
+    assert main(["ingest", str(laboratory), "--out", str(store), *TOLD]) == 0
+    printed = capsys.readouterr().out
+    assert "  ECG: Kanal 7 (3), - (1)\n  THX: Brust (4)\n" in printed
+    assert "ECG is missing in 1 of 4 nights: P02_N2.edf." in printed
+    report = pd.read_csv(store / "report.csv")
+    assert report["subject"].tolist() == ["P01", "P01", "P02", "P02"]
+    assert report["ECG channel"].tolist() == ["Kanal 7"] * 3 + ["-"]
+    assert report["THX channel"].tolist() == ["Brust"] * 4
+    assert report["N2"].tolist() == [5] * 4
+    assert "Kanal 7" in (store / "report.html").read_text()
+    # What is kept is told as well.
+    assert main(["ingest", str(laboratory), "--out", str(store), *TOLD]) == 0
+    assert capsys.readouterr().out == printed
+    arguments = ["ingest", str(laboratory), "--out", str(tmp_path / "x"), "--subject", "(P.*)_"]
+    assert main([*arguments, "--dataset", "shhs"]) == 1
+    assert "--subject is not needed with --dataset shhs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--channels", "ECG"), ("--units", "=ECG"), ("--columns", "ECG=")]
+)
+def test_pairs_that_are_none(option, value, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "cohort", "--save", str(tmp_path / "new"), option, value])
+    assert f"{option}: give " in capsys.readouterr().err

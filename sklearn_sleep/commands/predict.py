@@ -1,9 +1,9 @@
 """``python -m sklearn_sleep predict``: nights staged, as a CSV of stages and a figure of each."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,23 @@ def exit_status(n_done: int, n_nights: int) -> int:
     return 0 if n_done == n_nights else 3 if n_done else 1
 
 
-def run_predict(model: Path, nights: Sequence[Path], out: Path) -> int:
-    """Stage nights with a saved model; one that cannot be staged is named, the others go on."""
+def run_predict(
+    model: Path,
+    nights: Sequence[Path],
+    out: Path,
+    *,
+    channels: Mapping[str, Any] | None,
+    units: Mapping[str, str] | None,
+) -> int:
+    """Stage nights with a saved model; one that cannot be staged is named, the others go on.
+
+    Labels and units that are given go before those that the model was saved with.
+    """
     pipeline = load_pretrained(model)
+    for name, given in (("channels", channels), ("units", units)):
+        if given:
+            saved = getattr(pipeline[0], name) or {}
+            pipeline[0].set_params(**{name: {**saved, **given}})
     X = epoch_table(nights, on_error="warn")
     written = write_predictions(pipeline, X, out, on_error="warn", verbose=True)
     n_staged = sum(written.values())

@@ -1,6 +1,7 @@
 """``python -m sklearn_sleep train``: the pipeline of the commands, trained, saved and scored."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_sleep.core.stage_schemes import merge_stages, stage_names
 from sklearn_sleep.datasets import load_cohort
+from sklearn_sleep.datasets.nights import tell_channels
 from sklearn_sleep.evaluation.metrics import recording_scorer
+from sklearn_sleep.exceptions import MissingSignalWarning
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 from sklearn_sleep.staging.pretrained import save_pretrained
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
@@ -134,14 +137,21 @@ def run_train(
     epochs: int,
     folds: int,
     seed: int,
-    **annotations: Any,
+    channels: Mapping[str, Any] | None,
+    units: Mapping[str, str] | None,
+    **folder: Any,
 ) -> None:
     """Train on a folder of EDF files and hypnograms, after cross-validation, and save the model.
 
-    `annotations` is what `load_cohort` is told of the hypnograms.
+    `folder` is what `load_cohort` is told of people and hypnograms.
     """
-    X, y, groups = load_cohort(cohort, return_X_y_groups=True, verbose=True, **annotations)
-    y = merge_stages(y, stages, from_classes=5)
+    of_files: dict[str, Any] = {"signals": signals, "channels": channels, "units": units}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingSignalWarning)  # the table says it
+        loaded = load_cohort(cohort, verbose=True, **of_files, **folder)
+    print(tell_channels(loaded.channels))
+    X, groups = loaded.X, loaded.groups
+    y = merge_stages(loaded.y, stages, from_classes=5)
     counts = np.bincount(y, minlength=stages)
     told = ", ".join(
         f"{name} {count}" for name, count in zip(stage_names(stages), counts, strict=True)
@@ -151,7 +161,7 @@ def run_train(
         f"{len(X)} scored epochs ({told})"
     )
     pipeline = make_cardiorespiratory_pipeline(
-        max_epochs=epochs, random_state=seed, signals=signals, on_error="warn"
+        max_epochs=epochs, random_state=seed, on_error="warn", **of_files
     )
     pipeline.set_params(wav2sleepclassifier__classes=np.arange(stages))
     if folds:

@@ -73,6 +73,11 @@ class Derivation:
     unit: str
     parts: tuple[ScaledChannel, ...]
 
+    @property
+    def label(self) -> str:
+        """The channel's label, or those of two."""
+        return " - ".join(part.channel.label for part in self.parts)
+
 
 class DerivationsMixin:
     """For sources whose signals are channels, or differences of two."""
@@ -84,6 +89,11 @@ class DerivationsMixin:
     def names(self) -> tuple[str, ...]:
         """Canonical names of the signals that are there."""
         return tuple(derivation.definition.name for derivation in self.derivations)
+
+    @property
+    def taken_from(self) -> dict[str, str]:
+        """The label of the channel, or of the two, that each signal is taken from."""
+        return {derivation.definition.name: derivation.label for derivation in self.derivations}
 
     def signal(self, name: str) -> Signal:
         """Return a signal by its canonical name; its samples are read when asked for."""

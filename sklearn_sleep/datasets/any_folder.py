@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.datasets.cohort import (
     Cohort,
     FolderPath,
@@ -176,6 +177,9 @@ def load_cohort(
     stage_codes: StageCodes | None = None,
     epoch_duration: float | None = None,
     columns: Mapping[str, str] | None = None,
+    signals: Sequence[str | SignalDefinition] | None = None,
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
     return_X_y_groups: bool = False,
     n_jobs: int | None = None,
     verbose: bool = False,
@@ -206,6 +210,11 @@ def load_cohort(
     stage_names, stage_codes, epoch_duration, columns
         What the annotations mean where they do not tell it themselves, as in `read_hypnogram`:
         ``stage_names={"A": "?"}``.
+    signals : sequence of str or SignalDefinition, optional
+        What you are going to ask `EDFReader` for: nights that lack one of them are warned of, and
+        the Bunch tells of these signals alone.
+    channels, units
+        Labels and units by signal, as in `EDFReader`.
     return_X_y_groups : bool, default=False
         Return ``(X, y, groups)`` instead of a Bunch.
     n_jobs, verbose
@@ -214,9 +223,10 @@ def load_cohort(
     Returns
     -------
     Bunch or tuple
-        ``X``, ``y``, ``groups``, ``recordings`` and ``problems`` as `load_shhs` returns them, with
-        these differences: ``X`` has no column ``dataset``, and ``recordings`` has ``patient``, what
-        the header says of the person, in place of age, sex and body mass index.
+        ``X``, ``y``, ``groups``, ``recordings``, ``channels`` and ``problems`` as `load_shhs`
+        returns them, with these differences: ``X`` has no column ``dataset``, and ``recordings``
+        has ``patient``, what the header says of the person, in place of age, sex and body mass
+        index.
 
     Raises
     ------
@@ -228,6 +238,8 @@ def load_cohort(
     -----
     HypnogramWarning, EDFWarning
         If a recording has no annotation, or one of the two cannot be read; it is left out.
+    MissingSignalWarning
+        If nights lack one of `signals`.
     CohortWarning
         If a recording or an annotation is no file, an annotation a link out of the folder,
         `subject` does not find the person of a recording, or it is not given and names look like
@@ -253,6 +265,9 @@ def load_cohort(
             "epoch_duration": epoch_duration,
             "columns": columns,
         },
+        signals=signals,
+        channels=channels,
+        units=units,
         return_X_y_groups=return_X_y_groups,
         n_jobs=n_jobs,
         verbose=verbose,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.datasets.demographics import Demographics, add_demographics
 from sklearn_sleep.datasets.layout import Layout
 from sklearn_sleep.datasets.nights import NightFiles, Problem, as_table, load_nights
@@ -104,6 +105,9 @@ class Cohort:
         visits: Sequence[str | int] | None = None,
         wake_minutes: float | None = None,
         hypnogram_options: Mapping[str, Any] | None = None,
+        signals: Sequence[str | SignalDefinition] | None = None,
+        channels: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
         return_X_y_groups: bool = False,
         n_jobs: int | None = None,
         verbose: bool = False,
@@ -120,6 +124,11 @@ class Cohort:
             Rows of wake longer before the first and after the last epoch of sleep are left out.
         hypnogram_options : Mapping, optional
             What `read_hypnogram` is told of each annotation, such as ``stage_names``.
+        signals : sequence of str or SignalDefinition, optional
+            What the Bunch tells of, with a `MissingSignalWarning` if a night lacks one; all of
+            `SIGNALS` by default, without a warning.
+        channels, units
+            Labels and units by signal, as `EDFReader` is going to take them.
         return_X_y_groups : bool, default=False
             Return ``(X, y, groups)`` instead of a Bunch.
         n_jobs : int, optional
@@ -143,6 +152,9 @@ class Cohort:
                 ``start``, ``duration`` (s), ``signals`` (canonical names of those there),
                 ``n_epochs``, ``scored_epochs``, and ``age`` (years), ``sex`` (F or M) and ``bmi``
                 (kg/m²) where the cohort's tables or headers tell them.
+            channels : DataFrame
+                A row per night, by path, and a column per signal: the label of the channel that
+                `EDFReader` takes it from, ``"-"`` where it is missing.
             problems : DataFrame
                 What was warned of: ``path`` and ``problem``.
             DESCR : str
@@ -181,6 +193,9 @@ class Cohort:
             resample_epochs=self.resample_epochs,
             wake_minutes=wake_minutes,
             hypnogram_options=hypnogram_options,
+            signals=signals,
+            channels=channels,
+            units=units,
             n_jobs=n_jobs,
             verbose=verbose,
         )

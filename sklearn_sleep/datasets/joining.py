@@ -10,6 +10,7 @@ from pandas.api.types import union_categoricals
 from sklearn.utils import Bunch
 
 from sklearn_sleep.datasets.cohort import FolderPath
+from sklearn_sleep.datasets.nights import MISSING
 from sklearn_sleep.datasets.registry import COHORTS
 
 
@@ -79,6 +80,7 @@ def load_cohorts(
         y=y,
         groups=X["subject"],
         recordings=pd.concat([one.recordings for one in loaded], ignore_index=True),
+        channels=pd.concat([one.channels for one in loaded]).fillna(MISSING),
         problems=pd.concat([one.problems for one in loaded], ignore_index=True),
         DESCR="\n\n".join(one.DESCR for one in loaded if "DESCR" in one),
     )

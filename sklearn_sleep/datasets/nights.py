@@ -11,19 +11,30 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sklearn_sleep.core.captured_warnings import capture_warnings
-from sklearn_sleep.core.channels import find_channels
+from sklearn_sleep.core.asked_signals import check_asked_signals
+from sklearn_sleep.core.captured_warnings import capture_warnings, reissue_warnings
+from sklearn_sleep.core.channels import derive_signals
 from sklearn_sleep.core.epochs import make_epoch_table
+from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parallel import run_parallel
-from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, count_epochs
+from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, SignalDefinition, count_epochs
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.exceptions import EDFError, EDFWarning, HypnogramError, HypnogramWarning
+from sklearn_sleep.exceptions import (
+    EDFError,
+    EDFRepairWarning,
+    EDFWarning,
+    HypnogramError,
+    HypnogramWarning,
+    MissingSignalWarning,
+)
 from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
 from sklearn_sleep.io.edf.source import channels_of
 from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
 StageArray = npt.NDArray[np.int64]
+_Choice = tuple[Sequence[SignalDefinition], Mapping[str, Any], Mapping[str, str]]
+MISSING = "-"
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,7 @@ class _Loaded:
 
     row: dict[str, Any]
     stages: StageArray | None = None
+    channels: Mapping[str, str] = field(default_factory=dict)  # the label of each signal
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -69,6 +81,9 @@ def load_nights(
     resample_epochs: ResampleEpochs = "warn",
     wake_minutes: float | None = None,
     hypnogram_options: Mapping[str, Any] | None = None,
+    signals: Sequence[str | SignalDefinition] | None = None,
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Any:
@@ -78,10 +93,14 @@ def load_nights(
     read is warned of and left out.
     """
     options = {"resample_epochs": resample_epochs, **(hypnogram_options or {})}
+    definitions = check_asked_signals(
+        list(SIGNALS) if signals is None else signals, channels, units
+    )
+    choice = (definitions, channels or {}, units or {})
     loaded: list[_Loaded] = []
     for night in run_parallel(
         _load_night,
-        [(files, options, wake_minutes) for files in nights],
+        [(files, options, wake_minutes, choice) for files in nights],
         description="Loading nights",
         n_jobs=n_jobs,
         verbose=verbose,
@@ -95,6 +114,15 @@ def load_nights(
     ]
     rows = [night.row for night in loaded if night.stages is not None]
     recordings = pd.DataFrame(rows, columns=columns)
+    names = [definition.name for definition in definitions]
+    labels = [
+        [night.channels.get(name, MISSING) for name in names]
+        for night in loaded
+        if night.stages is not None
+    ]
+    taken = pd.DataFrame(labels, columns=names, index=recordings["path"])
+    if signals is not None and (told := tell_missing(taken)):
+        warnings.warn(told, MissingSignalWarning, stacklevel=4)
     stages = [night.stages for night in loaded if night.stages is not None]
     scored = [np.flatnonzero(hypnogram != Stage.UNSCORED) for hypnogram in stages]
     X = make_epoch_table(list(recordings["path"]), scored)
@@ -104,28 +132,29 @@ def load_nights(
         X[column] = pd.Categorical.from_codes(values.codes[codes], dtype=values.dtype)
     counts = recordings["scored_epochs"].to_numpy(dtype=np.int64)
     X["scored_epochs"] = counts.astype(np.min_scalar_type(-int(counts.max(initial=1)) - 1))[codes]
-    labels = [hypnogram[rows] for hypnogram, rows in zip(stages, scored, strict=True)]
+    scores = [hypnogram[rows] for hypnogram, rows in zip(stages, scored, strict=True)]
     return Bunch(
         X=X,
-        y=np.concatenate([np.empty(0, np.int64), *labels]),
+        y=np.concatenate([np.empty(0, np.int64), *scores]),
         groups=X["subject"],
         recordings=recordings,
+        channels=taken,
         problems=as_table([problem for night in loaded for problem in night.problems]),
     )
 
 
 def _load_night(
-    files: NightFiles, options: Mapping[str, Any], wake_minutes: float | None
+    files: NightFiles, options: Mapping[str, Any], wake_minutes: float | None, choice: _Choice
 ) -> _Loaded:
     """Load a night, and hand on what is warned of as data: this may be another process."""
-    loaded, heard = capture_warnings(_read_night, files, options, wake_minutes)
+    loaded, heard = capture_warnings(_read_night, files, options, wake_minutes, choice)
     path = str(files.recording)
     loaded.problems[:0] = [Problem(path, text, category) for category, text in heard]
     return loaded
 
 
 def _read_night(
-    files: NightFiles, options: Mapping[str, Any], wake_minutes: float | None
+    files: NightFiles, options: Mapping[str, Any], wake_minutes: float | None, choice: _Choice
 ) -> _Loaded:
     path = str(files.recording)
 
@@ -157,6 +186,7 @@ def _read_night(
     if not n_scored:
         why = f"{files.annotation} scores none of the epochs of {path}, which is left out."
         return leave_out(why, HypnogramWarning)
+    channels = _labels_taken(header, files, choice)
     row = {
         "path": path,
         "annotation": str(files.annotation),
@@ -168,18 +198,48 @@ def _read_night(
         "n_epochs": n_epochs,
         "scored_epochs": n_scored,
         "patient": header.patient,
-        "signals": _signals_there(header, files.channels),
+        "signals": tuple(name for name in channels if name in SIGNALS),
     }
-    return _Loaded(row, hypnogram)
+    return _Loaded(row, hypnogram, channels)
 
 
-def _signals_there(header: EDFHeader, chosen: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    channels = channels_of(header)
-    return tuple(
-        name
-        for name, definition in SIGNALS.items()
-        if find_channels(channels, definition, chosen.get(name)) is not None
-    )
+def _labels_taken(header: EDFHeader, files: NightFiles, choice: _Choice) -> dict[str, str]:
+    """Return the label that `EDFReader` takes each signal from; those that are missing are not."""
+    definitions, own, units = choice
+    labels = {**files.channels, **own, **(own.get(files.dataset) or {})}
+    taken: dict[str, str] = {}
+    for definition in definitions:
+        try:
+            found, heard = capture_warnings(
+                derive_signals, channels_of(header), [definition], channels=labels, units=units
+            )
+        except EDFError:  # of rates that differ, which refuses the night where it is read
+            continue
+        # The table tells what is missing; a unit that was assumed is told of where it is read.
+        passed_over = (EDFRepairWarning, MissingSignalWarning)
+        reissue_warnings([one for one in heard if not issubclass(one[0], passed_over)])
+        taken.update({one.definition.name: one.label for one in found})
+    return taken
+
+
+def tell_missing(channels: pd.DataFrame) -> str:
+    """Return which signals are missing in which nights, in few words; nothing if none is."""
+    told = []
+    for name, labels in channels.items():
+        nights = labels.index[labels == MISSING]
+        if len(nights):
+            stems = list_names([Path(path).name for path in nights])
+            told.append(f"{name} is missing in {len(nights)} of {len(labels)} nights: {stems}.")
+    return " ".join(told)
+
+
+def tell_channels(channels: pd.DataFrame) -> str:
+    """Return which labels signals were taken from in how many nights, a line for each signal."""
+    lines = ["Signals: the channels that they are taken from, and in how many nights"]
+    for name, labels in channels.items():
+        counts = [f"{label} ({count})" for label, count in labels.value_counts().items()]
+        lines.append(f"  {name}: {list_names(counts, 6)}")
+    return "\n".join(filter(None, [*lines, tell_missing(channels)]))
 
 
 def _trim_wake(hypnogram: StageArray, minutes: float) -> StageArray:

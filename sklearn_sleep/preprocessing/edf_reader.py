@@ -1,7 +1,7 @@
 """EDFReader: from an epoch table to recordings that read themselves."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -9,18 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_sleep.core.asked_signals import check_asked_signals
 from sklearn_sleep.core.epochs import Epochs, epochs_in_memory
 from sklearn_sleep.core.memory import MemorySource
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import StrOptions
 from sklearn_sleep.core.recording import Recording
-from sklearn_sleep.core.signals import (
-    UNITS,
-    SignalDefinition,
-    check_signal_names,
-    conversion_factor,
-    signal_definition,
-)
+from sklearn_sleep.core.signals import SignalDefinition
 from sklearn_sleep.core.sources import RecordingSource
 from sklearn_sleep.core.stage_schemes import check_scored
 from sklearn_sleep.datasets.registry import channel_labels, dataset_from_path
@@ -161,45 +156,7 @@ class EDFReader(EpochsTransformer):
         return np.asarray([d.name for d in self._definitions()], dtype=object)
 
     def _definitions(self) -> tuple[SignalDefinition, ...]:
-        if isinstance(self.signals, str) or not len(self.signals):
-            raise ValueError(
-                f"signals must be a list of at least one signal, not {self.signals!r}."
-            )
-        definitions = tuple(signal_definition(signal) for signal in self.signals)
-        names = [definition.name for definition in definitions]
-        if len(set(names)) < len(names):
-            raise ValueError(f"signals names a signal more than once: {names}.")
-        labels_of = list(_labels(self.channels or {}))
-        for name, labels in labels_of:
-            if not all(isinstance(label, str) for label in labels):
-                raise ValueError(
-                    f"channels[{name!r}]={labels!r} must be a label, such as 'ECG 2', or a list of "
-                    "labels."
-                )
-        # What stands under a dataset's name is looked for in its nights alone.
-        check_signal_names("channels", [name for name, _ in labels_of], names)
-        given = (self.channels or {}).items()
-        unasked = [n for n, of in given if not isinstance(of, Mapping | None) and n not in names]
-        if unasked:
-            raise ValueError(
-                f"channels has {', '.join(map(repr, unasked))}, which is none of the signals asked "
-                f"for: {', '.join(names)}. Add it to signals, or leave it out."
-            )
-        check_signal_names("units", self.units or {}, names)
-        for name, wanted in (self.units or {}).items():
-            if wanted not in list(UNITS):
-                raise ValueError(
-                    f"units[{name!r}]={wanted!r} is not known; use one of {', '.join(UNITS)}."
-                )
-        for definition in definitions:
-            name, own = definition.name, definition.unit
-            unit = (self.units or {}).get(name)
-            if unit and own and conversion_factor(own, unit) is None:
-                raise ValueError(
-                    f"units[{name!r}]={unit!r} is a {UNITS[unit][0]}, but {name} is a "
-                    f"{UNITS[own][0]}, in {own}."
-                )
-        return definitions
+        return check_asked_signals(self.signals, self.channels, self.units)
 
     def _choose(self, definitions: tuple[SignalDefinition, ...], recording: Recording) -> Recording:
         """Choose among the channels of a recording, whose steps stay; one of a file is opened."""
@@ -272,18 +229,6 @@ class EDFReader(EpochsTransformer):
                 stacklevel=4,
             )
             return EmptySource(path, n_epochs, subject, dataset)
-
-
-def _labels(channels: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield the labels of each signal, those by dataset among them."""
-    for name, labels in channels.items():
-        if isinstance(labels, Mapping):
-            yield from _labels(labels)
-        elif labels is not None:
-            yield (
-                name,
-                [labels] if isinstance(labels, str) or not np.iterable(labels) else list(labels),
-            )
 
 
 def _column(table: pd.DataFrame, name: str, rows: npt.NDArray[np.intp]) -> list[str]:

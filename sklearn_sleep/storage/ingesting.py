@@ -29,6 +29,7 @@ from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.datasets import Cohort, load_cohort
+from sklearn_sleep.datasets.nights import MISSING
 from sklearn_sleep.datasets.registry import find_cohort
 from sklearn_sleep.exceptions import CacheWarning, EDFRepairWarning
 from sklearn_sleep.features.quality.assessment import assess_signal
@@ -46,6 +47,7 @@ _MARK = FolderMark(
     unmarked="nights/*.json",
     only_if_empty=True,
 )
+_CHANNEL = "channel"  # what follows a signal in the name of the report's column
 _QUALITY = ("missing", "flat", "clipped", "noisy", "inverted", "wrong unit")
 
 
@@ -55,6 +57,8 @@ def ingest(
     *,
     dataset: str | Cohort | None = None,
     signals: Sequence[str] = _SIGNALS,
+    channels: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
     pipeline: Pipeline | None = None,
     format: Literal["cache", "parquet"] = "cache",  # noqa: A002 - the word that users look for
     n_jobs: int | None = None,
@@ -79,6 +83,8 @@ def ingest(
         `load_cohort` takes it.
     signals : sequence of str, default=("ECG", "PPG", "ABD", "THX")
         What to read, if no pipeline is given.
+    channels, units
+        Labels and units by signal, as in `EDFReader`, if no pipeline is given.
     pipeline : Pipeline, optional
         Steps from `EDFReader` to `Epocher`, without a cache. By default
         ``EDFReader(signals), Resampler(), Normalizer(), Epocher()``.
@@ -100,7 +106,10 @@ def ingest(
             A row per night, whatever became of it: ``path``, ``status`` (``done``, ``failed``,
             ``left out``), ``dataset``, ``subject``, ``visit``, ``start``, ``hours``, ``epochs``,
             ``scored_epochs``, how many of them are W, N1, N2, N3 and R, ``signals``, ``repairs``,
-            ``problems``, and for each signal the faults that `SignalQuality` finds in it.
+            ``problems``, for each signal the faults that `SignalQuality` finds in it, and the label
+            of the channel that it was taken from, ``"-"`` where it is missing.
+        channels : DataFrame
+            These labels alone: a row per night that could be opened, by path, a column per signal.
         steps : list of estimators
             From EDF files to the processed nights: the first steps of a pipeline,
             ``make_pipeline(*steps, Wav2SleepClassifier())``.
@@ -143,7 +152,7 @@ def ingest(
     _MARK.claim(store)
     (store / "nights").mkdir(exist_ok=True)
     remove_partials(store, "**/.*.partial")
-    steps = _make_steps(pipeline, signals, dataset)
+    steps = _make_steps(pipeline, signals, channels, units, dataset)
     make_pipeline(*steps).fit(loaded.X.iloc[:0])  # wrong parameters stop here, not in each night
     cache = RecordingCache(store / "recordings") if format == "cache" else None
     job = _Job(store, steps, cache)
@@ -154,6 +163,7 @@ def ingest(
     ):
         found.append(row)
         reissue_warnings(heard)
+    names = [f"{name} {_CHANNEL}" for name in steps[0].get_feature_names_out()]
     report = make_report([*_with_problems(found, loaded), *_left_out(loaded)])
     write_report(report, store)
     done = [one["path"] for one in found if one["status"] == "done"]
@@ -165,6 +175,10 @@ def ingest(
         y=loaded.y[rows],
         groups=X["subject"],
         report=report,
+        channels=report.set_index("path")
+        .reindex(columns=names)
+        .dropna(how="all")
+        .rename(columns=lambda name: name.removesuffix(f" {_CHANNEL}")),
         steps=[*steps, cache] if cache else steps,
     )
 
@@ -183,11 +197,17 @@ def _load(
 
 
 def _make_steps(
-    pipeline: Pipeline | None, signals: Sequence[str], dataset: str | Cohort | None
+    pipeline: Pipeline | None,
+    signals: Sequence[str],
+    channels: Mapping[str, Any] | None,
+    units: Mapping[str, str] | None,
+    dataset: str | Cohort | None,
 ) -> list[Any]:
     if pipeline is None:
-        own = {dataset.name: dataset.channels} if isinstance(dataset, Cohort) else None
-        return [EDFReader(list(signals), channels=own), Resampler(), Normalizer(), Epocher()]
+        if isinstance(dataset, Cohort):
+            channels = {dataset.name: {**dataset.channels, **(channels or {})}}
+        reader = EDFReader(list(signals), channels=channels, units=units)
+        return [reader, Resampler(), Normalizer(), Epocher()]
     steps = [clone(step) for _, step in pipeline.steps]
     if not isinstance(steps[0], EDFReader):
         raise ValueError(
@@ -214,9 +234,10 @@ def _with_problems(found: Sequence[dict[str, Any]], loaded: Bunch) -> Iterator[d
     """Yield the rows with what was said of the nights when their hypnograms were loaded."""
     said_of = loaded.problems.groupby("path")["problem"].agg(list).to_dict()
     for row in found:
-        known = [row.get("problems", ""), *row.get("repairs", "").splitlines()]
+        problems = row.get("problems", "")
+        known = [problems, *problems.splitlines(), *row.get("repairs", "").splitlines()]
         new = [text for text in said_of.get(row["path"], ()) if text not in known]
-        yield {**row, "problems": "\n".join(filter(None, [row.get("problems", ""), *new]))}
+        yield {**row, "problems": "\n".join(filter(None, [problems, *new]))}
 
 
 def _left_out(loaded: Bunch) -> Iterator[dict[str, Any]]:
@@ -240,16 +261,18 @@ class _Job:
     ) -> tuple[dict[str, Any], list[CapturedWarning]]:
         """Process a night, unless it has been; return its row, and warnings of what was kept."""
         of_kept: list[CapturedWarning] = []
+        taken: dict[str, str] = {}
         try:
             (epochs, processed), heard = capture_warnings(self._open, night, len(stages))
+            taken = self._channels(epochs.recordings[0])
             path = self._path(processed.recordings[0], night, stages)
             kept, of_kept = capture_warnings(self._kept, path, processed.recordings[0], night)
             if kept is not None:
-                return kept, of_kept
+                return {**kept, **taken}, of_kept
             row, more = capture_warnings(self._read, epochs, processed, night, stages)
             row = {**_describe(night, stages), **row, **_tell([*heard, *more])}
             if not self._is_there(processed.recordings[0], night):
-                return {**row, "status": "failed"}, of_kept
+                return {**row, **taken, "status": "failed"}, of_kept
             content: dict[str, Any] = {"row": row}
             if self.cache is None:
                 content["parquet"] = file_checksum(self._parquet(night))
@@ -258,7 +281,14 @@ class _Job:
         except Exception as error:  # one bad file must not stop the others, whatever is wrong
             problems = f"{type(error).__name__}: {error}"
             row = {**_describe(night, stages), "status": "failed", "problems": problems}
-        return row, of_kept
+        return {**row, **taken}, of_kept
+
+    def _channels(self, held: Recording) -> dict[str, str]:
+        """Return the label that each signal is taken from, by column of the report."""
+        source = held.source.recording.source  # type: ignore[attr-defined]  # of _ReadOnce
+        labels = getattr(source, "taken_from", {})
+        names = self.steps[0].get_feature_names_out()
+        return {f"{name} {_CHANNEL}": labels.get(name, MISSING) for name in names}
 
     def _open(self, night: Mapping[str, Any], n_epochs: int) -> tuple[Epochs, Epochs]:
         """Return the night as it is read, and as it is processed."""
