@@ -8,14 +8,15 @@ import shutil
 import sys
 from pathlib import Path
 
+# Small models gain nothing from threads, and those of two test processes wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import edfio
 import numpy as np
 import pytest
-import torch
 from filelock import FileLock
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
-from threadpoolctl import threadpool_limits
 
 from sklearn_sleep.core.stage_schemes import merge_stages
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
@@ -132,17 +133,6 @@ def fitted_classifier(make_classifier):
         classes=None, max_epochs=25, lr=5e-3, batch_size=1, train_split=None
     )
     return classifier.fit(as_x(arrays, recording), y)
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    """Keep gradient boosting and small models to one thread, where other tests run beside them."""
-    before = torch.get_num_threads()
-    # MKL, which torch holds within, keeps to what torch was told last.
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

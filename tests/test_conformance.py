@@ -23,7 +23,6 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn_sleep import SequenceSmoother
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
 ]
 

@@ -16,7 +16,6 @@ from sklearn_sleep import (
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 

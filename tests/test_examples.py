@@ -93,11 +93,10 @@ def experiment(load, cohort):
     return load("experiments").Experiment("test", "Is it?", arguments, n_seeds=1)
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_compare_with_baselines(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
     module = load("compare_with_baselines")
-    module.SIZES["small"] = (8, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK})
+    module.SIZES["small"] = (6, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK})
     module.SIGNALS = ("ECG", "THX")
     for baseline in (eeg_baseline, hrv_baseline, cardiorespiratory_baseline):
         setattr(module, baseline.__name__, make_quick(baseline))
@@ -111,11 +110,10 @@ def test_compare_with_baselines(load, tmp_path):
     assert len(list((tmp_path / "fits").glob("*.npz"))) == 2 * 6
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_stage_by_looking(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
     module = load("stage_by_looking")
-    module.SIZES["small"] = (8, 0.5, 2, 1, 1)
+    module.SIZES["small"] = (4, 0.5, 2, 1, 1)
     for baseline in (eeg_baseline, hrv_baseline):
         setattr(module, baseline.__name__, make_quick(baseline))
     comparison = module.main(arguments)

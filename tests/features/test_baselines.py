@@ -21,7 +21,6 @@ from sklearn_sleep.features.baselines import EmptyFeatureFiller
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 
@@ -47,12 +46,13 @@ def test_features_tell_the_stage(nights, baseline, least):
     X, y, groups = nights
     *steps, classifier = (step for _, step in baseline(random_state=0).steps)
     kappa = cross_val_score(
-        classifier,
+        # A fifth of the trees, which learn faster.
+        classifier.set_params(max_iter=30, learning_rate=0.2),
         # These learn nothing: what they make of a night is the same in each fold.
         make_pipeline(*steps).fit_transform(X),
         y,
         groups=groups,
-        cv=StratifiedGroupKFold(3, shuffle=True, random_state=0),
+        cv=StratifiedGroupKFold(2, shuffle=True, random_state=0),
         scoring=make_scorer(cohen_kappa_score),
     )
     assert kappa.mean() > least

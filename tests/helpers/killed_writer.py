@@ -1,7 +1,7 @@
 """A model is saved over an older one by processes that are killed, one at each of their writes.
 
-Run with the kind of model, a folder, and the number of the first write at which one is killed.
-Prints what the folder holds after each.
+Run with a folder, and for each kind of model ``kind=number``: the first write at which one is
+killed. Prints a line for each kind: what the folder holds after each write.
 """
 
 import os
@@ -97,14 +97,17 @@ def main(kind: str, root: Path, number: int) -> None:
         folder = shutil.copytree(root / "old", root / str(number))
         kill_at(number, lambda: save(kind, models["new"], folder))  # noqa: B023
         there = what_is_there(kind, folder, models)
-        print(there)
+        print(there, end=" ")
         # What the killed one left does not stay for ever.
         for partial in folder.glob(".*.partial"):
             os.utime(partial, (0, 0))
         remove_partials(folder)
         assert not list(folder.glob(".*.partial"))
         number += 1
+    print()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    for argument in sys.argv[2:]:
+        kind, _, number = argument.partition("=")
+        main(kind, Path(sys.argv[1]) / kind, int(number))

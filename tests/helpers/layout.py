@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "sklearn_sleep"
@@ -24,8 +25,10 @@ def modules() -> dict[str, Path]:
     }
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield what a file imports of the package, inside functions too, but not for typing alone."""
+@functools.cache
+def imports(path: Path) -> list[str]:
+    """Return what a file imports of the package, inside functions too, but not for typing alone."""
+    found: list[str] = []
     tree = ast.parse(path.read_text(encoding="utf-8"))
     known = modules()
     for_typing = {
@@ -39,11 +42,12 @@ def imports(path: Path) -> Iterator[str]:
         if id(node) in for_typing:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _is_ours(alias.name))
+            found += [alias.name for alias in node.names if _is_ours(alias.name)]
         elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                yield full if full in known else node.module
+                found.append(full if full in known else node.module)
+    return found
 
 
 def _is_ours(module: str) -> bool:

@@ -392,14 +392,16 @@ def test_repeated_call_reads_no_samples_again(trees, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["cache", "parquet"])
 def test_killed_ingestion_goes_on_and_gives_the_same_files(trees, tmp_path, kind):
-    ingest(trees / "shhs", tmp_path / "whole", dataset="shhs", format=kind)
+    signals = ["THX", "ABD"]
+    ingest(trees / "shhs", tmp_path / "whole", dataset="shhs", signals=signals, format=kind)
     expected = snapshot(tmp_path / "whole")
     store = tmp_path / "store"
     command = [sys.executable, "-m", "sklearn_sleep", "ingest", str(trees / "shhs")]
     command += ["--out", str(store), "--dataset", "shhs", "--format", kind, "--jobs", "2"]
+    command += ["--signals", *signals]
     rng = np.random.default_rng(0)
     n_kills = 0
-    for _ in range(4):
+    for _ in range(2):
         with subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
@@ -417,7 +419,7 @@ def test_killed_ingestion_goes_on_and_gives_the_same_files(trees, tmp_path, kind
                 os.killpg(running.pid, signals_of_the_system.SIGKILL)
                 n_kills += 1
     assert n_kills >= 1
-    ingest(trees / "shhs", store, dataset="shhs", format=kind)
+    ingest(trees / "shhs", store, dataset="shhs", signals=signals, format=kind)
     found = {name: digest for name, digest in snapshot(store).items() if ".partial" not in name}
     assert found == expected
 

@@ -81,7 +81,7 @@ def test_names_that_are_no_repository(hub, published):
 
 
 @pytest.fixture
-def stager(one_thread):
+def stager():
     """Before the hub is replaced, which transformers looks into when it is imported."""
     images = np.random.default_rng(0).integers(0, 255, (6, 1, 28, 56, 3), dtype=np.uint8)
     stager = VLMStager(tiny_vlm(hidden_size=32), prompt="Stage?", max_epochs=1, random_state=0)

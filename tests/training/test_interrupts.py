@@ -13,7 +13,6 @@ from telling_nights import as_x, make_arrays
 from sklearn_sleep import ResumableCheckpoint, compare
 from sklearn_sleep.training.schedule import ValidationNights
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 STEP = "wav2sleepclassifier"
 
 

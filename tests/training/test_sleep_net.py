@@ -19,8 +19,6 @@ from sklearn_sleep.staging.recipes import recipe_for
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.schedule import ValidationNights
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 # Of skorch, or its parts, beside those of the constructors.
 OF_SKORCH = {
     "compile",

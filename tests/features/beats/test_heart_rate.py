@@ -175,7 +175,7 @@ def test_a_network_learns_from_it_alone(cohort, tmp_path):
         Normalizer(),
         Epocher(),
         Wav2SleepClassifier(
-            signals=["IHR"], classes=range(4), size="auto", max_epochs=40, random_state=0
+            signals=["IHR"], classes=range(4), size="auto", max_epochs=20, random_state=0
         ),
     ).fit(cohort.X, cohort.y)
     classifier = pipeline[-1]

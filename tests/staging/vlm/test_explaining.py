@@ -10,9 +10,7 @@ from sklearn_sleep.imaging import Montage, Trace
 from sklearn_sleep.staging.vlm.explanation import parse_explanation, saliency_of_images
 from sklearn_sleep.staging.vlm.rules import RULES, check_rules
 
-# Threads of small models wait for each other where other tests run beside them.
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
 ]
 

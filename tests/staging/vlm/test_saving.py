@@ -13,9 +13,7 @@ from sklearn_sleep import EDFReader, VLMStager, WaveformImageRenderer, tiny_vlm
 from sklearn_sleep.exceptions import TrainingError
 from sklearn_sleep.imaging import Montage, Trace
 
-# Threads of small models wait for each other where other tests run beside them.
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
 ]
 

@@ -20,9 +20,7 @@ from sklearn_sleep.imaging import Montage, Trace
 from sklearn_sleep.staging.vlm import backbone
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 
-# Threads of small models wait for each other where other tests run beside them.
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.SplitNightWarning"),
 ]
 
@@ -266,15 +264,15 @@ def test_names_of_classes_that_an_ensemble_has_numbered():
 
 
 def test_pretraining(cohort):
-    X = cohort.X[:60]
+    X = cohort.X[:40]
     images = WaveformImageRenderer(MONTAGE).fit_transform(EDFReader(MONTAGE).fit_transform(X))
     stager = make_stager(tuning="lora", train_vision=False, max_epochs=1, classes=range(4))
     before = {k: v.clone() for k, v in stager.model.model.state_dict().items()}
     stager.set_params(batch_size=4)
     given = stager.get_params(deep=False)
-    some, y = images[::4], np.asarray(cohort.y[:60:4])
+    some, y = images[::4], np.asarray(cohort.y[:40:4])
     unaware = clone(stager).fit(some, y).predict_proba(some)
-    taught = stager.pretrain(images, seconds=15, max_epochs=8)
+    taught = stager.pretrain(images, seconds=15, max_epochs=6)
     losses = stager.pretraining_history_[:, "train_loss"]
     assert losses[-1] < 0.85 * losses[0]
     learned = stager.pretrained_.model.state_dict()

@@ -20,7 +20,6 @@ MONTAGE = Montage(
 )
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.filterwarnings("ignore::sklearn_sleep.exceptions.MissingSignalWarning")
 def test_held_out_subjects(tmp_path):
     X, y, groups = make_cohort(
