@@ -49,6 +49,14 @@ class Interrupt(Callback):
             self.how()
 
 
+@pytest.fixture(autouse=True)
+def listen_to_control_c():
+    """Python's own handler, where these tests run in the background of a shell too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def nights():
     arrays, recording, y = make_arrays([12] * 6)

@@ -32,7 +32,7 @@ def make_stager(architecture, **parameters):
 
 @pytest.fixture(scope="module", params=["qwen2_5_vl", "llava"])
 def explaining(request):
-    images, y = make_images(160)
+    images, y = make_images(120)
     rationales = [([RULE_OF[stage]], f"It is {stage}.") for stage in y]
     return make_stager(request.param, max_epochs=10).fit(images, y, rationales=rationales)
 

@@ -58,7 +58,7 @@ def few(rows):
 
 @pytest.fixture(scope="module", params=["qwen2_5_vl", "llava"])
 def fitted(request, rows):
-    return make_stager(request.param, batch_size=8, max_epochs=10).fit(*rows)
+    return make_stager(request.param, batch_size=8, max_epochs=8).fit(*rows)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ MONTAGE = Montage(
         Trace("EOG-L", "#00ffff", (-100, 100)),
         Trace("EMG", "#4040ff", (-40, 40)),
     ],
-    width=224,
+    width=112,
     height=112,
 )
 
@@ -24,7 +24,7 @@ MONTAGE = Montage(
 def test_held_out_subjects(tmp_path):
     X, y, groups = make_cohort(
         tmp_path,
-        n_subjects=16,
+        n_subjects=10,
         hours=1.0,
         second_visit_probability=0.0,
         random_state=3,
@@ -37,7 +37,7 @@ def test_held_out_subjects(tmp_path):
         tuning="full",
         train_vision=True,
         lr=1e-3,
-        max_epochs=3,
+        max_epochs=4,
         batch_size=16,
         random_state=0,
     )
