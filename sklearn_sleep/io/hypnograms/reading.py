@@ -54,7 +54,7 @@ def read_hypnogram(
 
     Epoch 0 starts with the recording, not with the first stage: time before the first stage is -1.
     A WSC ``.allscore.txt`` tells no end of the last stage; it is taken to last until the end of the
-    recording if `n_epochs` is given, else until the last event.
+    recording if `n_epochs` is given, else, with a warning, until the last event.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def read_hypnogram(
     HypnogramWarning
         There are gaps between stages (they become -1), stages change off the 30-second grid,
         more than one scored epoch lies after the end of the recording, the scoring ends before half
-        of the recording, an EDF+ file starts at another time, or no log tells the start of a
+        of the recording, an EDF+ file starts at another time, a text among the stages is neither
+        stage nor event, nothing tells when the last stage ends, or no log tells the start of a
         ``.stg.txt``.
 
     See Also
