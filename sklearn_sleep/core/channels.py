@@ -163,15 +163,20 @@ def find_channels(
     """Return the positions of a signal's channel, or of the two it is the difference of.
 
     `chosen` labels, or differences ``"A-B"``, go before the signal's aliases. A channel without a
-    scale, or whose unit cannot be converted to `unit`, is passed over, with an `EDFWarning`; one
-    that is too slow for the signal is another thing of that name.
+    scale, or whose unit cannot be converted to `unit`, is passed over, with an `EDFWarning`, as is
+    a difference of two rates; one that is too slow for the signal is another thing of that name.
     """
     lowest = _LOWEST_RATES.get(definition.name, 0.0)
     labels = [
         "" if channel.sampling_frequency < lowest else channel.label
         for channel in recording.channels
     ]
-    while (positions := _find_labels(definition, labels, chosen)) is not None:
+    refused: set[tuple[int, ...]] = set()
+    while (positions := _find_labels(definition, labels, chosen, refused)) is not None:
+        if fault := _fault_of_rates(recording, positions, definition.name):
+            refused.add(positions)
+            warnings.warn(fault, EDFWarning, stacklevel=3)
+            continue
         for position in positions:
             try:
                 recording.check(recording.channels[position])
@@ -189,6 +194,19 @@ def find_channels(
     return None
 
 
+def _fault_of_rates(recording: Channels, positions: tuple[int, ...], name: str) -> str:
+    """Return why channels cannot be subtracted; nothing if they can."""
+    channels = [recording.channels[position] for position in positions]
+    if len({channel.sampling_frequency for channel in channels}) == 1:
+        return ""
+    rates = " and ".join(f"{c.label} {c.sampling_frequency:g} Hz" for c in channels)
+    return (
+        f"{recording.path}: {name} is the difference of channels with different sampling "
+        f"frequencies ({rates}), which cannot be subtracted. Without other channels for {name}, it "
+        "is missing. Ask for one of them."
+    )
+
+
 def _check_unit(recording: Channels, channel: Channel, name: str, unit: str | None) -> None:
     """Raise if a channel tells a unit that cannot be converted to `unit`."""
     if unit is None or not channel.unit or conversion_factor(channel.unit, unit) is not None:
@@ -201,16 +219,20 @@ def _check_unit(recording: Channels, channel: Channel, name: str, unit: str | No
 
 
 def _find_labels(
-    definition: SignalDefinition, labels: Sequence[str], chosen: str | Sequence[str] | None
+    definition: SignalDefinition,
+    labels: Sequence[str],
+    chosen: str | Sequence[str] | None,
+    refused: set[tuple[int, ...]],
 ) -> tuple[int, ...] | None:
-    """Return the positions of a signal's channels by their labels alone."""
+    """Return the positions of a signal's channels by their labels alone, none of the refused."""
     for name in [chosen] if isinstance(chosen, str) else chosen or ():
         positions = _find_named(_electrode(name), labels)
-        if positions is not None:
+        if positions is not None and positions not in refused:
             return positions
     # A canonical name such as EOG-L has a dash and is no difference.
     if definition.name not in SIGNALS:
-        return _find_named(definition, labels)
+        positions = _find_named(definition, labels)
+        return None if positions in refused else positions
     position = find_channel(definition, labels)
     return None if position is None else (position,)
 
@@ -240,12 +262,6 @@ def _derive(
     channels: Sequence[Channel],
     unit: str | None,
 ) -> Derivation:
-    if len({channel.sampling_frequency for channel in channels}) > 1:
-        rates = " and ".join(f"{c.label} {c.sampling_frequency:g} Hz" for c in channels)
-        raise EDFError(
-            f"{recording.path}: {definition.name} is the difference of channels with different "
-            f"sampling frequencies ({rates}), which cannot be subtracted. Ask for one of them."
-        )
     parts = tuple(_scale(recording, channel, definition.name, unit) for channel in channels)
     return Derivation(definition, unit or "", parts)
 

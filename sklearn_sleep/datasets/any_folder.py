@@ -16,6 +16,7 @@ from sklearn_sleep.datasets.cohort import (
 )
 from sklearn_sleep.datasets.nights import NightFiles, Problem
 from sklearn_sleep.datasets.registry import NAMING_COHORTS, channel_labels, dataset_from_path
+from sklearn_sleep.datasets.same_person import tell_people_of_one_name
 from sklearn_sleep.exceptions import CohortWarning
 from sklearn_sleep.io.hypnograms.format import StageCodes
 
@@ -101,7 +102,9 @@ class _AnyFolder(Cohort):
         """Return the subject of each recording; one that the pattern does not find is left out."""
         if not self.person:
             subjects = {path: subject_from_name(path.stem) for path in paths}
-            report_nights_of_one_person(subjects, folder, _WHO_IS_WHO, problems)
+            report_nights_of_one_person(
+                subjects, folder, _WHO_IS_WHO, problems, tell_people_of_one_name
+            )
             return subjects
         subjects = {}
         spellings: dict[str, str] = {}
@@ -243,7 +246,7 @@ def load_cohort(
     CohortWarning
         If a recording or an annotation is no file, an annotation a link out of the folder,
         `subject` does not find the person of a recording, or it is not given and names look like
-        several nights of one person.
+        several nights of one person, or are the same for several people.
 
     Examples
     --------

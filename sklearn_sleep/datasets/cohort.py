@@ -307,13 +307,21 @@ class Cohort:
 
 
 def report_nights_of_one_person(
-    subjects: Mapping[Path, str], folder: Path, advice: str, problems: list[Problem]
+    subjects: Mapping[Path, str],
+    folder: Path,
+    advice: str,
+    problems: list[Problem],
+    *tellers: Callable[[Mapping[str, str], str], tuple[str, str] | None],
 ) -> None:
-    """Put what is said of recordings that look like nights of one person before other problems."""
+    """Put what is said of recordings that look like nights of one person before other problems.
+
+    What the first of further `tellers` has to say comes where they do not.
+    """
     paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in subjects}
     named = {name: subjects[path] for name, path in paths.items()}
-    if told := tell_nights_of_one_person(named, advice):
-        first, text = told
+    told = (tell(named, advice) for tell in (tell_nights_of_one_person, *tellers))
+    if found := next(filter(None, told), None):
+        first, text = found
         problems.insert(0, Problem(str(paths[first]), text, CohortWarning))
 
 

@@ -209,12 +209,9 @@ def _labels_taken(header: EDFHeader, files: NightFiles, choice: _Choice) -> dict
     labels = {**files.channels, **own, **(own.get(files.dataset) or {})}
     taken: dict[str, str] = {}
     for definition in definitions:
-        try:
-            found, heard = capture_warnings(
-                derive_signals, channels_of(header), [definition], channels=labels, units=units
-            )
-        except EDFError:  # of rates that differ, which refuses the night where it is read
-            continue
+        found, heard = capture_warnings(
+            derive_signals, channels_of(header), [definition], channels=labels, units=units
+        )
         # The table tells what is missing; a unit that was assumed is told of where it is read.
         passed_over = (EDFRepairWarning, MissingSignalWarning)
         reissue_warnings([one for one in heard if not issubclass(one[0], passed_over)])

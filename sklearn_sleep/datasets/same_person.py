@@ -1,4 +1,4 @@
-"""Recordings whose names look like several nights of one person."""
+"""Recordings whose names look like several nights of one person, or do not tell people apart."""
 
 import re
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ _NIGHT = re.compile(
     r"(?P<number>[1-9]\d?)(?P<rest>[-_ .]\D*)?",
     re.IGNORECASE,
 )
+# P01/psg, P02/night1: a name that says which recording it is, and not whose.
+_NOBODY = re.compile(rf"\D+|(?:(?:{_WORDS})[-_ .]?\d{{1,2}}[-_ .]?)+\D*", re.IGNORECASE)
 _MONTH = re.compile(r"(?:19|20)\d\d[-_.](?:0\d|1[0-2])\Z")
 _MOST_NIGHTS = 9  # a longer list of bare numbers is one of people
 
@@ -50,4 +52,23 @@ def tell_nights_of_one_person(subjects: Mapping[str, str], advice: str) -> tuple
         f"{names} look like nights of one person{more}, but count as different people, so that "
         "nights of one person may fall in the training and the test of a fold. "
         + advice.format(pattern=pattern)
+    )
+
+
+def tell_people_of_one_name(subjects: Mapping[str, str], advice: str) -> tuple[str, str] | None:
+    """Return the first of equal names in several folders that name nobody, and what is said of all.
+
+    Such names count as one person's. Subjects and advice are as above.
+    """
+    found: dict[str, list[str]] = {}
+    for name in subjects:
+        _, slash, stem = name.rpartition("/")
+        if slash and _NOBODY.fullmatch(stem):
+            found.setdefault(stem.casefold(), []).append(name)
+    alike = [of_stem for of_stem in found.values() if len(of_stem) > 1]
+    if not alike:
+        return None
+    return alike[0][0], (
+        f"{list_names(alike[0])} have one name in several folders, and count as nights of one "
+        "person. " + advice.format(pattern="([^/]+)/[^/]+$")
     )

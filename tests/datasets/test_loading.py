@@ -160,10 +160,29 @@ def test_recordings_of_the_same_name_have_each_their_own_annotation(add_night, t
     paths = {name: add_night(f"{name}/psg.edf", 3) for name in (*stages, "s03")}
     for name, scored in stages.items():
         write_csv(tmp_path / name / "psg.csv", scored)
-    with pytest.warns(HypnogramWarning, match=r"s03.psg\.edf has no annotation"):
+    with (
+        pytest.warns(HypnogramWarning, match=r"s03.psg\.edf has no annotation"),
+        pytest.warns(CohortWarning, match=r"s01/psg, s02/psg, s03/psg have one name") as told,
+    ):
         X, y, _ = load_cohort(tmp_path, return_X_y_groups=True)
     for name, scored in stages.items():
         assert rows_of(X, y, paths[name]) == list(enumerate(scored))
+    (pattern,) = re.findall(r'subject=r"(\S+)"', " ".join(str(one.message) for one in told))
+    with pytest.warns(HypnogramWarning):
+        cohort = load_cohort(tmp_path, subject=pattern)
+    assert cohort.recordings["subject"].tolist() == ["s01", "s02"]
+
+
+@pytest.mark.parametrize("stem", ["night1", "N1", "psg", "Sleep recording", "ses-01_psg"])
+def test_people_whose_files_have_one_name_are_told_of(tmp_path, stem):
+    for person in ("anna", "bert"):
+        (tmp_path / person).mkdir()
+        (tmp_path / person / f"{stem}.edf").touch()
+    _, problems = any_folder().find(tmp_path)
+    assert "have one name in several folders" in problems[0].message
+    nights, problems = any_folder("([^/]+)/[^/]+$").find(tmp_path)
+    assert [night.subject for night in nights] == ["anna", "bert"]
+    assert not problems
 
 
 def test_unscored_epochs_are_no_rows_and_are_counted_out(add_night, tmp_path):
@@ -551,9 +570,13 @@ def test_a_unit_or_rate_that_does_not_fit_loses_the_signal_alone(write_edf, tmp_
         cohort = load_cohort(tmp_path, signals=signals)
     assert cohort.channels.loc[str(night)].tolist() == ["-", "-", "THX"]
     assert "found 'bpm'" in str(warned[0].message)
+    assert "C4 10 Hz and M1 20 Hz" in str(warned[1].message)
     with pytest.warns(EDFWarning):
-        (recording,) = EDFReader(["ECG", "THX"]).fit_transform(night).recordings
+        (recording,) = EDFReader(signals).fit_transform(night).recordings
     assert list(recording.signals) == ["THX"]
+    with pytest.warns(EDFWarning, match=r"EEG is the difference of .*cannot be subtracted"):
+        reader = EDFReader(["EEG"], channels={"EEG": ["C4-M1", "C4"]}).fit_transform(night)
+    assert reader.recordings[0].source.taken_from == {"EEG": "C4"}
 
 
 def test_folder_without_a_night_is_refused(add_night, tmp_path):
