@@ -29,6 +29,10 @@ _EVENTS: Final = re.compile(
 )
 
 
+# s; scoring in shorter pages is told by those that are known.
+_SHORT_PAGE: Final = 10.0
+
+
 class Event(NamedTuple):
     """What was scored or noted beside the stages.
 
@@ -86,7 +90,7 @@ def with_unknown(stages: StageAnnotations, others: Sequence[Event], path: Path) 
     scored = stages.stage != Stage.UNSCORED
     is_change = np.isnan(stages.duration)
     end = stages.onset + np.where(is_change, 2 * JITTER, stages.duration)
-    page = np.append(stages.duration[scored & ~is_change], EPOCH_DURATION).min() - JITTER
+    page = np.append(stages.duration[scored & ~is_change], _SHORT_PAGE).min() - JITTER
 
     def is_between(other: Event) -> bool:
         last = stages.onset.argmax()

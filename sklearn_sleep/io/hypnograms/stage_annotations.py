@@ -96,7 +96,7 @@ class StageAnnotations:
         if not before.any():
             return StageAnnotations(onset, self.duration, self.stage)
         duration = np.where(before, self.duration + onset, self.duration)
-        kept = ~(before & (duration <= 0))
+        kept = ~(before & (duration <= JITTER))
         if not kept.any():
             raise HypnogramError(
                 f"{path}: all stages lie before the start of the recording. Give the scoring of "

@@ -125,14 +125,16 @@ def test_unknown_text_in_a_gap_is_named(write):
         np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
 
 
-@pytest.mark.parametrize("duration", [None, 30])
+@pytest.mark.parametrize("duration", [None, 30, 20])
 @pytest.mark.parametrize(
     ("onsets", "expected"),
     [([0, 30, 60], [-1, 1, 2]), ([60, 0, 30], [1, 2]), ([29.98, 0, 60], [1, -1, 2])],
 )
 def test_unknown_text_before_among_and_after_the_stages_is_named(write, onsets, expected, duration):
-    texts = ["Quux", "N1", "N2"]
-    path = write(*((onset, duration, text) for onset, text in zip(onsets, texts, strict=True)))
+    stages = (
+        (onset, duration and 30, text) for onset, text in zip(onsets[1:], ["N1", "N2"], strict=True)
+    )
+    path = write((onsets[0], duration, "Quux"), *stages)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         found = read_hypnogram(path)
@@ -162,7 +164,7 @@ def test_several_stages_at_once_are_no_event(write, text):
 
 
 def test_unknown_text_beside_a_movement_is_named(write):
-    path = write((0, 30, "W"), (25, 40, "Movement"), (30, 30, "Quux"), (60, 30, "N2"))
+    path = write((0, 30, "W"), (25, 40, "Movement"), (30, 20, "Quux"), (60, 30, "N2"))
     with pytest.warns(HypnogramWarning, match="first at 30 s.*'Quux'"):
         np.testing.assert_array_equal(read_hypnogram(path), [0, -1, 2])
 

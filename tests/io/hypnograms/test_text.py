@@ -395,6 +395,14 @@ def test_rows_before_the_recording_are_cut(write, header):
     refuses(path, "starts -8.0 h after", recording_start=start)
 
 
+def test_rest_of_a_row_before_the_recording_is_no_stage(write):
+    path = write("time,stage\n23:59:30.009,W\n00:00:00.000,N2\n00:00:30.000,R")
+    start = datetime.fromisoformat("2020-01-01T00:00:00")
+    with pytest.warns(HypnogramWarning, match="1 stage.* start before the recording"):
+        found = read_hypnogram(path, recording_start=start)
+    np.testing.assert_array_equal(found, [2, 4])
+
+
 def test_line_breaks_in_quotes(write):
     path = write('stage,note\nW,"two\nlines"\nN2,\n')
     np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
