@@ -35,6 +35,10 @@ def tables():
                 for f in HYPNOGRAM_FORMATS.values()
             ],
         ),
+        "examples": "\n\n".join(
+            f"{f.name}:\n\n" + "\n\n".join(f"```text\n{text}```" for text in f.examples)
+            for f in HYPNOGRAM_FORMATS.values()
+        ),
         "columns": table(["column", "names"], [[k, v] for k, v in stage_table.COLUMNS.items()]),
         "stages": table(
             ["words of", "W", "N1", "N2", "N3", "R", "unscored", "source"],

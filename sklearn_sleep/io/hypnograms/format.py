@@ -188,6 +188,9 @@ class HypnogramFormat:
     events : callable, optional
         ``events(file: AnnotationFile, options: ReadOptions) -> sequence of Event``, what was scored
         beside the stages. Without it the format holds none.
+    examples : tuple of str, default=()
+        Layouts, for the documentation: files of two epochs, W and N2, of a recording that begins at
+        22:00. Of what is no text, rows of its table.
 
     Examples
     --------
@@ -214,3 +217,4 @@ class HypnogramFormat:
     origin: str = ""
     entries: Literal["an epoch", "a stretch", "a change"] = "an epoch"
     events: Callable[[AnnotationFile, ReadOptions], Sequence[Event]] | None = None
+    examples: tuple[str, ...] = ()

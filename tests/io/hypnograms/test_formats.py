@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 
+import edfio
 import hypnogram_tables
 import numpy as np
 import openpyxl
@@ -22,14 +24,6 @@ from sklearn_sleep.io import (
 from sklearn_sleep.io.hypnograms import formats
 
 DATA = Path(__file__).parents[2] / "data"
-TEXTS = {
-    "Somnomedics Domino": "Signal ID: SchlafProfil\\profil\nRate: 30 s\n\n23:57:00,000; Wake\n",
-    "RemLogic": "RemLogic Event Export\nTime [hh:mm:ss]\tEvent\n22:00:00\tSLEEP-S0\n",
-    "WSC .stg.txt": "1\t0\t0\n2\t5\t0\n",
-    "WSC .allscore.txt": "22:00:00.00\tSTART RECORDING\n22:00:00.00\tSTAGE - W\n",
-    "a stage a line, or CSV": "wake\nN1\n",
-    "a stage a line, or CSV with a column 'stage'": "epoch,stage\n0,W\n",
-}
 FILES = {
     "NSRR XML": DATA / "nsrr-translator-2014.xml",
     "Compumedics Profusion XML": DATA / "compumedics-profusion.xml",
@@ -58,12 +52,40 @@ def test_each_file_is_recognised_by_one_format(tmp_path):
     path = tmp_path / "night"
     for name, file in FILES.items():
         assert recognised_by(file) == [name]
-    for name, text in TEXTS.items():
-        path.write_text(text)
-        (found,) = recognised_by(path)
-        assert found.startswith(name)
     openpyxl.Workbook().save(path)
     assert recognised_by(path) == ["ISRUC .xlsx"]
+
+
+def write_example(text, format_name, path):
+    """Write an example of a format's layout, rows as the file that holds them."""
+    rows = [line.split("\t") for line in text.splitlines()]
+    if format_name == "ISRUC .xlsx":
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(path)
+    elif format_name == "EDF+ annotations":
+        notes = [edfio.EdfAnnotation(float(a), float(b), note) for a, b, note in rows[1:]]
+        edfio.Edf([], annotations=notes).write(path)
+    else:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [(name, text) for name, f in HYPNOGRAM_FORMATS.items() for text in f.examples],
+)
+def test_examples_of_layouts_are_two_epochs(tmp_path, name, example):
+    path = tmp_path / "night.txt"
+    write_example(example, name, path)
+    assert recognised_by(path) == [name]
+    start = datetime.fromisoformat("2009-03-01T22:00:00") if "22:00" in example else None
+    stages = read_hypnogram(path, recording_start=start, n_epochs=2)
+    assert stages.tolist() == [0, 2]
+
+
+def test_each_format_has_an_example():
+    assert all(format_.examples for format_ in HYPNOGRAM_FORMATS.values())
 
 
 @pytest.mark.parametrize("name", ["mitdb-100-beats.npy", "README.md"])

@@ -108,4 +108,10 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="ISRUC .txt, Luna and NSRR .eannot, YASA, tables of your own",
     events=_events,
+    examples=(
+        "W\nN2\n",
+        "epoch,stage\n0,W\n1,N2\n",
+        "onset;duration;description\n0;30;Sleep stage W\n30,0;30;Sleep stage N2\n",
+        "Time\tStage\n22:00:00\tW\n22:00:30\tN2\n",
+    ),
 )

@@ -177,4 +177,11 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="Somnomedics Domino, Schlafprofil.txt; epochs with times of day, needs recording_start",
     events=_events,
+    examples=(
+        (
+            "Signal ID: SchlafProfil\\profil\nStart Time: 01.03.2009 22:00:00\nUnit: \n"
+            "Signal Type: Discret\nEvents list: N4,N3,N2,N1,REM,Wake,Movement\nRate: 30 s\n\n"
+            "22:00:00,000; Wake\n22:00:30,000; N2\n"
+        ),
+    ),
 )

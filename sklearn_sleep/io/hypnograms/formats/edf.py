@@ -168,4 +168,5 @@ FORMAT = HypnogramFormat(
     origin="Sleep-EDF, MASS; EDF+ and BDF+ of any recorder",
     entries="a stretch",
     events=_events,
+    examples=("onset\tduration\ttext\n0\t30\tSleep stage W\n30\t30\tSleep stage N2\n",),
 )

@@ -100,4 +100,5 @@ FORMAT = HypnogramFormat(
     recognises=lambda file: file.head.startswith(b"PK\x03\x04"),
     read=_read,
     origin="ISRUC-Sleep; a row an epoch, in a column Stage",
+    examples=("Epoch\tStage\n1\tW\n2\tN2\n",),
 )

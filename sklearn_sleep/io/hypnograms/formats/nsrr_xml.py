@@ -190,4 +190,22 @@ FORMAT = HypnogramFormat(
     origin="SHHS, MESA, MrOS, CHAT, CFS, CCSHS and others at sleepdata.org; both schemas",
     entries="a stretch",
     events=_events,
+    examples=(
+        (
+            "<PSGAnnotation><EpochLength>30</EpochLength><ScoredEvents>\n"
+            "<ScoredEvent><EventType>Stages|Stages</EventType><EventConcept>Wake|0</EventConcept>"
+            "<Start>0</Start><Duration>30</Duration></ScoredEvent>\n"
+            "<ScoredEvent><EventType>Stages|Stages</EventType><EventConcept>Stage 2 sleep|2"
+            "</EventConcept><Start>30</Start><Duration>30</Duration></ScoredEvent>\n"
+            "</ScoredEvents></PSGAnnotation>\n"
+        ),
+        (
+            '<PSGAnnotation><EpochLength Units="sec">30</EpochLength><ScoredEvents>\n'
+            "<ScoredEvent><EventConcept>SRO:WakeState</EventConcept><Start>0</Start>"
+            "<Duration>30</Duration></ScoredEvent>\n"
+            "<ScoredEvent><EventConcept>SRO:Stage2Sleep</EventConcept><Start>30</Start>"
+            "<Duration>30</Duration></ScoredEvent>\n"
+            "</ScoredEvents></PSGAnnotation>\n"
+        ),
+    ),
 )

@@ -50,4 +50,11 @@ FORMAT = HypnogramFormat(
     read=_read,
     origin="Compumedics; NSRR beside its own XML",
     events=_events,
+    examples=(
+        (
+            "<CMPStudyConfig><EpochLength>30</EpochLength><SleepStages>\n"
+            "<SleepStage>0</SleepStage>\n<SleepStage>2</SleepStage>\n"
+            "</SleepStages></CMPStudyConfig>\n"
+        ),
+    ),
 )

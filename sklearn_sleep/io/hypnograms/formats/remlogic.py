@@ -165,4 +165,11 @@ FORMAT = HypnogramFormat(
     origin="Embla RemLogic, CAP Sleep Database; events with times of day, needs recording_start",
     entries="a stretch",
     events=_events,
+    examples=(
+        (
+            "RemLogic Event Export\nPatient:\tTid Time\nRecording Date:\t01/03/2009\n\n"
+            "Sleep Stage\tPosition\tTime [hh:mm:ss]\tEvent\tDuration[s]\tLocation\n"
+            "W\tLeft\t22:00:00\tSLEEP-S0\t30\tROC-LOC\nS2\tLeft\t22:00:30\tSLEEP-S2\t30\tROC-LOC\n"
+        ),
+    ),
 )

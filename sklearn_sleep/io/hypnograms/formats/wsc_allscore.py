@@ -146,4 +146,10 @@ FORMAT = HypnogramFormat(
     origin="Wisconsin Sleep Cohort, Twin recorder; the time of day of each change of stage",
     entries="a change",
     events=_events,
+    examples=(
+        (
+            "22:00:00.00\tSTART RECORDING\n22:00:00.00\tSTAGE - W\n22:00:30.00\tSTAGE - N2\n"
+            "22:01:00.00\tLIGHTS ON\n"
+        ),
+    ),
 )

@@ -86,4 +86,5 @@ FORMAT = HypnogramFormat(
     recognises=_recognises,
     read=_read,
     origin="Wisconsin Sleep Cohort, Gamma recorder; epoch number and R&K code",
+    examples=("Epoch\tUser-Defined Stage\tCAST-Defined Stage\n1\t0\t0\n2\t2\t2\n",),
 )
