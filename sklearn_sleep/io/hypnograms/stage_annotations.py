@@ -162,21 +162,13 @@ def parse_seconds(text: str, where: str) -> float:
         ) from None
 
 
-def epochs_from_numbers(
-    codes: Sequence[Stage],
-    numbers: Sequence[str] | None,
-    places: Sequence[str],
-    path: Path,
-    epoch_duration: float,
-) -> StageAnnotations:
-    """Place stages by epoch numbers as the file writes them; None if stages follow one another.
+def parse_epoch_numbers(texts: Sequence[str], places: Sequence[str], path: Path) -> list[int]:
+    """Return the 0-based numbers of epochs, from numbers as the file writes them.
 
     With a 0 among them numbers count from 0; from 1 on without a gap they count from 1.
     """
-    if numbers is None:
-        return StageAnnotations.from_epochs(codes, epoch_duration)
     values = []
-    for text, place in zip(numbers, places, strict=True):
+    for text, place in zip(texts, places, strict=True):
         match = _EPOCH_NUMBER.fullmatch(text.strip())
         if match is None:
             raise HypnogramError(
@@ -190,7 +182,13 @@ def epochs_from_numbers(
             "that it cannot be told whether the recording's first epoch is 0 or 1. Give times "
             "instead, in columns 'onset' and 'duration' (s)."
         )
-    return StageAnnotations.from_epochs(codes, epoch_duration, [value - first for value in values])
+    return [value - first for value in values]
+
+
+def are_seconds(numbers: ArrayLike) -> bool:
+    """Return whether what may be epoch numbers rises by more than one each time, as times do."""
+    steps = np.diff(np.unique(np.asarray(numbers)))
+    return steps.size > 1 and bool(steps.min() > 1)
 
 
 def stage_per_epoch(

@@ -21,8 +21,9 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     CLOCK,
     JITTER,
     StageAnnotations,
+    are_seconds,
     check_order,
-    epochs_from_numbers,
+    parse_epoch_numbers,
     parse_seconds,
     parse_stage_at,
     place_clocks,
@@ -171,7 +172,7 @@ def read_stage_table(table: Table, options: ReadOptions) -> StageAnnotations:
     if "onset" in texts:
         return _by_time(texts, codes, places, path, options)
     if "epoch" in texts:
-        return epochs_from_numbers(codes, texts["epoch"], places, path, options.epoch_duration)
+        return _by_number(texts, codes, places, path, options)
     if "duration" in texts:
         return _in_turn(texts["duration"], codes, places, path, options)
     return StageAnnotations.from_epochs(codes, options.duration_of(len(codes), path))
@@ -301,6 +302,35 @@ def _common_step(
             f"not {epoch:g} s apart. Add a column 'duration' (s), or pass epoch_duration."
         )
     return np.full(onset.shape, epoch)
+
+
+def _by_number(
+    texts: Mapping[str, Sequence[str]],
+    codes: Sequence[Stage],
+    places: Sequence[str],
+    path: Path,
+    options: ReadOptions,
+) -> StageAnnotations:
+    """Place rows by their epoch's number, or as stretches that are numbered."""
+    numbers = parse_epoch_numbers(texts["epoch"], places, path)
+    n_epochs = max(numbers) + 1
+    if are_seconds(numbers):
+        raise HypnogramError(
+            f"{path}: no epoch follows another by its number, as if these were seconds. Say so "
+            "with columns={'onset': '…'}, or give times in columns 'onset' and 'duration' (s)."
+        )
+    if "duration" not in texts:
+        return StageAnnotations.from_epochs(codes, options.duration_of(n_epochs, path), numbers)
+    duration = _seconds(texts["duration"], "duration", places, path)
+    if np.ptp(duration) <= 2 * JITTER:
+        return StageAnnotations.from_epochs(codes, round(float(np.median(duration)), 2), numbers)
+    if numbers == list(range(n_epochs)):
+        return _in_turn(texts["duration"], codes, places, path, options)
+    raise HypnogramError(
+        f"{path}: epochs are numbered, some are left out, and they last {duration.min():g} to "
+        f"{duration.max():g} s, so that numbers do not tell when they start. Add a column 'onset' "
+        "(s)."
+    )
 
 
 def _in_turn(

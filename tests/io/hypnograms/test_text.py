@@ -463,6 +463,43 @@ def test_epoch_numbers_of_unknown_start(write, rows):
     refuses(write(f"epoch,stage\n{rows}\n"), "cannot be told whether the recording's first epoch")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0,20,W\n1,20,W\n2,20,N1\n3,20,N1\n4,20,N1\n5,20,N2", [0, 1, 1, 2]),
+        ("1,60.0,W\n2,60.0,N2", [0, 0, 2, 2]),
+        ("1,90,W\n2,30,N1\n3,60,N2", [0, 0, 0, 1, 2, 2]),
+    ],
+)
+def test_numbered_epochs_and_stretches_last_as_long_as_they_say(write, text, expected):
+    path = write(f"No.,Duration (s),Stage\n{text}\n")
+    found = read_hypnogram(path, resample_epochs="majority")
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_numbered_epochs_of_different_lengths_with_a_gap(write):
+    path = write("epoch,duration,stage\n0,30,W\n1,60,N1\n3,30,N2\n")
+    refuses(path, "they last 30 to 60 s, so that numbers do not tell when they start")
+
+
+def test_numbered_pages_that_fit_the_recording_by_another_length(write):
+    path = write("epoch,stage\n" + "".join(f"{i},{s}\n" for i, s in enumerate("WWW111222")))
+    with pytest.warns(HypnogramWarning, match="taken for pages of 20 s. Pass epoch_duration=20"):
+        np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize("text", ["0,W\n30,N1\n60,N2\n90,R", "10,W\n20,N1\n40,N2"])
+def test_epochs_that_are_numbered_like_seconds(write, text):
+    columns = "columns={'onset': '…'}" if text[0] == "0" else "cannot be told whether"
+    refuses(write(f"epoch,stage\n{text}\n"), columns)
+
+
+@pytest.mark.parametrize("step", [2, 20, 30])
+def test_numbers_that_may_be_times_are_no_epochs_of_wsc(write, step):
+    rows = "".join(f"{step * (i + 1)}\t{code}\n" for i, code in enumerate([0, 1, 2, 2]))
+    refuses(write(rows), "has neither a stage nor a known header")
+
+
 def test_20_second_epochs_without_times(write):
     path = write("W\nW\nN2\n")
     with pytest.warns(HypnogramWarning, match="the shortest stage lasts 20 s"):

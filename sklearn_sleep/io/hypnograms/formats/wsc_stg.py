@@ -17,6 +17,7 @@ from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
+    are_seconds,
     check_start,
 )
 
@@ -33,8 +34,9 @@ def _recognises(file: AnnotationFile) -> bool:
     """Whether the header is there, or every line is a number, a tab and a code."""
     if _HEADER.match(file.first_line):
         return True
-    filled = [line for line in file.lines if line.strip()]
-    return bool(filled) and all(_ROW.fullmatch(line) for line in filled)
+    rows = [_ROW.fullmatch(line) for line in file.lines if line.strip()]
+    numbers = [int(row[1]) for row in rows if row]
+    return 0 < len(numbers) == len(rows) and not are_seconds(numbers)
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
