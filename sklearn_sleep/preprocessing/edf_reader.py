@@ -171,10 +171,7 @@ class EDFReader(EpochsTransformer):
             )
         known = source.dataset or dataset_from_path(source.path)
         labels = self._channel_labels(known, source.labels)
-        chosen = self._or_empty(
-            lambda: source.choose(definitions, channels=labels, units=self.units or {}),
-            *(source.path, source.n_epochs, source.subject, known),
-        )
+        chosen = source.choose(definitions, channels=labels, units=self.units or {})
         return Recording(chosen, recording.steps)
 
     def _channel_labels(self, dataset: str, known: Mapping[str, Any]) -> dict[str, Any]:
