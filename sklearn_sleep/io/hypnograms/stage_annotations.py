@@ -33,6 +33,9 @@ _OVERLAP: Final = 1.0 + TIME_TOLERANCE
 _LARGEST_SHIFT: Final = 6 * 3600.0
 _HALF_DAY: Final = 12 * 3600.0
 
+# So mne writes what counts from the recording's start; s at the begin of the day.
+_NO_DATES: Final[dict[str | None, float]] = {"1970-01-01": 0.0, "1969-12-31": -2 * _HALF_DAY}
+
 ResampleEpochs = Literal["warn", "majority", "error"]
 
 CLOCK: Final = re.compile(
@@ -365,11 +368,6 @@ def place_clocks(
     recording_start: datetime | None,
 ) -> NDArray[np.float64]:
     """Return s from the recording's start, of times of day (`kind`) in turn, over midnight."""
-    if recording_start is None:
-        raise HypnogramError(
-            f"{path}: {places[0]}: {kind} is {shorten(texts[0])}, a time of day. Pass "
-            "recording_start, when the recording starts, so that it can be placed."
-        )
     dates: list[str | None] = []
     seconds: list[float] = []
     for text, place in zip(texts, places, strict=True):
@@ -382,8 +380,16 @@ def place_clocks(
             )
         dates.append(date)
         seconds.append(second)
-    midnight = datetime.combine(recording_start.date(), datetime.min.time())
-    first = time_of_day_difference(midnight + timedelta(seconds=seconds[0]), recording_start)
+    if dates[0] in _NO_DATES and (recording_start is None or recording_start.year != 1970):
+        first = seconds[0] + _NO_DATES[dates[0]]
+    elif recording_start is None:
+        raise HypnogramError(
+            f"{path}: {places[0]}: {kind} is {shorten(texts[0])}, a time of day. Pass "
+            "recording_start, when the recording starts, so that it can be placed."
+        )
+    else:
+        midnight = datetime.combine(recording_start.date(), datetime.min.time())
+        first = time_of_day_difference(midnight + timedelta(seconds=seconds[0]), recording_start)
     # A step back of more than half a day is midnight.
     steps = (np.diff(seconds) + _HALF_DAY) % (2 * _HALF_DAY) - _HALF_DAY
     return first + np.append(0.0, np.cumsum(steps))

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from itertools import compress
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_sleep.core.messages import list_names
-from sklearn_sleep.core.stage_vocabulary import names_stage, parse_stage
+from sklearn_sleep.core.stage_vocabulary import fold, names_stage, parse_stage
 from sklearn_sleep.core.stages import Stage
 from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.hypnograms.events import Event, are_events, names_event
@@ -27,6 +28,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     parse_seconds,
     parse_stage_at,
     place_clocks,
+    time_of_day_difference,
 )
 
 COLUMNS: Final = {
@@ -53,11 +55,12 @@ _KIND_OF_NAME: Final = {
 _UNIT: Final = re.compile(r"_(s|sec|secs|second|seconds|hh_mm_ss|h_m_s|hhmmss)$")
 # Parts of names of times, epochs and durations, in the languages of the stages' names.
 _LOOKS_LIKE_PLACE: Final = re.compile(
-    r"onset|start|begin|debut|inicio|inizio|time|zeit|temps|tiempo|tempo|tijd|tid|hora|heure|\bora\b"
+    r"onset|start|begin|debut|inicio|inizio|time|zeit|temps|tiempo|tempo|tijd|\btid|ttid|hora|heure|\bora\b"
     r"|clock|uhr|epoch|epoca|epoque|seite|page|sec\b|second|sekund|dur|dauer|duree|length"
 )
 _INTEGER: Final = re.compile(r"(-?\d{1,9})([.,]0*)?")
 _BLANK: Final = re.compile(r"(n/?a|nan|none|null|-)?", re.IGNORECASE)
+_ZERO: Final = re.compile(r"0?0:00(:00([.,]0*)?)?")
 _NO_DURATION: Final = re.compile(rf"{_BLANK.pattern}|0+([.,]0*)?", re.IGNORECASE)
 
 
@@ -103,7 +106,8 @@ def column_name(cell: str) -> str:
 class Table(NamedTuple):
     """Rows of a file, where each stands in it, and the position of each kind of column.
 
-    `own_names` are the stages that only this format calls so.
+    `own_names` are the stages that only this format calls so. Where a format does not say that its
+    times are those of day, they may count from the recording's start.
     """
 
     header: Sequence[str]
@@ -112,6 +116,7 @@ class Table(NamedTuple):
     places: Sequence[str]
     path: Path
     own_names: Mapping[str, str] | None = None
+    are_times_of_day: bool = False
 
     def chosen(self, which: Iterable[bool]) -> "Table":
         """Return the table with some of the rows, as a value for each says."""
@@ -170,6 +175,7 @@ def read_stage_table(table: Table, options: ReadOptions) -> StageAnnotations:
         for text, place in zip(texts["stage"], places, strict=True)
     ]
     if "onset" in texts:
+        _check_zero(table, options)
         return _by_time(texts, codes, places, path, options)
     if "epoch" in texts:
         return _by_number(texts, codes, places, path, options)
@@ -195,6 +201,7 @@ def read_event_table(
     texts = table.cells(kind)
     if not texts:
         return []
+    _check_zero(table, options)
     onset = _times(table.cells("onset"), "onset", table.places, table.path, options)
     duration = _event_durations(table, onset, options)
     if is_stage is None:
@@ -219,6 +226,21 @@ def _stage_test(table: Table, options: ReadOptions) -> Callable[[str], bool]:
         return lambda text: parse(text) is not None
     # A number that is no code of a stage is no event either.
     return lambda text: parse(text) is not None or not any(map(str.isalpha, text))
+
+
+def _check_zero(table: Table, options: ReadOptions) -> None:
+    """Raise if times begin with 00:00:00, far from midnight: they may count from the start."""
+    first, start = table.cells("onset")[0], options.recording_start
+    if start is None or table.are_times_of_day or not _ZERO.fullmatch(first):
+        return
+    midnight = datetime.combine(start.date(), datetime.min.time())
+    if abs(time_of_day_difference(midnight, start)) > 1.0:
+        raise HypnogramError(
+            f"{table.path}: {table.places[0]}: the times begin with {first} and the recording at "
+            f"{start:%H:%M:%S}, so that they may be times of day, or count from its start. If they "
+            "do, write seconds, or pass a recording_start at midnight; if they are times of day, "
+            "write the dates in front of them."
+        )
 
 
 def _event_durations(
@@ -246,8 +268,10 @@ def _check_other_columns(
         if index in known:
             continue
         cells = [row[index].strip() for row in rows if index < len(row)]
-        kind = "epoch" if "epo" in name.casefold() else "onset"
-        if _LOOKS_LIKE_PLACE.search(name.casefold()) or _tells_places(cells):
+        words = " ".join(map(fold, re.findall(r"[^\W_]+", name)))
+        steps = _steps(cells)
+        if _LOOKS_LIKE_PLACE.search(words) or _tells_places(cells, steps):
+            kind = "epoch" if "epo" in words or (steps == 1).any() else "onset"
             raise HypnogramError(
                 f"{path}: the column {name!r} looks as if it tells where each stage lies, and its "
                 f"name is not known. Say what it is with columns={{{kind!r}: {name!r}}} (kinds are "
@@ -255,18 +279,21 @@ def _check_other_columns(
             )
 
 
-def _tells_places(cells: Sequence[str]) -> bool:
-    """Return whether cells are times of day, or rising numbers that leave some out."""
-    filled = [cell for cell in cells if cell]
-    if len(filled) < 2:
-        return False
-    if all(CLOCK.fullmatch(cell) for cell in filled):
-        return True
+def _steps(cells: Sequence[str]) -> NDArray[np.float64]:
+    """Return the differences of cells that are numbers, of none if one is not."""
     try:
-        steps = np.diff([float(cell.replace(",", ".")) for cell in filled])
+        return np.diff([float(cell.replace(",", ".")) for cell in cells if cell])
     except ValueError:
-        return False
-    return bool((steps > 0).all() and steps.max() > 1)
+        return np.empty(0)
+
+
+def _tells_places(cells: Sequence[str], steps: NDArray[np.float64]) -> bool:
+    """Return whether cells are times of day, or rise without being the numbers of the rows."""
+    filled = [cell for cell in cells if cell]
+    if len(filled) > 1 and all(map(CLOCK.fullmatch, filled)):
+        return True
+    rises = steps.size > 0 and bool((steps > 0).all())
+    return rises and (steps.max() > 1 or filled[0] not in ("0", "1"))
 
 
 def _by_time(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+import warnings
 import zipfile
 from datetime import datetime
 
+import mne
 import numpy as np
 import openpyxl
 import pytest
@@ -339,7 +341,11 @@ def test_left_out_epochs_stay_left_out(write, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Seite,Stage\n1,W\n2,N2\n", "columns={'onset': 'Seite'}"),
+        ("Seite,Stage\n1,W\n2,N2\n", "columns={'epoch': 'Seite'}"),
+        ("Époque,Stage\n1,W\n2,N2\n", "columns={'epoch': 'Époque'}"),
+        ("Début,Stage\n0,W\n0,N2\n", "columns={'onset': 'Début'}"),
+        (",Stage\n20,W\n21,W\n22,N2\n", "columns={'epoch': ''}"),
+        ("row,Stage\n-1,W\n0,W\n1,N2\n", "columns={'epoch': 'row'}"),
         ("when,Stage\n23:59:30,W\n00:00:00,N2\n", "column 'when' looks as if"),
         ("x,Stage\n3,W\n4,W\n9,N2\n", "column 'x' looks as if"),
         ("time,Stage\n22:00:00,W\n22:00:30,N2\n", "a time of day. Pass recording_start"),
@@ -348,6 +354,13 @@ def test_left_out_epochs_stay_left_out(write, name):
 )
 def test_columns_that_may_tell_places_are_never_ignored(write, text, message):
     refuses(write(text), message)
+
+
+@pytest.mark.parametrize("name", ["", "n", "PatientID", "SubjectID", "score"])
+def test_columns_that_tell_no_places(write, name):
+    cells = "011" if name.endswith("ID") else "123"
+    rows = "".join(f"{a},{b}\n" for a, b in zip(cells, ["W", "N1", "N2"], strict=True))
+    np.testing.assert_array_equal(read_hypnogram(write(f"{name},Stage\n{rows}")), [0, 1, 2])
 
 
 def test_columns_that_are_not_in_the_table(write):
@@ -375,6 +388,37 @@ def test_times_of_day_are_placed_by_the_start_of_the_recording(write, times, sta
     path = write("No.,StartTime,Label\n" + f"1,{times[0]},W\n2,{times[1]},N1\n")
     recording_start = datetime.fromisoformat(f"2020-01-01T{start}")
     found = read_hypnogram(path, recording_start=recording_start)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("zero", ["00:00:00", "0:00:00", "00:00", "00:00:00.000"])
+@pytest.mark.parametrize("header", ["time,stage", "onset,stage,duration"])
+def test_times_that_begin_with_zero_may_count_from_the_start(write, header, zero):
+    path = write(f"{header}\n{zero},W,30\n00:00:30,N1,30\n00:01:00,N2,30\n")
+    start = datetime.fromisoformat("2020-01-01T22:00:00")
+    refuses(path, "may be times of day, or count from its start", recording_start=start)
+    midnight = datetime.fromisoformat("2020-01-01T00:00:00")
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=midnight), [0, 1, 2])
+
+
+def test_times_with_dates_that_begin_at_midnight_are_times_of_day(write):
+    path = write("time,stage\n2020-01-02 00:00:00,W\n2020-01-02 00:00:30,N1\n")
+    start = datetime.fromisoformat("2020-01-01T23:59:00")
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [-1, -1, 0, 1])
+
+
+@pytest.mark.parametrize("start", [None, "2020-01-01T22:00:00", "1985-01-01T00:00:00"])
+@pytest.mark.parametrize("first", [0, 60, -30])
+def test_onsets_of_mne_count_from_the_start_where_it_knows_no_date(write, start, first):
+    annotations = mne.Annotations(
+        first + 30.0 * np.arange(4), 30.0, [f"Sleep stage {stage}" for stage in "W123"]
+    )
+    path = write("", "night.csv")
+    annotations.save(path, overwrite=True, verbose="error")
+    assert "19" in path.read_text()
+    with warnings.catch_warnings(action="ignore" if first < 0 else "error"):
+        found = read_hypnogram(path, recording_start=start and datetime.fromisoformat(start))
+    expected = [-1] * (first // 30) + [0, 1, 2, 3][-min(first, 0) // 30 :]
     np.testing.assert_array_equal(found, expected)
 
 

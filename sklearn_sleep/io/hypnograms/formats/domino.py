@@ -119,7 +119,8 @@ def _profile(file: AnnotationFile, header: Mapping[str, str]) -> Table:
     if not rows:
         raise HypnogramError(f"{file.path}: this sleep profile has a header but no epochs.")
     own_names = {"A": "?", **_numbered(header)}
-    return Table(["time", "stage"], {"onset": 0, "stage": 1}, rows, places, file.path, own_names)
+    columns = {"onset": 0, "stage": 1}
+    return Table(["time", "stage"], columns, rows, places, file.path, own_names, True)
 
 
 def _check_signal(header: Mapping[str, str], path: Path) -> None:

@@ -127,7 +127,7 @@ def _table(file: AnnotationFile) -> Table:
     )
     _spell_out_halves(rows, columns["onset"])
     places = [f"line {number}" for number, line in lines if line.strip()]
-    return Table(header, columns, rows, places, file.path, _STAGES)
+    return Table(header, columns, rows, places, file.path, _STAGES, True)
 
 
 def _spell_out_halves(rows: Sequence[list[str]], column: int) -> None:
