@@ -61,6 +61,7 @@ _LOOKS_LIKE_PLACE: Final = re.compile(
 _INTEGER: Final = re.compile(r"(-?\d{1,9})([.,]0*)?")
 _BLANK: Final = re.compile(r"(n/?a|nan|none|null|-)?", re.IGNORECASE)
 _ZERO: Final = re.compile(r"0?0:00(:00([.,]0*)?)?")
+_NEAR_MIDNIGHT: Final = 15 * 60.0  # of recordings whose first stage may well be at 00:00:00
 _NO_DURATION: Final = re.compile(rf"{_BLANK.pattern}|0+([.,]0*)?", re.IGNORECASE)
 
 
@@ -234,7 +235,7 @@ def _check_zero(table: Table, options: ReadOptions) -> None:
     if start is None or table.are_times_of_day or not _ZERO.fullmatch(first):
         return
     midnight = datetime.combine(start.date(), datetime.min.time())
-    if abs(time_of_day_difference(midnight, start)) > 1.0:
+    if abs(time_of_day_difference(midnight, start)) > _NEAR_MIDNIGHT:
         raise HypnogramError(
             f"{table.path}: {table.places[0]}: the times begin with {first} and the recording at "
             f"{start:%H:%M:%S}, so that they may be times of day, or count from its start. If they "
@@ -347,7 +348,11 @@ def _by_number(
             "with columns={'onset': '…'}, or give times in columns 'onset' and 'duration' (s)."
         )
     if "duration" not in texts:
-        return StageAnnotations.from_epochs(codes, options.duration_of(n_epochs, path), numbers)
+        page = options.epoch_duration
+        # Scoring may end before the recording, so that only pages that go on after it are shorter.
+        if options.end is not None and n_epochs * page >= options.end + 2 * page:
+            page = options.duration_of(n_epochs, path)
+        return StageAnnotations.from_epochs(codes, page, numbers)
     duration = _seconds(texts["duration"], "duration", places, path)
     if np.ptp(duration) <= 2 * JITTER:
         return StageAnnotations.from_epochs(codes, round(float(np.median(duration)), 2), numbers)

@@ -382,6 +382,7 @@ def test_columns_that_are_not_in_the_table(write):
         (["11:59:45 PM", "12:00:15 AM"], "23:59:15", [-1, 0, 1]),
         (["2020-01-01 23:59:45", "2020-01-02 00:00:15"], "23:59:15", [-1, 0, 1]),
         (["00:00:15", "00:00:45"], "23:59:15", [-1, -1, 0, 1]),
+        (["00:00:00", "00:00:30"], "23:59:00", [-1, -1, 0, 1]),
     ],
 )
 def test_times_of_day_are_placed_by_the_start_of_the_recording(write, times, start, expected):
