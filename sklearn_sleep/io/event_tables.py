@@ -12,7 +12,7 @@ from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.events import Event
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.formats import HYPNOGRAM_FORMATS
-from sklearn_sleep.io.hypnograms.reading import check_names, read_in_format
+from sklearn_sleep.io.hypnograms.reading import as_clock, check_names, read_in_format
 
 
 def read_events(
@@ -96,7 +96,9 @@ def read_events(
     0   41.5      12.0  Hypopnea    Flow
     """
     check_names(stage_names, columns)
-    options = ReadOptions(recording_start=recording_start, stage_names=stage_names, columns=columns)
+    options = ReadOptions(
+        recording_start=as_clock(recording_start), stage_names=stage_names, columns=columns
+    )
     file = AnnotationFile(Path(path), options)
 
     def reader(

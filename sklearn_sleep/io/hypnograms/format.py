@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
+from io import StringIO
 from pathlib import Path
 from typing import Final, Literal
 from xml.etree.ElementTree import Element, ParseError  # defusedxml parses
@@ -89,6 +90,11 @@ class ReadOptions:
         return parse_stage_at(text, path, place, partial(parse_stage, stage_names=names))
 
 
+def split_lines(text: str) -> list[str]:
+    """Return lines with their ends; a form feed or what code pages have at 0x85 ends none."""
+    return list(StringIO(text, newline=""))
+
+
 class AnnotationFile:
     """An annotation file of any format, of which no more is read than a format asks for.
 
@@ -139,7 +145,7 @@ class AnnotationFile:
     @cached_property
     def lines(self) -> list[str]:
         """Lines of the text."""
-        return self.text.splitlines()
+        return [line.rstrip("\r\n") for line in split_lines(self.text)]
 
     @cached_property
     def first_line(self) -> str:

@@ -136,6 +136,7 @@ def read_hypnogram(
     path = Path(path)
     _check_parameters(epoch_duration, resample_epochs, stage_codes)
     check_names(stage_names, columns)
+    recording_start = as_clock(recording_start)
     if n_epochs is not None:
         n_epochs = operator.index(n_epochs)
         if n_epochs < 1:
@@ -170,8 +171,30 @@ def _check_parameters(
         )
 
 
+def as_clock(recording_start: datetime | None) -> datetime | None:
+    """Return the start as the recorder's clock tells it, without the time zone that mne adds."""
+    if recording_start is None:
+        return None
+    if not isinstance(recording_start, datetime):
+        raise ValueError(
+            f"recording_start must be a datetime, as read from the recording's header, not "
+            f"{recording_start!r}."
+        )
+    return recording_start.replace(tzinfo=None)
+
+
 def check_names(stage_names: Mapping[str, str] | None, columns: Mapping[str, str] | None) -> None:
     """Raise ValueError if what was told names no stage or no kind of column."""
+    for parameter, told in (("stage_names", stage_names), ("columns", columns)):
+        are_texts = told is None or (
+            isinstance(told, Mapping)
+            and all(isinstance(text, str) for text in (*told, *told.values()))
+        )
+        if not are_texts:
+            raise ValueError(
+                f"{parameter} must map texts to texts, such as {{'Wach': 'W'}} or "
+                f"{{'onset': 'Begin'}}, not {told!r}."
+            )
     if unknown := set(columns or ()) - set(COLUMNS):
         raise ValueError(
             f"columns has the keys {sorted(unknown)}; a column is one of {tuple(COLUMNS)}."
@@ -201,13 +224,18 @@ def read_in_format(
                 f"{file.path}: it cannot be read as {format_.name} ({shorten(error)}). Get the "
                 "file from its source again."
             ) from error
+    hint = ""
     if not file.is_text:
         fault = "this is a binary file of no known format"
     elif file.root.tag:
         fault = f"no known XML has the root <{file.root.tag}>"
     else:
         fault = f"the first line {file.first_line[:200]!r} has neither a stage nor a known header"
-    raise HypnogramError(f"{file.path}: {fault}. {known_formats()}")
+        hint = (
+            " Of a table, columns={'stage': '…'} says which column holds the stages; of a text, "
+            "stage_names={'…': 'W'} which stage it is."
+        )
+    raise HypnogramError(f"{file.path}: {fault}. {known_formats()}{hint}")
 
 
 def _of_length(hypnogram: NDArray[np.int64], n_epochs: int, path: Path) -> NDArray[np.int64]:

@@ -53,6 +53,9 @@ _KIND_OF_NAME: Final = {
     name.strip(): kind for kind, names in COLUMNS.items() for name in names.split(",")
 }
 _UNIT: Final = re.compile(r"_(s|sec|secs|second|seconds|hh_mm_ss|h_m_s|hhmmss)$")
+_NO_SECONDS: Final = re.compile(
+    r"[a-z]_(ms|msecs?|milliseconds?|us|min|mins|minutes?|h|hrs?|hours?|samples?)$"
+)
 # Parts of names of times, epochs and durations, in the languages of the stages' names.
 _LOOKS_LIKE_PLACE: Final = re.compile(
     r"onset|start|begin|debut|inicio|inizio|time|zeit|temps|tiempo|tempo|tijd|\btid|ttid|hora|heure|\bora\b"
@@ -96,7 +99,15 @@ def find_columns(
                 f"it is with columns={{'stage': {header[found[0]]!r}}}."
             )
         columns[kind] = found[0]
-    return columns if "stage" in columns or {"event", "onset"} <= set(columns) else {}
+    if not ("stage" in columns or {"event", "onset"} <= set(columns)):
+        return {}
+    for kind in {"onset", "end", "duration"} & set(columns):
+        if unit := _NO_SECONDS.search(names[columns[kind]]):
+            raise HypnogramError(
+                f"{path}: the column {header[columns[kind]]!r} is in {unit[1]}, as its name says, "
+                f"where the {kind} is read in seconds or as a time of day. Write seconds."
+            )
+    return columns
 
 
 def column_name(cell: str) -> str:

@@ -262,3 +262,12 @@ def test_file_without_stages(write):
 def test_recording_without_annotations():
     with pytest.raises(HypnogramError, match=r"none of the 0 annotations .* \(found: nothing\)"):
         read_hypnogram(DATA / "mitdb-100.edf")
+
+
+def test_a_start_that_writers_put_where_they_know_none_is_told_of(tmp_path):
+    path = tmp_path / "hypnogram.edf"
+    notes = [edfio.EdfAnnotation(30 * i, 30, f"Sleep stage {s}") for i, s in enumerate("W2R")]
+    edfio.Edf([], annotations=notes).write(path)  # 1985-01-01 00:00:00
+    start = datetime.fromisoformat("2020-03-01T22:15:00")
+    with pytest.warns(HypnogramWarning, match=r"starts on 1985-01-01 00:00:00.*start together"):
+        np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [0, 2, 4])

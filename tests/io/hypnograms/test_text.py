@@ -6,7 +6,7 @@ import re
 import tracemalloc
 import warnings
 import zipfile
-from datetime import datetime
+from datetime import UTC, datetime
 
 import mne
 import numpy as np
@@ -590,3 +590,75 @@ def test_aasm_integers_of_yasa_and_pandas(write):
 )
 def test_csv_errors(write, text, message):
     refuses(write(text), message)
+
+
+@pytest.mark.parametrize("name", ["onset_ms", "Onset [ms]", "Time (min)", "start_hours"])
+def test_times_in_other_units_than_seconds_are_refused(tmp_path, name):
+    path = tmp_path / "night.csv"
+    path.write_text(f"{name},stage\n0,W\n30000,N2\n")
+    for columns in (None, {"onset": name}):
+        with pytest.raises(HypnogramError) as refused:
+            read_hypnogram(path, columns=columns)
+        told = str(refused.value)
+        assert name in told
+        assert "Write seconds" in told or columns is None
+
+
+@pytest.mark.parametrize("mark", ["\x85", "\f", "\u2028"])
+def test_what_ends_no_line_is_part_of_a_text(tmp_path, mark):
+    path = tmp_path / "night.csv"
+    path.write_text(f"stage,comment\nW,woke{mark}twice\r\nN2,\n", encoding="utf-8", newline="")
+    np.testing.assert_array_equal(read_hypnogram(path), [0, 2])
+
+
+def test_workbooks_are_read_by_told_columns_wherever_the_header_is(tmp_path):
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["Report", "of a night"])
+    sheet = workbook.create_sheet("Epochen")
+    for row in (["Patient 7"], [], ["Nr", "Schlafstadium"], [1, "W"], [2, "N2"]):
+        sheet.append(row)
+    path = tmp_path / "night.xlsx"
+    workbook.save(path)
+    told = {"stage": "Schlafstadium"}
+    np.testing.assert_array_equal(read_hypnogram(path, columns=told), [0, 2])
+    with pytest.raises(HypnogramError, match=r"no sheet .* columns=\{'stage': '…'\}"):
+        read_hypnogram(path)
+    other = workbook.create_sheet("Scorer 2")
+    for row in (["Schlafstadium"], ["N1"], ["N1"]):
+        other.append(row)
+    workbook.save(path)
+    with pytest.warns(HypnogramWarning, match="Epochen, Scorer 2 have stages; those of 'Epochen'"):
+        np.testing.assert_array_equal(read_hypnogram(path, columns=told), [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"stage_names": {"A": 0}}, r"stage_names must map texts to texts.* not \{'A': 0\}"),
+        ({"stage_names": {1: "W"}}, "stage_names must map texts to texts"),
+        ({"stage_names": "W"}, "stage_names must map texts to texts.* not 'W'"),
+        ({"columns": {"onset": 0}}, "columns must map texts to texts"),
+        ({"recording_start": "22:00"}, "recording_start must be a datetime.* not '22:00'"),
+    ],
+)
+def test_parameters_of_another_type_are_named(tmp_path, parameters, message):
+    path = tmp_path / "night.txt"
+    path.write_text("W\nN2\n")
+    with pytest.raises(ValueError, match=message):
+        read_hypnogram(path, **parameters)
+
+
+def test_a_header_of_no_known_name_says_how_to_name_it(tmp_path):
+    path = tmp_path / "night.csv"
+    path.write_text("Schlafstadium\nW\nN2\n")
+    with pytest.raises(HypnogramError, match=r"columns=\{'stage': '…'\}.*stage_names="):
+        read_hypnogram(path)
+    stages = read_hypnogram(path, columns={"stage": "Schlafstadium"})
+    np.testing.assert_array_equal(stages, [0, 2])
+
+
+def test_a_start_with_a_time_zone_is_that_of_the_recorders_clock(tmp_path):
+    path = tmp_path / "night.csv"
+    path.write_text("time,stage\n22:00:30,W\n22:01:00,N2\n")
+    start = datetime(2020, 1, 1, 22, tzinfo=UTC)  # as mne has it
+    np.testing.assert_array_equal(read_hypnogram(path, recording_start=start), [-1, 0, 2])

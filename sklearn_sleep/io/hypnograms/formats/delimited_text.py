@@ -10,7 +10,12 @@ from pathlib import Path
 from sklearn_sleep.core.signals import LONGEST_RECORDING
 from sklearn_sleep.exceptions import HypnogramError
 from sklearn_sleep.io.hypnograms.events import Event
-from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
+from sklearn_sleep.io.hypnograms.format import (
+    AnnotationFile,
+    HypnogramFormat,
+    ReadOptions,
+    split_lines,
+)
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
 from sklearn_sleep.io.hypnograms.stage_table import (
     Table,
@@ -76,7 +81,7 @@ def _table(file: AnnotationFile, options: ReadOptions) -> Table:
 
 def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of the line and the cells of each row, from the first to the last filled."""
-    lines = text.splitlines(keepends=True)
+    lines = split_lines(text)
     end = max((index + 1 for index, line in enumerate(lines) if line.strip()), default=0)
     start = next((index for index, line in enumerate(lines) if line.strip()), 0)
     reader = csv.reader(lines[start:end], delimiter=delimiter)

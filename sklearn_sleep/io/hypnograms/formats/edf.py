@@ -6,10 +6,13 @@ texts only these are stages; in any other, every annotation whose whole text nam
 ``N2``. What follows ``@@`` is the channel.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import compress
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stage_vocabulary import names_stage, parse_stage
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.edf.annotations import EDFAnnotations, read_edf_annotations
 from sklearn_sleep.io.edf.header import EDFHeader, read_edf_header
 from sklearn_sleep.io.hypnograms.events import Event, are_events, with_unknown
@@ -31,6 +34,8 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     StageAnnotations,
     clock_shift,
 )
+
+_NOT_TOLD: Final = datetime(1985, 1, 1)  # noqa: DTZ001 - EDF+ 2.1.3.3: a date that is not known
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
@@ -157,6 +162,17 @@ def _lie_in_epochs(stages: StageAnnotations) -> NDArray[np.bool_]:
 def _shift(header: EDFHeader, options: ReadOptions) -> float:
     """Return how many s after the recording the file starts, if both tell when."""
     if options.recording_start is None or header.start is None:
+        return 0.0
+    if _NOT_TOLD in (header.start, options.recording_start) and (
+        header.start != options.recording_start
+    ):
+        warnings.warn(
+            f"{header.path}: one of the hypnogram and its recording starts on "
+            f"{_NOT_TOLD:%Y-%m-%d %H:%M:%S}, which writers put where they know no start, and the "
+            "other does not. They are taken to start together.",
+            HypnogramWarning,
+            stacklevel=2,
+        )
         return 0.0
     return clock_shift(header.start, options.recording_start, Path(header.path))
 

@@ -3,19 +3,26 @@
 Khalighi et al. (2016), *ISRUC-Sleep: a comprehensive public dataset for sleep researchers*.
 """
 
+import warnings
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from zipfile import ZipFile
 
-from sklearn_sleep.core.messages import shorten
+from sklearn_sleep.core.messages import list_names, shorten
 from sklearn_sleep.core.signals import LONGEST_RECORDING
-from sklearn_sleep.exceptions import HypnogramError
+from sklearn_sleep.exceptions import HypnogramError, HypnogramWarning
 from sklearn_sleep.io.files import read_file
 from sklearn_sleep.io.hypnograms.format import AnnotationFile, HypnogramFormat, ReadOptions
 from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations
-from sklearn_sleep.io.hypnograms.stage_table import Table, find_columns, read_stage_table
+from sklearn_sleep.io.hypnograms.stage_table import (
+    Table,
+    column_name,
+    find_columns,
+    read_stage_table,
+)
 
 _LARGEST: Final = 1 << 24  # bytes; a night has a row an epoch and takes less than one million
 _MOST_ROWS: Final = int(LONGEST_RECORDING / 10)  # of epochs of 10 s
@@ -24,25 +31,48 @@ _OWN_NAMES: Final = {"L": "?"}  # lights on
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
-    """Read the first sheet that has a column ``Stage``."""
+    """Read the first sheet that has a column ``Stage``, or those that `columns` names."""
     path = file.path
-    for sheet, rows in _sheets(path):
-        for number, row in enumerate(rows):
-            header = [_text(cell) for cell in row]
-            columns = find_columns(header, path, options.columns if number == 0 else None)
-            if "stage" not in columns:
-                continue
-            if len(rows) > _MOST_ROWS:
-                raise HypnogramError(
-                    f"{path}: sheet {sheet!r} has rows beyond {_MOST_ROWS}, more than a recording "
-                    "has epochs. Remove them."
-                )
-            below = [[_text(cell) for cell in row] for row in rows[number + 1 :]]
-            place = f"sheet {sheet!r}"
-            return _read_table(header, columns, below, path, place, number + 2, options)
-    raise HypnogramError(
-        f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the stages."
-    )
+    tables = [
+        (sheet, number, header, columns, rows)
+        for sheet, rows in _sheets(path)
+        for number, header, columns in islice(_headers(rows, path, options), 1)
+    ]
+    if not tables:
+        raise HypnogramError(
+            f"{path}: no sheet of this workbook has a column 'Stage'. Add that header above the "
+            "stages, or say which column holds them with columns={'stage': '…'}."
+        )
+    if len(tables) > 1:
+        names = [sheet for sheet, *_ in tables]
+        warnings.warn(
+            f"{path}: the sheets {list_names(names)} have stages; those of {names[0]!r} were read. "
+            "If others are meant, save their sheet alone.",
+            HypnogramWarning,
+            stacklevel=4,
+        )
+    sheet, number, header, columns, rows = tables[0]
+    if len(rows) > _MOST_ROWS:
+        raise HypnogramError(
+            f"{path}: sheet {sheet!r} has rows beyond {_MOST_ROWS}, more than a recording has "
+            "epochs. Remove them."
+        )
+    below = [[_text(cell) for cell in row] for row in rows[number + 1 :]]
+    return _read_table(header, columns, below, path, f"sheet {sheet!r}", number + 2, options)
+
+
+def _headers(
+    rows: Sequence[tuple[Any, ...]], path: Path, options: ReadOptions
+) -> Iterator[tuple[int, list[str], dict[str, int]]]:
+    """Yield the number of each row that is a header, its cells and where its columns are."""
+    told = options.columns or {}
+    for number, row in enumerate(rows):
+        header = [_text(cell) for cell in row]
+        names = set(map(column_name, header))
+        are_there = all(column_name(name) in names for name in told.values())
+        columns = find_columns(header, path, told if are_there else None)
+        if "stage" in columns and are_there:
+            yield number, header, columns
 
 
 def _sheets(path: Path) -> list[tuple[str, list[tuple[Any, ...]]]]:
