@@ -203,6 +203,12 @@ def test_what_is_not_understood_is_told_the_ways(X):
         EDFReader(["ECG"]).fit_transform(X)
 
 
+def test_epochs_of_mne_are_told_the_ways(night_of_one_rate):
+    epochs = mne.make_fixed_length_epochs(read_raw(night_of_one_rate), 30.0, verbose="error")
+    with pytest.raises(TypeError, match=r"but is Epochs\. .*Recording\.from_mne\(raw\)"):
+        EDFReader(["ECG"]).fit_transform(epochs)
+
+
 def test_a_cache_knows_the_content(night_of_one_rate, tmp_path):
     raw = read_raw(night_of_one_rate).load_data()
     steps = make_pipeline(EDFReader(["THX"]), Epocher(), RecordingCache(tmp_path / "cache"))

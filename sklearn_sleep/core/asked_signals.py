@@ -26,6 +26,9 @@ def check_asked_signals(
     names = [definition.name for definition in definitions]
     if len(set(names)) < len(names):
         raise ValueError(f"signals names a signal more than once: {names}.")
+    for parameter, told in (("channels", channels), ("units", units)):
+        if not isinstance(told, Mapping | None):
+            raise ValueError(f"{parameter}={told!r} must be a mapping by signal, {{'ECG': ...}}.")
     labels_of = list(_labels(channels or {}))
     for name, labels in labels_of:
         if not all(isinstance(label, str) for label in labels):

@@ -14,6 +14,7 @@ from sklearn_sleep.core.signals import (
     conversion_factor,
     find_channel,
     former_names,
+    likely_labels,
 )
 from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.exceptions import (
@@ -133,7 +134,8 @@ def derive_signals(
     """Find the wanted signals among a recording's channels; those that are not there are left out.
 
     `channels` are labels that go before the aliases, by signal, `units` those to use instead of the
-    definitions'. A `MissingSignalWarning` if no signal is found; see `find_channels`.
+    definitions'. A `MissingSignalWarning` if no signal is found, or one is not and a channel looks
+    like it; see `find_channels`.
     """
     found = []
     for definition in definitions:
@@ -151,7 +153,43 @@ def derive_signals(
             MissingSignalWarning,
             stacklevel=3,
         )
+    elif likely := find_likely(recording, definitions, found):
+        warnings.warn(
+            f"{recording.path}: {tell_likely(likely)}", MissingSignalWarning, stacklevel=3
+        )
     return tuple(found)
+
+
+def find_likely(
+    recording: Channels, definitions: Sequence[SignalDefinition], found: Sequence[Derivation]
+) -> dict[str, list[str]]:
+    """Return labels that look like signals that were not found, by signal, in order.
+
+    Not among them are channels of other signals or another unit, and those that are too slow; there
+    are none where the channel of a known label has been refused, which has been told of.
+    """
+    names = [derivation.definition.name for derivation in found]
+    taken = {part.channel.label for derivation in found for part in derivation.parts}
+    likely = {}
+    for definition in (d for d in definitions if d.name not in names):
+        lowest = _LOWEST_RATES.get(definition.name, 0.0)
+        quick = [c for c in recording.channels if c.sampling_frequency >= lowest]
+        if find_channel(definition, [channel.label for channel in quick]) is not None:
+            continue
+        free = [c for c in quick if c.label not in taken and _is_convertible(c, definition.unit)]
+        if labels := likely_labels(definition, [channel.label for channel in free]):
+            likely[definition.name] = labels
+    return likely
+
+
+def tell_likely(likely: Mapping[str, Sequence[str]]) -> str:
+    """Return which channels may be which missing signals, and how to take them."""
+    told = "; ".join(
+        f"{name} is missing, and may be {' or '.join(map(repr, labels))}"
+        for name, labels in likely.items()
+    )
+    first, labels = next(iter(likely.items()))
+    return f"{told}. Take it with channels={{{first!r}: {labels[0]!r}}}."
 
 
 def find_channels(
@@ -209,13 +247,18 @@ def _fault_of_rates(recording: Channels, positions: tuple[int, ...], name: str) 
 
 def _check_unit(recording: Channels, channel: Channel, name: str, unit: str | None) -> None:
     """Raise if a channel tells a unit that cannot be converted to `unit`."""
-    if unit is None or not channel.unit or conversion_factor(channel.unit, unit) is not None:
+    if unit is None or _is_convertible(channel, unit):
         return
     raise EDFError(
         f"{recording.path}: {recording.unit_field} of channel {channel.label!r}: found "
         f"{channel.unit!r}, which is not a {UNITS[unit][0]}, so that {name} cannot be given in "
         f"{unit}. Choose another channel with EDFReader(channels={{{name!r}: ...}})"
     )
+
+
+def _is_convertible(channel: Channel, unit: str | None) -> bool:
+    """Return whether a channel tells no unit that cannot be converted to `unit`."""
+    return not (unit and channel.unit) or conversion_factor(channel.unit, unit) is not None
 
 
 def _find_labels(

@@ -155,10 +155,19 @@ def source_from_arrays(
             f"{type(arrays).__name__}. Of an array (n_channels, n_samples) dict(zip(labels, array))"
             " makes them."
         )
+    if not all(isinstance(label, str) for label in arrays):
+        raise TypeError(f"The labels in arrays must be texts such as 'EKG', not {list(arrays)}.")
+    if start is not None and not isinstance(start, datetime):
+        raise TypeError(f"start={start!r} must be a datetime.")
     _check_labels(arrays, units=units, ranges=ranges)
     channels = []
     for label, given in arrays.items():
-        samples = np.asarray(given)
+        try:
+            samples = _without_masked(given)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"arrays[{label!r}] cannot be made an array (n_samples,): {error}"
+            ) from error
         if samples.ndim != 1 or samples.dtype.kind not in "fiub":
             raise ValueError(
                 f"arrays[{label!r}] must be real numbers of shape (n_samples,), but is "
@@ -169,13 +178,17 @@ def source_from_arrays(
             if label not in rate:
                 raise ValueError(f"sampling_frequencies has none for {label!r}; give it in Hz.")
             rate = rate[label]
+        try:
+            rate = float(rate)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"The sampling frequency of {label!r}, {rate!r}, must be a number in Hz."
+            ) from error
         if not (np.isfinite(rate) and rate > 0):
             raise ValueError(f"The sampling frequency of {label!r}, {rate} Hz, must be above 0.")
-        unit = (units or {}).get(label, "")
+        unit = (units or {}).get(label) or ""
         channels.append(
-            MemoryChannel(
-                label, unit, float(rate), partial(_itself, samples), _range_of(label, ranges)
-            )
+            MemoryChannel(label, unit, rate, partial(_itself, samples), _range_of(label, ranges))
         )
     durations = {c.label: len(arrays[c.label]) / c.sampling_frequency for c in channels}
     shortest, longest = min(durations.values()), max(durations.values())
@@ -186,8 +199,19 @@ def source_from_arrays(
             "sampling frequencies."
         )
     return MemorySource(
-        path or IN_MEMORY, tuple(channels), count_epochs(shortest), subject=subject, start=start
+        str(path or IN_MEMORY),
+        tuple(channels),
+        count_epochs(shortest),
+        subject=str(subject or ""),
+        start=start,
     )
+
+
+def _without_masked(given: Any) -> npt.NDArray[Any]:
+    """Return what is given as an array, NaN where it is masked."""
+    if isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "fiub":
+        return np.where(np.ma.getmaskarray(given), np.nan, np.ma.getdata(given))
+    return np.asarray(given)
 
 
 def source_from_mne(
@@ -227,7 +251,7 @@ def source_from_mne(
         subject = "" if subject in _ANONYMOUS else subject
     files = [str(file) for file in raw.filenames if file is not None]
     return MemorySource(
-        path or (files[0] if files else IN_MEMORY),
+        str(path or (files[0] if files else IN_MEMORY)),
         tuple(channels),
         count_epochs(raw.n_times / raw.info["sfreq"]),
         subject=subject,
@@ -297,12 +321,17 @@ def make_raw(
 
 def _check_labels(labels: Mapping[str, Any], **parameters: Mapping[str, Any] | None) -> None:
     for parameter, given in parameters.items():
+        if not isinstance(given, Mapping | None):
+            raise TypeError(f"{parameter}={given!r} must be a mapping by label, {{'EKG': ...}}.")
         unknown = [label for label in given or {} if label not in labels]
         if unknown:
             raise ValueError(
                 f"{parameter} names {list_names(unknown)}, which is no channel; there are "
                 f"{list_names(list(labels))}."
             )
+    wrong = {k: v for k, v in (parameters["units"] or {}).items() if not isinstance(v, str | None)}
+    if wrong:
+        raise TypeError(f"units={wrong} must be texts such as 'uV'.")
 
 
 def _range_of(
@@ -310,7 +339,11 @@ def _range_of(
 ) -> tuple[float, float] | None:
     if label not in (ranges or {}):
         return None
-    minimum, maximum = (ranges or {})[label]
+    given = (ranges or {})[label]
+    try:
+        minimum, maximum = map(float, given)
+    except (TypeError, ValueError):
+        minimum = maximum = np.nan
     if not (np.isfinite([minimum, maximum]).all() and minimum != maximum):
-        raise ValueError(f"ranges[{label!r}]={(minimum, maximum)} must be two different numbers.")
-    return float(minimum), float(maximum)
+        raise ValueError(f"ranges[{label!r}]={given!r} must be two different numbers.")
+    return minimum, maximum

@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Protocol, Self
 
+from sklearn_sleep.core.asked_signals import check_asked_signals
 from sklearn_sleep.core.identity import class_identity, digest
 from sklearn_sleep.core.memory import (
     MemorySource,
@@ -16,7 +17,7 @@ from sklearn_sleep.core.memory import (
     source_from_mne,
 )
 from sklearn_sleep.core.messages import list_names
-from sklearn_sleep.core.signals import SIGNALS, SignalDefinition, signal_definition
+from sklearn_sleep.core.signals import SIGNALS, SignalDefinition
 from sklearn_sleep.core.sources import RecordingSource, Signal
 
 
@@ -194,16 +195,11 @@ class Recording:
         signals: Sequence[str | SignalDefinition] | None,
         channels: Mapping[str, Any] | None,
     ) -> Self:
-        if isinstance(signals, str):
-            raise ValueError(f"signals must be a list of signals, not {signals!r}.")
-        definitions = [signal_definition(s) for s in (SIGNALS if signals is None else signals)]
-        names = [definition.name for definition in definitions]
-        unasked = [name for name in channels or {} if name not in names]
-        if unasked:
-            raise ValueError(
-                f"channels has {list_names(unasked)}, which is none of the signals: "
-                f"{', '.join(names)}."
-            )
+        definitions = check_asked_signals(
+            list(SIGNALS) if signals is None else signals, channels, None
+        )
+        if any(isinstance(labels, Mapping) for labels in (channels or {}).values()):
+            raise ValueError("channels by dataset are for EDFReader; give labels by signal here.")
         chosen = source.choose(definitions, channels=channels or {})
         kept = source.channels if signals is None else chosen.channels
         return cls(replace(chosen, channels=kept, labels=dict(channels or {})))

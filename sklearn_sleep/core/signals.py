@@ -205,12 +205,14 @@ UNITS = MappingProxyType(
 same are converted to each other."""
 
 # What files write before "V", without letter case. The micro sign of Latin-1 becomes the Greek
-# letter; read by the wrong code page it becomes others: those of Shift-JIS, GB 2312, code pages 437
-# and 850, UTF-8 (also read twice), and "?" where a program gave it up. "AuV" is of Alice recorders.
+# letter; read by the wrong code page it becomes others: those of Shift-JIS, GB 2312, Big5, EUC-KR,
+# Greek Windows, code pages 437 and 850, UTF-8 (also read twice), and "?" where a program gave it
+# up. "AuV" is of Alice recorders.
 _MICRO = (
-    *("u", "\u03bc", "micro", "mc", "au", "?", "\ufffd"),
-    *("\x83\u00ea", "\u00a6\u00ec", "\u00e6", "\u00e2\u03bc", "\u00ee\u00bc"),
-    *("\u00e3\u201a\u00e2\u03bc", "\u00e3\x82\u00e2\u03bc"),
+    *("u", "\u03bc", "micro", "mikro", "mc", "mk", "au", "?", "??", "\ufffd", "\ufffd\ufffd"),
+    *("\x83\u00ea", "\u00a6\u00ec", "\u00a3g", "\u00a5\u00ec", "\u00ec"),
+    *("\u00e6", "\u00e2\u03bc", "\u00ee\u00bc", "\u00e3\u017d\u00e2\u00bc"),
+    *("\u00e3\u201a\u00e2\u03bc", "\u00e3\x82\u00e2\u03bc", "\u00e3\x8e\u00e2\u00bc"),
 )
 _VOLTAGES = {
     "": "V",
@@ -220,7 +222,8 @@ _VOLTAGES = {
     "n": "nV",
     "nano": "nV",
 }
-_VOLT = re.compile(r"(.*?)v(?:olts?)?")
+_VOLT = re.compile(r"(.*?)v(?:olts?|ol?)?")  # a field of eight bytes cuts "microvolt" off
+_WIDE_OR_CYRILLIC = str.maketrans("\uff55\uff4d\uff56\u043c\u043a\u0432", "umvmkv")
 _UNIT_SPELLINGS = {
     **dict.fromkeys(("%", "percent", "pct", "prozent", "procent"), "%"),
     **dict.fromkeys(
@@ -291,6 +294,7 @@ _TABLE = (
             "ECG Lead II",
             "Lead I",
             "EKG II",
+            *("EKG Lead II", "EKG L-EKG R", "ECG LA-RA", "ECG Lead I", "EKG I"),
         ),
         quality=_HEART,
         drawing=Drawing("#a01818", (-1.0, 1.5)),
@@ -302,6 +306,7 @@ _TABLE = (
         (
             *("Pleth", "PlethWV", "PWF", "PlethMasimo", "PletMasimo", "PlethMasino"),
             *("Plethysmogram", "SpO2 Pleth", "Pleth Wave", "Pulse Waveform", "Pulse Wave", "BVP"),
+            *("Plethysmograph", "SpO2 Wave", "SpO2 Waveform", "SpO2 PPG", "SaO2 Pleth"),
         ),
         quality=_PULSE,
         drawing=Drawing("#a01818"),
@@ -319,6 +324,7 @@ _TABLE = (
             "Resp Abdomen",
             *("Abdomen RIP", "Abdominal RIP", "RIP ABD", "Effort ABD", "ABD Effort", "RES ABD"),
             *("Abdominal Effort", "Abdomen Effort", "Effort Abdomen", "RES Abdomen", "Belly"),
+            *("Abdom", "RIP Abdom", "Effort Abdo", "Abdomen Belt", "Abdominal Belt"),
         ),
     ),
     replace(
@@ -337,18 +343,51 @@ _TABLE = (
             "Resp Thorax",
             *("Thorax RIP", "Thoracic RIP", "RIP THX", "RIP THO", "Effort THO", "Effort THX"),
             *("Thoracic Effort", "Thorax Effort", "Effort Thorax", "RES THO", "RES THX"),
-            *("RES Thorax", "Chest Effort"),
+            *("RES Thorax", "Chest Effort", "THO", "Resp THO", "RIP Chest", "Chest RIP"),
+            *("Effort Chest", "Chest Belt", "Thorax Belt", "Thoracic Belt", "Rib Cage"),
         ),
     ),
     replace(
         _EYE,
         name="EOG-L",
-        aliases=("E1-M2", "LOC-A2", "LOC-M2", "E1", "LOC", "EOG Left", "EOG Left Horiz", "L-EOG"),
+        aliases=(
+            "E1-M2",
+            "LOC-A2",
+            "LOC-M2",
+            "E1",
+            "LOC",
+            "EOG Left",
+            "EOG Left Horiz",
+            "L-EOG",
+            "E1-A2",
+            "LOC-M1",
+            "LOC-A1",
+            "E1-M1",
+            "Left EOG",
+            "EOG L-M2",
+            "EOG L-A2",
+        ),
     ),
     replace(
         _EYE,
         name="EOG-R",
-        aliases=("E2-M1", "ROC-A1", "ROC-M1", "E2", "ROC", "EOG Right", "EOG Right Horiz", "R-EOG"),
+        aliases=(
+            "E2-M1",
+            "ROC-A1",
+            "ROC-M1",
+            "E2",
+            "ROC",
+            "EOG Right",
+            "EOG Right Horiz",
+            "R-EOG",
+            "E2-A1",
+            "ROC-M2",
+            "ROC-A2",
+            "E2-M2",
+            "Right EOG",
+            "EOG R-M1",
+            "EOG R-A1",
+        ),
     ),
     replace(
         _EYE,
@@ -365,6 +404,7 @@ _TABLE = (
             *("C3-M2", "C3-A2", "Cz-M1", "Cz-A1", "Cz-M2", "Cz-A2", "C4-M2", "C4-A2", "C3-M1"),
             *("C3-A1", "F4-M1", "F4-A1", "F3-M2", "F3-A2", "Fz-M1", "Fz-A1", "Fz-M2", "Fz-A2"),
             *("O2-M1", "O2-A1", "O1-M2", "O1-A2", "Pz-Oz", "Fp2-M1", "Fp2-A1", "Fp1-M2", "Fp1-A2"),
+            *("C3", "Cz", "F4", "F3", "Fz", "O2", "O1"),
         ),
         quality=_BRAIN,
         drawing=Drawing("#1a1a1a", (-50.0, 50.0)),
@@ -373,7 +413,20 @@ _TABLE = (
         "EMG",
         4096,
         "uV",
-        ("Chin", "EMG submental", "Chin1-Chin2", "Chin EMG", "EMG Chin", "EMG1-EMG2", "EMG1"),
+        (
+            "Chin",
+            "EMG submental",
+            "Chin1-Chin2",
+            "Chin EMG",
+            "EMG Chin",
+            "EMG1-EMG2",
+            "EMG1",
+            "Submental",
+            "Submentalis",
+            "EMG Submentalis",
+            "Mentalis",
+            "EMG Mentalis",
+        ),
         quality=QualityRules((0.2, 5_000.0)),
         drawing=Drawing("#2d6a2d", (-50.0, 50.0)),
     ),
@@ -381,7 +434,7 @@ _TABLE = (
         "SpO2",
         32,
         "%",
-        ("SaO2", "OSAT", "O2 Sat", "O2Sat", "SaO2 SaO2", "Oximetry"),
+        ("SaO2", "OSAT", "O2 Sat", "O2Sat", "SaO2 SaO2", "Oximetry", "Oxygen Saturation"),
         # In whole percents it stands still for minutes, and 100 cuts nothing off.
         quality=QualityRules(values=(50.0, 100.0), flat_share=1.0, clips=False),
         drawing=Drawing("#006d77", (70.0, 100.0)),
@@ -400,6 +453,7 @@ _TABLE = (
             "NEW AIR",
             "PTAF",
             "Cannula",
+            "Nasal Cannula",
             "Nasal",
             "oro-nasal",
             "Thermistor",
@@ -420,7 +474,9 @@ INSTANTANEOUS_HEART_RATE = SignalDefinition("IHR", 128)
 _ELECTRODE = r"(?:Fp|AF|FC|FT|CP|TP|PO|F|C|T|P|O|A|M)(?:z|\d{1,2})"
 _DERIVATION = re.compile(rf"{_ELECTRODE}(?:-{_ELECTRODE})?", re.IGNORECASE)
 _EDF_PLUS_TYPES = ("EEG", "EOG", "EMG", "ECG", "Resp")  # EDF+ 2.1.3.4: "type of signal" + " "
-_COMMON_REFERENCES = ("-Ref", "-CLE", "-LER")
+_COMMON_REFERENCES = ("-Ref", "-CLE", "-LER", "-LE", "-A1A2", "-M1M2", "-AVG")
+# Heart rates and electrodes of the leg are named like the ECG and the chin's EMG.
+_ANOTHER_THING = re.compile(r"rate|\bhr\b|bpm|leg|tib|\b[lr]at\b|plm|off|event", re.IGNORECASE)
 
 
 def count_epochs(duration: float) -> int:
@@ -484,13 +540,33 @@ def find_channel(definition: SignalDefinition, labels: Sequence[str]) -> int | N
     return None
 
 
+def likely_labels(definition: SignalDefinition, labels: Iterable[str]) -> list[str]:
+    """Return the labels that may be a signal: they hold a name of it of three letters or more.
+
+    Any electrode may be an EEG.
+
+    >>> likely_labels(SIGNALS["ECG"], ["ECG 2", "ECG Rate", "EEG"])
+    ['ECG 2']
+    """
+    names = {_plain(name) for name in (definition.name.partition("-")[0], *definition.aliases)}
+    return [
+        label
+        for label in labels
+        if not _ANOTHER_THING.search(label)
+        and (
+            any(name in _plain(label) for name in names if len(name) > 2)
+            or (definition.name == "EEG" and _DERIVATION.fullmatch(label))
+        )
+    ]
+
+
 def conversion_factor(found: str, wanted: str) -> float | None:
     """Return the factor from a unit as a file spells it to one of `UNITS`; None if there is none.
 
     >>> conversion_factor("uV", "mV"), conversion_factor("mmHg", "mV")
     (0.001, None)
     """
-    spelling = re.sub(r"[\s\[\]().]", "", found.casefold())
+    spelling = re.sub(r"[\s\[\]()<>\"'.;]", "", found.casefold()).translate(_WIDE_OR_CYRILLIC)
     voltage = _VOLT.fullmatch(spelling)
     unit = _UNIT_SPELLINGS.get(spelling) or (_VOLTAGES.get(voltage[1]) if voltage else None)
     if unit is None or wanted not in UNITS or UNITS[unit][0] != UNITS[wanted][0]:

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from sklearn_sleep.core.asked_signals import check_asked_signals
 from sklearn_sleep.core.captured_warnings import capture_warnings, reissue_warnings
-from sklearn_sleep.core.channels import derive_signals
+from sklearn_sleep.core.channels import Derivation, derive_signals, find_likely, tell_likely
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parallel import run_parallel
@@ -71,6 +71,7 @@ class _Loaded:
     row: dict[str, Any]
     stages: StageArray | None = None
     channels: Mapping[str, str] = field(default_factory=dict)  # the label of each signal
+    likely: Mapping[str, Sequence[str]] = field(default_factory=dict)  # labels of missing signals
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -122,6 +123,12 @@ def load_nights(
     ]
     taken = pd.DataFrame(labels, columns=names, index=recordings["path"])
     if signals is not None and (told := tell_missing(taken)):
+        likely: dict[str, dict[str, None]] = {}
+        for night in loaded:
+            for name, found in night.likely.items():
+                likely.setdefault(name, {}).update(dict.fromkeys(found))
+        if likely:
+            told += " " + tell_likely({name: list(found) for name, found in likely.items()})
         warnings.warn(told, MissingSignalWarning, stacklevel=4)
     stages = [night.stages for night in loaded if night.stages is not None]
     scored = [np.flatnonzero(hypnogram != Stage.UNSCORED) for hypnogram in stages]
@@ -186,7 +193,8 @@ def _read_night(
     if not n_scored:
         why = f"{files.annotation} scores none of the epochs of {path}, which is left out."
         return leave_out(why, HypnogramWarning)
-    channels = _labels_taken(header, files, choice)
+    taken = _channels_taken(header, files, choice)
+    channels = {derivation.definition.name: derivation.label for derivation in taken}
     row = {
         "path": path,
         "annotation": str(files.annotation),
@@ -200,14 +208,14 @@ def _read_night(
         "patient": header.patient,
         "signals": tuple(name for name in channels if name in SIGNALS),
     }
-    return _Loaded(row, hypnogram, channels)
+    return _Loaded(row, hypnogram, channels, find_likely(channels_of(header), choice[0], taken))
 
 
-def _labels_taken(header: EDFHeader, files: NightFiles, choice: _Choice) -> dict[str, str]:
-    """Return the label that `EDFReader` takes each signal from; those that are missing are not."""
+def _channels_taken(header: EDFHeader, files: NightFiles, choice: _Choice) -> list[Derivation]:
+    """Return what `EDFReader` takes each signal from; those that are missing are not there."""
     definitions, own, units = choice
     labels = {**files.channels, **own, **(own.get(files.dataset) or {})}
-    taken: dict[str, str] = {}
+    taken: list[Derivation] = []
     for definition in definitions:
         found, heard = capture_warnings(
             derive_signals, channels_of(header), [definition], channels=labels, units=units
@@ -215,7 +223,7 @@ def _labels_taken(header: EDFHeader, files: NightFiles, choice: _Choice) -> dict
         # The table tells what is missing; a unit that was assumed is told of where it is read.
         passed_over = (EDFRepairWarning, MissingSignalWarning)
         reissue_warnings([one for one in heard if not issubclass(one[0], passed_over)])
-        taken.update({one.definition.name: one.label for one in found})
+        taken.extend(found)
     return taken
 
 

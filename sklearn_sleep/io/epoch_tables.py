@@ -83,8 +83,12 @@ def epoch_table(
 def _is_file(value: Any) -> bool:
     """Return whether a value is a path, or a reader of pyedflib, which has one."""
     return isinstance(value, str | os.PathLike) or (
-        type(value).__module__.partition(".")[0] == "pyedflib" and hasattr(value, "file_name")
+        _is_of_module(value, "pyedflib") and hasattr(value, "file_name")
     )
+
+
+def _is_of_module(value: Any, module: str) -> bool:
+    return type(value).__module__.partition(".")[0] == module
 
 
 def _count_epochs_of(path: str, on_error: Literal["raise", "warn"], is_alone: bool) -> int:
@@ -117,7 +121,9 @@ def as_epoch_table(
     """
     X = as_pandas(X)
     if not isinstance(X, pd.DataFrame | Mapping):
-        paths = list(X) if pd.api.types.is_list_like(X, allow_sets=False) else [X]
+        # Epochs of mne can be iterated over, with errors of their own.
+        is_list = pd.api.types.is_list_like(X, allow_sets=False) and not _is_of_module(X, "mne")
+        paths = list(X) if is_list else [X]
         if paths and all(map(_is_file, paths)):
             return epoch_table(paths, on_error=on_error, n_jobs=n_jobs)
         epochs = epochs_in_memory(X)

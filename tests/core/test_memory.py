@@ -114,13 +114,33 @@ class TestArrays:
             ),
             ({"ABD": NOISE[0]}, 64.0, {"ranges": {"ABD": (1, 1)}}, "must be two different numbers"),
             ({"ABD": NOISE[0]}, 64.0, {"signals": "ABD"}, "must be a list"),
-            ({"ABD": NOISE[0]}, 64.0, {"channels": {"ADB": "x"}}, "channels has ADB"),
+            ({"ABD": NOISE[0]}, 64.0, {"signals": ["ABD", "ABD"]}, "more than once"),
+            ({"ABD": NOISE[0]}, 64.0, {"signals": []}, "at least one signal"),
+            ({"ABD": NOISE[0]}, 64.0, {"channels": {"ADB": "x"}}, "channels names 'ADB'"),
+            ({"ABD": NOISE[0]}, 64.0, {"channels": {"ABD": 5}}, r"channels\['ABD'\]=.* a label"),
+            ({"ABD": NOISE[0]}, 64.0, {"channels": "ABD"}, "channels='ABD' must be a mapping"),
+            ({"ABD": NOISE[0]}, 64.0, {"channels": {"mesa": {"ABD": "x"}}}, "by signal here"),
+            ({"ABD": NOISE[0]}, 64.0, {"ranges": {"ABD": 5}}, "=5 must be two different numbers"),
+            ({"ABD": NOISE[0]}, 64.0, {"ranges": {"ABD": "ab"}}, "must be two different numbers"),
+            ({"ABD": NOISE[0]}, 64.0, {"ranges": (0, 1)}, r"ranges=\(0, 1\) must be a mapping"),
+            ({"ECG": NOISE[0]}, 64.0, {"units": "mV"}, "units='mV' must be a mapping"),
+            ({"ECG": NOISE[0]}, 64.0, {"units": {"ECG": 5}}, "must be texts such as 'uV'"),
+            ({"ECG": NOISE[0]}, 64.0, {"start": "22:00"}, "start='22:00' must be a datetime"),
+            ({"ECG": NOISE[0]}, "64 Hz", {}, "'ECG', '64 Hz', must be a number in Hz"),
+            ({"ECG": NOISE[0]}, None, {}, "'ECG', None, must be a number in Hz"),
+            ({"ECG": [[1, 2], [3]]}, 64.0, {}, r"arrays\['ECG'\] cannot be made an array"),
+            ({1: NOISE[0]}, 64.0, {}, r"labels in arrays must be texts .* not \[1\]"),
             ({"ABD": NOISE[0], "THX": NOISE[1]}, {"ABD": 64.0, "THX": 10.0}, {}, "ABD 100 s, THX"),
         ],
     )
     def test_what_is_wrong_is_named(self, arrays, rates, parameters, message):
         with pytest.raises((TypeError, ValueError), match=message):
             Recording.from_arrays(arrays, rates, **parameters)
+
+    def test_masked_samples_are_missing(self):
+        masked = np.ma.masked_array(np.arange(1920), np.arange(1920) < 5)
+        recording = Recording.from_arrays({"ECG": masked}, 64.0, {"ECG": "mV"})
+        np.testing.assert_array_equal(samples(recording, "ECG")[:7], [np.nan] * 5 + [5, 6])
 
 
 class TestIdentity:

@@ -19,6 +19,7 @@ from sklearn_sleep.core.signals import (
     count_epochs,
     find_channel,
     former_names,
+    likely_labels,
     signal_definition,
 )
 
@@ -259,7 +260,9 @@ def test_user_guide_lists_the_signals():
         ("ECG", "Lead II"), ("ECG", "II"), ("PPG", "SpO2 Pleth"),
         ("PPG", "Pulse Waveform"), ("THX", "Effort THO"), ("THX", "Thorax RIP"), ("THX", "RES THO"),
         ("ABD", "Effort ABD"), ("ABD", "RES ABD"), ("EEG", "C3-A2"), ("EEG", "F4-M1"),
-        ("EEG", "C3:M2"), ("EEG", "EEG F4-A1"),
+        ("EEG", "C3:M2"), ("EEG", "EEG F4-A1"), ("EEG", "EEG C3-LER"), ("EEG", "C4-A1A2"),
+        ("ECG", "EKG Lead II"), ("PPG", "SpO2 Wave"), ("THX", "Resp THO"), ("THX", "Chest Belt"),
+        ("ABD", "RIP.Abdom"), ("EOG-L", "E1-A2"), ("EOG-R", "ROC-A2"), ("EMG", "EMG Mentalis"),
     ],
 )  # fmt: skip
 def test_labels_of_other_laboratories(name, label):
@@ -276,3 +279,16 @@ def test_rates_and_saturations_are_no_pulse(label):
 def test_a_second_electrode_of_the_ecg_may_be_a_reference():
     # That of CHAT is: it is taken where channels={"ECG": "ECG 2"} says so.
     assert find_channel(SIGNALS["ECG"], ["ECG 2"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "likely"),
+    [
+        ("ECG", ["ECG 2", "ECG-V1", "EKG R"]), ("PPG", ["Finger Pleth", "PPG1"]),
+        ("THX", ["Thorax 1", "THOREFF"]), ("ABD", ["XABD"]), ("EOG-L", ["EOG1", "EOG1:M2"]),
+        ("EEG", ["EEG(sec)", "F4-C4", "T3"]), ("EMG", ["ChinL", "EMG Kinn"]),
+    ],
+)  # fmt: skip
+def test_labels_that_may_be_a_signal(name, likely):
+    others = ["ECG HR", "Pulse", "PR", "EMG LAT", "EMG Tib", "Snore", "EEG Event", "EKG_Off"]
+    assert likely_labels(SIGNALS[name], [*others, *likely]) == likely

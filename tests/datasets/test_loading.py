@@ -536,6 +536,16 @@ def test_which_channel_each_signal_is_taken_from(odd_labels):
         load_cohort(odd_labels, signals=["ECG"], channels={"THX": "Atmung"})
 
 
+def test_labels_that_may_be_a_missing_signal_are_told(write_edf, tmp_path):
+    for name, label in (("a", "ECG 2"), ("b", "ECG V1"), ("c", "ECG 2")):
+        write_edf(f"{name}.edf", (label, np.zeros(600), 10, "uV", (-1, 1)))
+        write_csv(tmp_path / f"{name}.csv", [0, 1])
+    likely = r"of 3 nights: a.edf, b.edf, c.edf\. ECG is missing, and may be 'ECG 2' or 'ECG V1'\."
+    with pytest.warns(MissingSignalWarning, match=likely) as warned:
+        load_cohort(tmp_path, signals=["ECG"])
+    assert len(warned) == 1
+
+
 def test_channels_are_told_in_few_lines_whatever_the_number_of_nights(odd_labels):
     with pytest.warns(MissingSignalWarning):
         channels = load_cohort(odd_labels, signals=["ECG", "EEG"]).channels

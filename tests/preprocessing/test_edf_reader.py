@@ -101,7 +101,15 @@ def test_unit_that_is_no_voltage_loses_that_channel_alone(write_edf):
     [
         *(b"uV", b"\xb5V", b"\x83\xcaV", b"\xe6V", b"\xa6\xccV", b"\xc2\xb5V", b"\xce\xbcV"),
         *(b"\xc3\x82\xc2\xb5V", b"?V", b"uVolt", b"uVolts", b"\xb5Volt", b"[uV]", b"AuV"),
-        *(b"microV", b"mcV", b"UV", b"u V", b"(uV)"),
+        *(b"microV", b"mcV", b"UV", b"u V", b"(uV)", b"microvol", b"mikrovol", b"mkV", b"<uV>"),
+        *(
+            b"\xecV",
+            b"\xa3gV",
+            b"\xa5\xecV",
+            "\u03bc\uff36".encode(),
+            "\u043c\u043a\u0412".encode(),
+        ),
+        "\u03bcV".encode().decode("latin-1").encode(),
     ],
 )
 def test_spellings_of_microvolts(tmp_path, write_edf, unit):
@@ -362,3 +370,18 @@ def test_labels_of_a_signal_that_is_not_asked_for_are_an_error():
     with pytest.raises(ValueError, match="channels has 'PPG', which is none of the signals asked"):
         EDFReader(["ECG"], channels={"PPG": "Pleth"}).fit(None)
     EDFReader(["ECG"], channels={"mesa": {"PPG": "Pleth"}}).fit(None)
+
+
+def test_a_channel_that_looks_like_a_missing_signal_is_named(write_edf):
+    rows = np.zeros(30 * 100)
+    channels = [(label, rows, 100, "mV", (-1, 1)) for label in ("ECG 2", "ECG Rate", "Thorax")]
+    path = write_edf("night.edf", *channels)
+    with pytest.warns(
+        MissingSignalWarning, match=r"ECG is missing, and may be 'ECG 2'\. Take"
+    ) as w:
+        recording = EDFReader(["ECG", "THX"]).fit_transform(path).recordings[0]
+    assert list(recording.signals) == ["THX"]
+    assert "channels={'ECG': 'ECG 2'}" in str(w[0].message)
+    assert len(w) == 1
+    reader = EDFReader(["ECG", "THX"], channels={"ECG": "ECG 2"})
+    assert list(reader.fit_transform(path).recordings[0].signals) == ["ECG", "THX"]
