@@ -404,7 +404,7 @@ _TABLE = (
             *("C3-M2", "C3-A2", "Cz-M1", "Cz-A1", "Cz-M2", "Cz-A2", "C4-M2", "C4-A2", "C3-M1"),
             *("C3-A1", "F4-M1", "F4-A1", "F3-M2", "F3-A2", "Fz-M1", "Fz-A1", "Fz-M2", "Fz-A2"),
             *("O2-M1", "O2-A1", "O1-M2", "O1-A2", "Pz-Oz", "Fp2-M1", "Fp2-A1", "Fp1-M2", "Fp1-A2"),
-            *("C3", "Cz", "F4", "F3", "Fz", "O2", "O1"),
+            *("C3", "Cz", "F4", "F3", "Fz"),  # not O2, which may be oxygen
         ),
         quality=_BRAIN,
         drawing=Drawing("#1a1a1a", (-50.0, 50.0)),
