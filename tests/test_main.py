@@ -366,6 +366,9 @@ def test_what_a_laboratory_calls_things_is_told_once(laboratory, tmp_path, capsy
     predict = ["predict", str(model), nights[0], "--out", str(out)]
     assert main(predict) == 0
     assert pd.read_csv(out / "P01_N1.csv")["usable_signal"].all()
+    # An option that cannot be is refused before any night is tried.
+    assert main([*predict, "--force", "--channels", "EKG=x"]) == 1
+    assert "channels names 'EKG'" in capsys.readouterr().err
     # As if they were of yet another laboratory, with other labels.
     with pytest.warns(MissingSignalWarning) as warned:
         assert main([*predict, "--force", "--channels", "ECG=x", "THX=y"]) == 1

@@ -42,7 +42,7 @@ def run_predict(
     for name, given in (("channels", channels), ("units", units)):
         if given:
             saved = getattr(pipeline[0], name) or {}
-            pipeline[0].set_params(**{name: {**saved, **given}})
+            pipeline[0].set_params(**{name: {**saved, **given}}).fit(None)
     X = epoch_table(nights, on_error="warn")
     written = write_predictions(pipeline, X, out, on_error="warn", verbose=True)
     n_staged = sum(written.values())

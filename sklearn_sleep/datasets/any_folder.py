@@ -141,8 +141,11 @@ class _AnyFolder(Cohort):
 
 
 _NAME = r"/(?P<name>[^./][^/]*?)"
-# night_stages.txt, night-hypnogram.edf, night hypno.csv
-_SCORING = r"[-_ ](?:sleep[-_ ]?)?(?:stages?|staging|hypnogram|hypno|scoring|annotations?)"
+# night_stages.txt, night-hypnogram.edf, night hypno.csv, night.stages.csv
+_SCORING = (
+    r"[-_ .](?:sleep[-_ ]?)?"
+    r"(?:stages?|staging|hypnogramm?e?|hypno|hyp|scoring|annotations?)"
+)
 ANY_FOLDER = _AnyFolder(
     "",
     recording=rf"(?!.*{_SCORING}\.\w+$){_NAME}\.(?:edf|bdf|rec)",
@@ -163,7 +166,7 @@ def any_folder(subject: str | None = None, annotation: str | None = None) -> Coh
     for name, pattern in (("subject", subject), ("annotation", annotation)):
         try:
             re.compile(pattern or "")
-        except re.error as error:
+        except (re.error, TypeError) as error:
             raise ValueError(f"{name}={pattern!r} is no regular expression: {error}.") from error
     if annotation and "(?P<name>" not in annotation:
         annotation = f"{_NAME}(?:{annotation})"

@@ -458,6 +458,8 @@ def test_a_night_whose_person_is_not_found_is_named_and_left_out(add_night, tmp_
     for name in ("subject", "annotation"):
         with pytest.raises(ValueError, match=rf"{name}='\(P' is no regular expression"):
             load_cohort(tmp_path, **{name: "(P"})
+        with pytest.raises(ValueError, match=f"{name}=5 is no regular expression"):
+            load_cohort(tmp_path, **{name: 5})
 
 
 def test_nights_that_a_cohort_of_ones_own_takes_for_people_are_told_of(add_night, tmp_path):
@@ -636,7 +638,16 @@ def test_subjects_of_published_names(names, subject):
 
 @pytest.mark.parametrize(
     "name",
-    ["a_stages.txt", "a_hypnogram.csv", "a-hypno.csv", "a-Hypnogram.txt", "a Sleep Stages.txt"],
+    [
+        *(
+            "a_stages.txt",
+            "a_hypnogram.csv",
+            "a-hypno.csv",
+            "a-Hypnogram.txt",
+            "a Sleep Stages.txt",
+        ),
+        *("a.stages.csv", "a_hyp.txt", "a.Hypnogramm.TXT"),
+    ],
 )
 def test_names_of_hypnograms_beside_their_recording(tmp_path, add_night, name):
     add_night("a.edf", 3)
