@@ -110,7 +110,7 @@ def test_a_new_entry_is_read_and_named_in_messages(tmp_path, monkeypatch):
         assert name in str(unknown.value)
     monkeypatch.setitem(HYPNOGRAM_FORMATS, LETTERS.name, LETTERS)
     np.testing.assert_array_equal(read_hypnogram(path, n_epochs=6), [0, 0, 1, 3, 4, -1])
-    with pytest.raises(HypnogramError, match=r"Known are .*, and letters in a line\.$"):
+    with pytest.raises(HypnogramError, match=r"Known are .*, and letters in a line\. Of a table"):
         read_hypnogram(DATA / "README.md")
 
 
