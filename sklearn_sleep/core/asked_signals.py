@@ -5,13 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_sleep.core.signals import (
-    UNITS,
-    SignalDefinition,
-    check_signal_names,
-    conversion_factor,
-    signal_definition,
-)
+from sklearn_sleep.core.signals import SignalDefinition, check_signal_names, signal_definition
+from sklearn_sleep.core.units import UNITS, conversion_factor
 
 
 def check_asked_signals(

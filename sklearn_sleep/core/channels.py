@@ -9,14 +9,13 @@ from typing import Any, Final, Protocol
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.signals import (
     SIGNALS,
-    UNITS,
     SignalDefinition,
-    conversion_factor,
     find_channel,
     former_names,
     likely_labels,
 )
 from sklearn_sleep.core.sources import Signal
+from sklearn_sleep.core.units import UNITS, conversion_factor
 from sklearn_sleep.exceptions import (
     EDFError,
     EDFRepairWarning,
@@ -131,19 +130,11 @@ def derive_signals(
     channels: Mapping[str, Any],
     units: Mapping[str, str],
 ) -> tuple[Derivation, ...]:
-    """Find the wanted signals among a recording's channels; those that are not there are left out.
+    """Find the wanted signals as `find_signals` does, and tell of those that are missing.
 
-    `channels` are labels that go before the aliases, by signal, `units` those to use instead of the
-    definitions'. A `MissingSignalWarning` if no signal is found, or one is not and a channel looks
-    like it; see `find_channels`.
+    A `MissingSignalWarning` if no signal is found, or one is not and a channel looks like it.
     """
-    found = []
-    for definition in definitions:
-        unit = units.get(definition.name, definition.unit)
-        positions = find_channels(recording, definition, channels.get(definition.name), unit)
-        if positions is not None:
-            wanted = [recording.channels[position] for position in positions]
-            found.append(_derive(recording, definition, wanted, unit))
+    found = find_signals(recording, definitions, channels=channels, units=units)
     if not found:
         names = ", ".join(definition.name for definition in definitions)
         warnings.warn(
@@ -157,6 +148,28 @@ def derive_signals(
         warnings.warn(
             f"{recording.path}: {tell_likely(likely)}", MissingSignalWarning, stacklevel=3
         )
+    return found
+
+
+def find_signals(
+    recording: Channels,
+    definitions: Sequence[SignalDefinition],
+    *,
+    channels: Mapping[str, Any],
+    units: Mapping[str, str],
+) -> tuple[Derivation, ...]:
+    """Return the wanted signals that are among a recording's channels; see `find_channels`.
+
+    `channels` are labels that go before the aliases, by signal, `units` those to use instead of the
+    definitions'.
+    """
+    found = []
+    for definition in definitions:
+        unit = units.get(definition.name, definition.unit)
+        positions = find_channels(recording, definition, channels.get(definition.name), unit)
+        if positions is not None:
+            wanted = [recording.channels[position] for position in positions]
+            found.append(_derive(recording, definition, wanted, unit))
     return tuple(found)
 
 

@@ -18,12 +18,9 @@ import numpy.typing as npt
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.channels import Channels, Derivation, DerivationsMixin, derive_signals
 from sklearn_sleep.core.messages import list_names
-from sklearn_sleep.core.signals import (
-    SignalDefinition,
-    conversion_factor,
-    count_epochs,
-)
+from sklearn_sleep.core.signals import SignalDefinition, count_epochs
 from sklearn_sleep.core.sources import Signal
+from sklearn_sleep.core.units import conversion_factor
 
 IN_MEMORY: Final = "recording in memory"
 """The path of a recording that has no name of its own."""

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from sklearn_sleep.core.asked_signals import check_asked_signals
 from sklearn_sleep.core.captured_warnings import capture_warnings, reissue_warnings
-from sklearn_sleep.core.channels import Derivation, derive_signals, find_likely, tell_likely
+from sklearn_sleep.core.channels import Derivation, find_likely, find_signals, tell_likely
 from sklearn_sleep.core.epochs import make_epoch_table
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parallel import run_parallel
@@ -33,7 +33,6 @@ from sklearn_sleep.io.hypnograms.reading import read_hypnogram
 from sklearn_sleep.io.hypnograms.stage_annotations import ResampleEpochs
 
 StageArray = npt.NDArray[np.int64]
-_Choice = tuple[Sequence[SignalDefinition], Mapping[str, Any], Mapping[str, str]]
 MISSING = "-"
 
 
@@ -62,6 +61,15 @@ def as_table(problems: Sequence[Problem]) -> pd.DataFrame:
     """Return a row for each problem: ``path`` and ``problem``."""
     rows = [(problem.path, problem.message) for problem in problems]
     return pd.DataFrame(rows, columns=["path", "problem"])
+
+
+class _Choice(NamedTuple):
+    """Signals to look for, under which labels and in which units, and whether the user did ask."""
+
+    definitions: Sequence[SignalDefinition]
+    channels: Mapping[str, Any]
+    units: Mapping[str, str]
+    are_asked_for: bool
 
 
 @dataclass
@@ -97,7 +105,7 @@ def load_nights(
     definitions = check_asked_signals(
         list(SIGNALS) if signals is None else signals, channels, units
     )
-    choice = (definitions, channels or {}, units or {})
+    choice = _Choice(definitions, channels or {}, units or {}, signals is not None)
     loaded: list[_Loaded] = []
     for night in run_parallel(
         _load_night,
@@ -208,23 +216,24 @@ def _read_night(
         "patient": header.patient,
         "signals": tuple(name for name in channels if name in SIGNALS),
     }
-    return _Loaded(row, hypnogram, channels, find_likely(channels_of(header), choice[0], taken))
+    likely = (
+        find_likely(channels_of(header), choice.definitions, taken) if choice.are_asked_for else {}
+    )
+    return _Loaded(row, hypnogram, channels, likely)
 
 
-def _channels_taken(header: EDFHeader, files: NightFiles, choice: _Choice) -> list[Derivation]:
+def _channels_taken(
+    header: EDFHeader, files: NightFiles, choice: _Choice
+) -> tuple[Derivation, ...]:
     """Return what `EDFReader` takes each signal from; those that are missing are not there."""
-    definitions, own, units = choice
+    own = choice.channels
     labels = {**files.channels, **own, **(own.get(files.dataset) or {})}
-    taken: list[Derivation] = []
-    for definition in definitions:
-        found, heard = capture_warnings(
-            derive_signals, channels_of(header), [definition], channels=labels, units=units
-        )
-        # The table tells what is missing; a unit that was assumed is told of where it is read.
-        passed_over = (EDFRepairWarning, MissingSignalWarning)
-        reissue_warnings([one for one in heard if not issubclass(one[0], passed_over)])
-        taken.extend(found)
-    return taken
+    found, heard = capture_warnings(
+        find_signals, channels_of(header), choice.definitions, channels=labels, units=choice.units
+    )
+    # A unit that was assumed is told of where it is read.
+    reissue_warnings([one for one in heard if not issubclass(one[0], EDFRepairWarning)])
+    return found
 
 
 def tell_missing(channels: pd.DataFrame) -> str:

@@ -21,8 +21,9 @@ from sklearn_sleep.core.epochs import Epochs, Night
 from sklearn_sleep.core.masking import infinite_as_missing
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.recording import Recording
-from sklearn_sleep.core.signals import EPOCH_DURATION, conversion_factor
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.sources import Signal
+from sklearn_sleep.core.units import conversion_factor
 from sklearn_sleep.imaging.drawing import ImageArray, draw_pages
 from sklearn_sleep.imaging.montage import Montage, Trace
 from sklearn_sleep.preprocessing import Epocher, Resampler

@@ -1,7 +1,7 @@
 """EDFReader: from an epoch table to recordings that read themselves."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -188,44 +188,30 @@ class EDFReader(EpochsTransformer):
         dataset: str,
     ) -> RecordingSource:
         known = dataset or dataset_from_path(path)
-        source = self._or_empty(
-            lambda: open_edf(
+        try:
+            source = open_edf(
                 path,
                 definitions,
                 channels=self._channel_labels(known, {}),
                 units=self.units or {},
                 subject=subject,
                 dataset=known,
-            ),
-            *(path, n_epochs, subject, dataset),
-        )
-        if n_epochs > source.n_epochs:
-            raise ValueError(
-                f"X names epoch {n_epochs - 1} of {path}, which has {source.n_epochs} whole epochs "
-                "(0-based). Do the table and the file belong together?"
             )
-        return source
-
-    def _or_empty(
-        self,
-        read: Callable[[], RecordingSource],
-        path: str,
-        n_epochs: int,
-        subject: str,
-        dataset: str,
-    ) -> RecordingSource:
-        """Return what `read` gives, or a recording without signals if `on_error` says so."""
-        try:
-            return read()
         except (EDFError, OSError) as error:
             if self.on_error == "raise":
                 raise
             warnings.warn(
                 f"{error} The {n_epochs} epochs of {path} go on without signals.",
                 EDFWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
             return EmptySource(path, n_epochs, subject, dataset)
+        if n_epochs > source.n_epochs:
+            raise ValueError(
+                f"X names epoch {n_epochs - 1} of {path}, which has {source.n_epochs} whole epochs "
+                "(0-based). Do the table and the file belong together?"
+            )
+        return source
 
 
 def _column(table: pd.DataFrame, name: str, rows: npt.NDArray[np.intp]) -> list[str]:

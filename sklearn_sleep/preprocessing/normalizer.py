@@ -12,8 +12,8 @@ from scipy.signal import lfilter
 
 from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
-from sklearn_sleep.core.signals import conversion_factor
 from sklearn_sleep.core.sources import Signal
+from sklearn_sleep.core.units import conversion_factor
 from sklearn_sleep.preprocessing.base import RecordingTransformer, as_one_signal, missing_samples
 
 _SECONDS_PER_HOUR = 3600.0

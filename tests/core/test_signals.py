@@ -10,12 +10,10 @@ import pytest
 
 from sklearn_sleep.core.signals import (
     SIGNALS,
-    UNITS,
     Drawing,
     QualityRules,
     SignalDefinition,
     contralateral_derivation,
-    conversion_factor,
     count_epochs,
     find_channel,
     former_names,
@@ -150,36 +148,6 @@ def test_impossible_definitions_are_refused(parameters, message):
         SignalDefinition("X", **parameters)
 
 
-@pytest.mark.parametrize(
-    ("found", "wanted", "factor"),
-    [
-        ("uV", "mV", 1e-3),
-        ("mV", "uV", 1e3),
-        ("V", "mV", 1e3),
-        ("V", "uV", 1e6),
-        ("nV", "mV", 1e-6),
-        ("mV", "mV", 1.0),
-        ("\N{MICRO SIGN}V", "uV", 1.0),
-        ("\N{GREEK SMALL LETTER MU}V", "mV", 1e-3),
-        (" MV ", "mV", 1.0),
-        ("Volts", "V", 1.0),
-        ("microvolts", "uV", 1.0),
-        ("mmHg", "mV", None),
-        ("%", "uV", None),
-        ("%", "%", 1.0),
-        ("percent", "%", 1.0),
-        ("mV", "%", None),
-        ("\N{DEGREE SIGN}C", "degC", 1.0),
-        ("degC", "%", None),
-        ("mV", "", None),
-        ("", "uV", None),
-        ("VAR", "V", None),
-    ],
-)
-def test_units_convert_exactly_and_within_a_dimension(found, wanted, factor):
-    assert conversion_factor(found, wanted) == factor
-
-
 @pytest.mark.parametrize("record_duration", ["0.1", "0.3", "1", "1.6", "7.5", "29.9", "0.015625"])
 def test_epochs_are_counted_as_in_exact_arithmetic(record_duration):
     for records in (1, 99, 100, 299, 300, 301, 12345, 288000):
@@ -237,14 +205,6 @@ def test_old_pickles_without_rules_are_read():
 def test_amplitudes_rise(make):
     with pytest.raises(ValueError, match=r"amplitude=\(2, 1\) must rise"):
         make(amplitude=(2, 1))
-
-
-def test_units_are_known_by_what_they_measure():
-    assert {dimension for dimension, _ in UNITS.values()} == {
-        "voltage",
-        "percentage",
-        "temperature",
-    }
 
 
 def test_user_guide_lists_the_signals():

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from sklearn_sleep.core import signals, stage_vocabulary
+from sklearn_sleep.core import stage_vocabulary, units as spellings_of
 from sklearn_sleep.io.hypnograms import stage_table
 from sklearn_sleep.io.hypnograms.formats import HYPNOGRAM_FORMATS
 
@@ -23,9 +23,9 @@ def tables():
     """Return each table by its name."""
     vocabularies = stage_vocabulary.VOCABULARIES
     units = {}
-    for prefix, unit in signals._VOLTAGES.items():
+    for prefix, unit in spellings_of._VOLTAGES.items():
         units.setdefault(unit, []).append(ascii(prefix + "v")[1:-1])
-    for spelling, unit in signals._UNIT_SPELLINGS.items():
+    for spelling, unit in spellings_of._UNIT_SPELLINGS.items():
         units.setdefault(unit, []).append(ascii(spelling)[1:-1])
     return {
         "formats": table(

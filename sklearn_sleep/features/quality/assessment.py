@@ -10,14 +10,9 @@ import numpy.typing as npt
 from scipy import fft
 
 from sklearn_sleep.core.arrays import BoolArray
-from sklearn_sleep.core.signals import (
-    EPOCH_DURATION,
-    SIGNALS,
-    Interval,
-    QualityRules,
-    conversion_factor,
-)
+from sklearn_sleep.core.signals import EPOCH_DURATION, SIGNALS, Interval, QualityRules
 from sklearn_sleep.core.sources import Signal
+from sklearn_sleep.core.units import conversion_factor
 from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector
 from sklearn_sleep.features.beats.signal_quality import signal_quality
 from sklearn_sleep.features.samples import bridge_gaps

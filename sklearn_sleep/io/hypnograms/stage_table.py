@@ -101,8 +101,8 @@ def find_columns(
         columns[kind] = found[0]
     if not ("stage" in columns or {"event", "onset"} <= set(columns)):
         return {}
-    for kind in {"onset", "end", "duration"} & set(columns):
-        if unit := _NO_SECONDS.search(names[columns[kind]]):
+    for kind in ("onset", "end", "duration"):
+        if kind in columns and (unit := _NO_SECONDS.search(names[columns[kind]])):
             raise HypnogramError(
                 f"{path}: the column {header[columns[kind]]!r} is in {unit[1]}, as its name says, "
                 f"where the {kind} is read in seconds or as a time of day. Write seconds."

@@ -35,7 +35,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import (
     clock_shift,
 )
 
-_NOT_TOLD: Final = datetime(1985, 1, 1)  # noqa: DTZ001 - EDF+ 2.1.3.3: a date that is not known
+_NOT_TOLD: Final = datetime.fromisoformat("1985-01-01")  # by edfio, and in anonymised files
 
 
 def _read(file: AnnotationFile, options: ReadOptions) -> StageAnnotations:
