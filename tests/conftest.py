@@ -178,3 +178,26 @@ def write_edf(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def write_text(tmp_path):
+    """Write a text file, such as a hypnogram."""
+
+    def write(text, name="night.txt", encoding="utf-8") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding=encoding)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def add_night(write_edf):
+    """Write a recording of so many epochs."""
+
+    def add(name, n_epochs, seconds=0) -> Path:
+        samples = np.zeros(round(n_epochs * 30 + seconds) * 2)
+        return write_edf(name, ("ECG", samples, 2, "mV", (-1, 1)))
+
+    return add

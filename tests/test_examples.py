@@ -10,7 +10,6 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from sklearn.metrics import cohen_kappa_score
 
 from sklearn_sleep import (
@@ -60,7 +59,7 @@ def make_quick(baseline):
 
 
 @pytest.fixture
-def load(monkeypatch, request):
+def load(monkeypatch):
     """Load an example as Python does that runs it as a script."""
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(commands, "make_cardiorespiratory_pipeline", make_small_pipeline)
@@ -73,12 +72,8 @@ def load(monkeypatch, request):
         spec.loader.exec_module(module)
         return module
 
-    # Processes take longer to start than what they do, but side by side networks need them.
-    trains_side_by_side = "ppg_masking_sweep" in request.node.name
-    if trains_side_by_side:
-        # Workers kept from an earlier search do not know the folder.
-        get_reusable_executor().shutdown()
-    with joblib.parallel_config(backend="loky" if trains_side_by_side else "threading"):
+    # Processes take longer to start than what they do.
+    with joblib.parallel_config(backend="sequential"):
         yield load_example
 
 
@@ -96,7 +91,7 @@ def experiment(load, cohort):
 def test_compare_with_baselines(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
     module = load("compare_with_baselines")
-    module.SIZES["small"] = (6, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK})
+    module.SIZES["small"] = (4, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK})
     module.SIGNALS = ("ECG", "THX")
     for baseline in (eeg_baseline, hrv_baseline, cardiorespiratory_baseline):
         setattr(module, baseline.__name__, make_quick(baseline))

@@ -33,28 +33,33 @@ def check_asked_signals(
             )
     # What stands under a dataset's name is looked for in its nights alone.
     check_signal_names("channels", [name for name, _ in labels_of], names)
-    given = (channels or {}).items()
-    unasked = [n for n, of in given if not isinstance(of, Mapping | None) and n not in names]
-    if unasked:
-        raise ValueError(
-            f"channels has {', '.join(map(repr, unasked))}, which is none of the signals asked "
-            f"for: {', '.join(names)}. Add it to signals, or leave it out."
-        )
+    by_signal = [n for n, of in (channels or {}).items() if not isinstance(of, Mapping | None)]
     check_signal_names("units", units or {}, names)
-    for name, wanted in (units or {}).items():
+    for parameter, given in (("channels", by_signal), ("units", list(units or {}))):
+        if unasked := [name for name in given if name not in names]:
+            raise ValueError(
+                f"{parameter} has {', '.join(map(repr, unasked))}, which is none of the signals "
+                f"asked for: {', '.join(names)}. Add it to signals, or leave it out."
+            )
+    _check_units(definitions, units or {})
+    return definitions
+
+
+def _check_units(definitions: Sequence[SignalDefinition], units: Mapping[str, str]) -> None:
+    """Raise ValueError for a unit that is not known, or in which a signal cannot be given."""
+    for name, wanted in units.items():
         if wanted not in list(UNITS):
             raise ValueError(
                 f"units[{name!r}]={wanted!r} is not known; use one of {', '.join(UNITS)}."
             )
     for definition in definitions:
         name, own = definition.name, definition.unit
-        unit = (units or {}).get(name)
+        unit = units.get(name)
         if unit and own and conversion_factor(own, unit) is None:
             raise ValueError(
                 f"units[{name!r}]={unit!r} is a {UNITS[unit][0]}, but {name} is a "
                 f"{UNITS[own][0]}, in {own}."
             )
-    return definitions
 
 
 def _labels(channels: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:

@@ -11,15 +11,12 @@ from edf_bytes import discontinuous_edf, overwrite
 from sklearn.model_selection import GroupKFold
 
 from sklearn_sleep.core.epochs import warn_of_split_nights
-from sklearn_sleep.core.signals import SIGNALS
-from sklearn_sleep.datasets import Cohort, load_cohort
-from sklearn_sleep.datasets.any_folder import ANY_FOLDER, any_folder, subject_from_name
-from sklearn_sleep.datasets.nights import tell_channels
+from sklearn_sleep.datasets import load_cohort
+from sklearn_sleep.datasets.any_folder import ANY_FOLDER, any_folder
 from sklearn_sleep.exceptions import (
     CohortWarning,
     EDFWarning,
     HypnogramWarning,
-    MissingSignalWarning,
     SleepWarning,
     SplitNightWarning,
 )
@@ -34,17 +31,6 @@ NSRR_CONCEPTS = {
     3: "Stage 3 sleep|3",
     4: "REM sleep|5",
 }
-
-
-@pytest.fixture
-def add_night(write_edf):
-    """Write a recording of so many epochs."""
-
-    def add(name, n_epochs, seconds=0):
-        samples = np.zeros(round(n_epochs * 30 + seconds) * 2)
-        return write_edf(name, ("ECG", samples, 2, "mV", (-1, 1)))
-
-    return add
 
 
 def write_nsrr(path, stages):
@@ -171,18 +157,6 @@ def test_recordings_of_the_same_name_have_each_their_own_annotation(add_night, t
     with pytest.warns(HypnogramWarning):
         cohort = load_cohort(tmp_path, subject=pattern)
     assert cohort.recordings["subject"].tolist() == ["s01", "s02"]
-
-
-@pytest.mark.parametrize("stem", ["night1", "N1", "psg", "Sleep recording", "ses-01_psg"])
-def test_people_whose_files_have_one_name_are_told_of(tmp_path, stem):
-    for person in ("anna", "bert"):
-        (tmp_path / person).mkdir()
-        (tmp_path / person / f"{stem}.edf").touch()
-    _, problems = any_folder().find(tmp_path)
-    assert "have one name in several folders" in problems[0].message
-    nights, problems = any_folder("([^/]+)/[^/]+$").find(tmp_path)
-    assert [night.subject for night in nights] == ["anna", "bert"]
-    assert not problems
 
 
 def test_unscored_epochs_are_no_rows_and_are_counted_out(add_night, tmp_path):
@@ -364,116 +338,6 @@ def test_links_and_what_is_no_file(add_night, tmp_path):
     assert len(cohort.problems) == 9
 
 
-SEVERAL_NIGHTS = {
-    "P01_N1 P01_N2 P02_N1 P02_N2": {"P01", "P02"},
-    "P01N1 P01N2 P02N1": {"P01", "P02"},
-    "anna_night1 anna_night2 ben_night1": {"anna", "ben"},
-    "P01-1 P01-2 P02-1": {"P01", "P02"},
-    "1001_01 1001_02 1002_01": {"1001", "1002"},
-    "P01_ses-2 P01_ses-3": {"P01"},
-    "P01.visit.1-psg P01.visit.2-psg": {"P01"},
-    "P01 P02_N1 P02_N2 P03": {"P01", "P02", "P03"},
-    "P01_N2 p01_n3": {"P01"},
-    "P01/night1 P01/night2 P02/night1": {"P01", "P02"},
-    "all/P01_night01 all/P01_night02": {"P01"},
-    "Proband7_Nacht1 Proband7_Nacht10": {"Proband7"},
-}
-
-
-@pytest.mark.parametrize(("names", "people"), SEVERAL_NIGHTS.items(), ids=SEVERAL_NIGHTS)
-def test_several_nights_of_a_person_are_told_of_and_the_advice_joins_them(tmp_path, names, people):
-    names = names.split()
-    for name in names:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / f"{name}.edf").touch()
-    _, (problem,) = ANY_FOLDER.find(tmp_path)
-    assert problem.category is CohortWarning
-    said, advice = problem.message.split(" look like nights of one person")
-    assert set(said.split(", ")) <= set(names)
-    (pattern,) = re.findall(r'subject=r"(.+)"', advice)
-    nights, problems = any_folder(pattern).find(tmp_path)
-    assert len(nights) == len(names)
-    assert {night.subject for night in nights} == people
-    assert not problems
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["subject01", "subject02"],
-        ["subject_1", "subject_2", "subject_3"],
-        [f"night{number}" for number in range(1, 10)],
-        [f"night_{number}" for number in range(1, 4)],
-        ["edfs/night1", "edfs/night2"],
-        ["my_night1", "my_night2"],
-        ["n1", "n2", "nfle1", "nfle2", "rbd1"],
-        [f"site1_{number:02d}" for number in range(1, 12)],
-        ["rec-2021-03-05", "rec-2021-03-06"],
-        ["20210305_2230", "20210305_2245"],
-        ["01-01-0001 PSG", "01-01-0002 PSG"],
-        ["shhs1-200001", "shhs2-200001"],
-        ["mros-visit1-aa0001", "mros-visit2-aa0001"],
-        ["sub-01_ses-1_eeg", "sub-01_ses-2_eeg"],
-        ["P01_N1", "P02_N1", "P03_N1"],
-        ["patient_1", "patient_2", "control_1", "control_2"],
-        ["visit1/P01", "visit2/P01"],
-    ],
-    ids=lambda names: names[0],
-)
-def test_names_that_say_nothing_of_nights_raise_no_alarm(tmp_path, names):
-    for name in names:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / f"{name}.edf").touch()
-    assert find_nights(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "people"),
-    [
-        (r"P\d+", ["P01", "P02", "P01"]),
-        (r"(P\d+)_N\d", ["P01", "P02", "P01"]),
-        (r"^night-of-(?P<subject>p\d+)|(?P<other>x)", ["P01", "P02", "P01"]),
-        (r"N(\d)", ["1", "1", "2"]),
-    ],
-)
-def test_who_is_who_as_a_pattern(tmp_path, pattern, people):
-    for name in ("P01_N1", "p01_N2", "P02_N1"):
-        prefix = "night-of-" if pattern.startswith("^") else ""
-        (tmp_path / f"{prefix}{name}.edf").touch()
-    nights, problems = any_folder(pattern).find(tmp_path)
-    assert [night.subject for night in nights] == people
-    assert not problems
-
-
-def test_a_night_whose_person_is_not_found_is_named_and_left_out(add_night, tmp_path):
-    for name in ("P01_N1", "P01_N2", "unknown"):
-        add_night(f"{name}.edf", 2)
-        write_csv(tmp_path / f"{name}.csv", [0, 1])
-    left_out = r"unknown\.edf: subject='P\S*' does not find whose"
-    with pytest.warns(CohortWarning, match=left_out):
-        cohort = load_cohort(tmp_path, subject=r"P\d+")
-    assert cohort.recordings["subject"].tolist() == ["P01", "P01"]
-    with pytest.raises(ValueError, match=r"subject='X\S*' finds nobody .*'unknown'"):
-        load_cohort(tmp_path, subject=r"X\d")
-    for name in ("subject", "annotation"):
-        with pytest.raises(ValueError, match=rf"{name}='\(P' is no regular expression"):
-            load_cohort(tmp_path, **{name: "(P"})
-        with pytest.raises(ValueError, match=f"{name}=5 is no regular expression"):
-            load_cohort(tmp_path, **{name: 5})
-
-
-def test_nights_that_a_cohort_of_ones_own_takes_for_people_are_told_of(add_night, tmp_path):
-    for name in ("P01_N1", "P01_N2"):
-        add_night(f"{name}.edf", 2)
-        write_csv(tmp_path / f"{name}.csv", [0, 1])
-    mine = Cohort("mine", r"/(?P<subject>\w+)\.edf", (r"/(?P<subject>\w+)\.csv",), "")
-    with pytest.warns(CohortWarning, match="P01_N1, P01_N2 look like .* a group 'visit'"):
-        mine.load(tmp_path)
-    night = r"/(?P<subject>\w+)_(?P<visit>N\d)\."
-    known = Cohort("mine", night + "edf", (night + "csv",), "").load(tmp_path)
-    assert known.recordings["subject"].tolist() == ["mine-p01", "mine-p01"]
-
-
 @pytest.mark.parametrize(
     ("annotation", "name"),
     [
@@ -499,96 +363,6 @@ def test_annotations_of_other_names_may_be_edf(data_folder, add_night, tmp_path)
         (path, tmp_path / "a_scorer2.edf")
     ]
     assert not problems
-
-
-@pytest.fixture
-def odd_labels(write_edf, tmp_path):
-    """Three nights whose signals have other labels, and one of them lacks the ECG."""
-    samples = np.zeros(600)
-
-    def write(name, *labels):
-        channels = [(label, samples, 10, "uV", (-1, 1)) for label in labels]
-        write_csv(tmp_path / f"{name}.csv", [0, 1])
-        return write_edf(f"{name}.edf", *channels)
-
-    write("a", "EKG", "C4", "M1", "Atmung")
-    write("b", "Herz 2", "C4-A1", "THX")
-    write("c", "Puls", "C4:M1")
-    return tmp_path
-
-
-def test_which_channel_each_signal_is_taken_from(odd_labels):
-    told = {"channels": {"ECG": ["Herz 2"], "THX": "Atmung"}, "units": {"ECG": "uV"}}
-    signals = ["ECG", "C4-M1", "THX"]
-    missing = r"ECG is missing in 1 of 3 nights: c\.edf\. THX is missing in 1 of 3 nights: c\.edf\."
-    with pytest.warns(MissingSignalWarning, match=missing):
-        cohort = load_cohort(odd_labels, signals=signals, **told)
-    expected = [["EKG", "C4 - M1", "Atmung"], ["Herz 2", "C4-A1", "THX"], ["-", "C4:M1", "-"]]
-    assert cohort.channels.to_numpy().tolist() == expected
-    assert cohort.channels.columns.tolist() == signals
-    assert cohort.channels.index.tolist() == cohort.recordings["path"].tolist()
-    epochs = EDFReader(signals, **told).fit_transform(cohort.X)
-    for recording, labels in zip(epochs.recordings, expected, strict=True):
-        there = {name: x for name, x in zip(signals, labels, strict=True) if x != "-"}
-        assert recording.source.taken_from == there
-    of_all = load_cohort(odd_labels).channels
-    assert of_all["ECG"].tolist() == ["EKG", "-", "-"]
-    assert set(of_all.columns) == set(SIGNALS)
-    with pytest.raises(ValueError, match="channels has 'THX', which is none of the signals"):
-        load_cohort(odd_labels, signals=["ECG"], channels={"THX": "Atmung"})
-
-
-def test_labels_that_may_be_a_missing_signal_are_told(write_edf, tmp_path):
-    for name, label in (("a", "ECG 2"), ("b", "ECG V1"), ("c", "ECG 2")):
-        write_edf(f"{name}.edf", (label, np.zeros(600), 10, "uV", (-1, 1)))
-        write_csv(tmp_path / f"{name}.csv", [0, 1])
-    likely = r"of 3 nights: a.edf, b.edf, c.edf\. ECG is missing, and may be 'ECG 2' or 'ECG V1'\."
-    with pytest.warns(MissingSignalWarning, match=likely) as warned:
-        load_cohort(tmp_path, signals=["ECG"])
-    assert len(warned) == 1
-
-
-def test_channels_are_told_in_few_lines_whatever_the_number_of_nights(odd_labels):
-    with pytest.warns(MissingSignalWarning):
-        channels = load_cohort(odd_labels, signals=["ECG", "EEG"]).channels
-    many = pd.concat([channels] * 2000)
-    assert tell_channels(many).splitlines() == [
-        "Signals: the channels that they are taken from, and in how many nights",
-        "  ECG: - (4000), EKG (2000)",
-        "  EEG: C4 (2000), C4-A1 (2000), C4:M1 (2000)",
-        "ECG is missing in 4000 of 6000 nights: b.edf, c.edf, b.edf and 3997 more.",
-    ]
-
-
-def test_the_table_is_what_the_reader_takes(cohort):
-    assert (cohort.channels == "-").any(axis=None)
-    epochs = EDFReader(list(SIGNALS)).fit_transform(cohort.X)
-    for recording in epochs.recordings:
-        labels = cohort.channels.loc[recording.path]
-        assert recording.source.taken_from == labels[labels != "-"].to_dict()
-
-
-def test_a_unit_or_rate_that_does_not_fit_loses_the_signal_alone(write_edf, tmp_path):
-    night = write_edf(
-        "a.edf",
-        ("ECG", np.zeros(600), 10, "bpm", (-1, 1)),
-        ("C4", np.zeros(600), 10, "uV", (-1, 1)),
-        ("M1", np.zeros(1200), 20, "uV", (-1, 1)),
-        ("THX", np.zeros(600), 10, "", (-1, 1)),
-    )
-    write_csv(tmp_path / "a.csv", [0, 1])
-    signals = ["ECG", "C4-M1", "THX"]
-    with pytest.warns(SleepWarning) as warned:
-        cohort = load_cohort(tmp_path, signals=signals)
-    assert cohort.channels.loc[str(night)].tolist() == ["-", "-", "THX"]
-    assert "found 'bpm'" in str(warned[0].message)
-    assert "C4 10 Hz and M1 20 Hz" in str(warned[1].message)
-    with pytest.warns(EDFWarning):
-        (recording,) = EDFReader(signals).fit_transform(night).recordings
-    assert list(recording.signals) == ["THX"]
-    with pytest.warns(EDFWarning, match=r"EEG is the difference of .*cannot be subtracted"):
-        reader = EDFReader(["EEG"], channels={"EEG": ["C4-M1", "C4"]}).fit_transform(night)
-    assert reader.recordings[0].source.taken_from == {"EEG": "C4"}
 
 
 def test_folder_without_a_night_is_refused(add_night, tmp_path):
@@ -617,23 +391,6 @@ def test_progress_is_shown_only_if_asked_for(add_night, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
     load_cohort(tmp_path, verbose=True)
     assert "Loading nights" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("names", "subject"),
-    [
-        (["shhs1-200001", "shhs2-200001"], "shhs-200001"),
-        (["mesa-sleep-0001"], "mesa-0001"),
-        (["mros-visit1-aa0001", "mros-visit2-aa0001"], "mros-aa0001"),
-        (["chat-baseline-300001", "chat-followup-300001"], "chat-300001"),
-        (["wsc-visit1-10119-nsrr", "wsc-visit2-10119-nsrr"], "wsc-10119"),
-        (["cfs-visit5-800002"], "cfs-800002"),
-        (["ccshs-trec-1800001"], "ccshs-1800001"),
-        (["SC4001E0-PSG"], "SC4001E0-PSG"),
-    ],
-)
-def test_subjects_of_published_names(names, subject):
-    assert {subject_from_name(name) for name in names} == {subject}
 
 
 @pytest.mark.parametrize(

@@ -26,16 +26,6 @@ START = datetime.fromisoformat("2020-01-01T23:59:00")
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_text(text, name="night.txt", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_text(text, encoding=encoding)
-        return path
-
-    return write_text
-
-
-@pytest.fixture
 def write_edf(tmp_path):
     def write_annotations(*annotations, **start):
         path = tmp_path / "night.edf"
@@ -106,19 +96,19 @@ NSRR = [
 ]
 
 
-def test_nsrr_xml_with_its_own_names(write):
+def test_nsrr_xml_with_its_own_names(write_text):
     expected = [
         (41, 12.5, "Hypopnea", "NEW AIR"),
         (44, math.nan, "Limb movement - left"),
         (70.5, 3.2, "ASDA arousal", "C4"),
     ]
-    path = write(nsrr(*NSRR))
+    path = write_text(nsrr(*NSRR))
     check(path, *expected)
     np.testing.assert_array_equal(read_hypnogram(path), [0, 2, 2])
     without_stages = [event for event in NSRR if event[0] != "Stages|Stages"]
-    check(write(nsrr(*without_stages)), *expected)
+    check(write_text(nsrr(*without_stages)), *expected)
     with pytest.raises(HypnogramError, match=r"ScoredEvent 1: Start is '', which is no number"):
-        read_events(write(nsrr(("Arousals|Arousals", "Arousal", "", 3))))
+        read_events(write_text(nsrr(("Arousals|Arousals", "Arousal", "", 3))))
 
 
 EDF_EVENTS = [
@@ -202,16 +192,16 @@ REMLOGIC_EVENTS = [
 ]
 
 
-def test_remlogic_rows_that_are_no_epoch(write):
-    check(write(REMLOGIC, encoding="latin-1"), *REMLOGIC_EVENTS, recording_start=START)
+def test_remlogic_rows_that_are_no_epoch(write_text):
+    check(write_text(REMLOGIC, encoding="latin-1"), *REMLOGIC_EVENTS, recording_start=START)
     rows = "Heure [hh:mm:ss]\tEvénement\tDurée[s]\n00:00:12\tHypopnée\t11,5\n00:00:40\tRonflement\n"
-    path = write("RemLogic Event Export\n" + rows)
+    path = write_text("RemLogic Event Export\n" + rows)
     check(path, (72, 11.5, "Hypopnée"), (100, math.nan, "Ronflement"), recording_start=START)
     with pytest.raises(HypnogramError, match=r"line 3: onset is '00:00:12', a time of day\. Pass"):
         read_events(path)
 
 
-def test_remlogic_against_wonambi(write, tmp_path):
+def test_remlogic_against_wonambi(write_text, tmp_path):
     annotations = pytest.importorskip("wonambi.attr.annotations")
     header = {"start_time": START, "n_samples": 12000, "s_freq": 100}
     annotations.create_empty_annotations(
@@ -220,7 +210,9 @@ def test_remlogic_against_wonambi(write, tmp_path):
     theirs = annotations.Annotations(tmp_path / "n.xml")
     theirs.add_rater("somebody")
     rows = REMLOGIC.replace("Time [hh", "Heure [hh")  # of 24 hours
-    path = write("\n".join(r for r in rows.split("\n") if "\tSLEEP-" not in r), encoding="latin-1")
+    path = write_text(
+        "\n".join(r for r in rows.split("\n") if "\tSLEEP-" not in r), encoding="latin-1"
+    )
     # Their clock goes by the date, which a row after midnight does not tell.
     path.write_text(path.read_text("latin-1").replace("01/01/2020", "02/01/2020"), "latin-1")
     theirs.import_events(path, "remlogic", START)
@@ -245,17 +237,19 @@ PROFILE = "Signal ID: SchlafProfil\\profil\nSignal Type: Discret\nRate: 30 s\n\n
     ],
 )
 @pytest.mark.parametrize("unit", ["s", "ms"])
-def test_domino_event_file(write, rows, unit):
-    path = write(DOMINO.replace("Unit: s", f"Unit: {unit}") + rows)
+def test_domino_event_file(write_text, rows, unit):
+    path = write_text(DOMINO.replace("Unit: s", f"Unit: {unit}") + rows)
     expected = [(50.119, 16.289, "Hypopnea", "FlowD\\flow"), (120, 0, "Apnea", "FlowD\\flow")]
     check(path, *expected, recording_start=START)
     with pytest.raises(HypnogramError, match="is no hypnogram"):
         read_hypnogram(path, recording_start=START)
 
 
-def test_domino_artefacts_of_a_sleep_profile(write):
+def test_domino_artefacts_of_a_sleep_profile(write_text):
     rows = ["23:59:00,000; Wach", "23:59:30,000; A", "00:00:00,000; Bewegung", "00:00:30,000; N2"]
-    path = write(PROFILE + "\n".join([*rows, "00:00:41,500; Arousal", "00:01:00,000; Artefakt"]))
+    path = write_text(
+        PROFILE + "\n".join([*rows, "00:00:41,500; Arousal", "00:01:00,000; Artefakt"])
+    )
     check(
         path,
         (30, 30, "A"),
@@ -266,12 +260,12 @@ def test_domino_artefacts_of_a_sleep_profile(write):
     np.testing.assert_array_equal(read_hypnogram(path, recording_start=START), [0, -1, -1, 2, -1])
 
 
-def test_domino_files_that_are_not_understood(write):
-    check(write(DOMINO), recording_start=START)
+def test_domino_files_that_are_not_understood(write_text):
+    check(write_text(DOMINO), recording_start=START)
     with pytest.raises(HypnogramError, match="line 6 is '23:59:50,119; 16;Hypopnea'; an event of"):
-        read_events(write(DOMINO + "23:59:50,119; 16;Hypopnea\n"), recording_start=START)
+        read_events(write_text(DOMINO + "23:59:50,119; 16;Hypopnea\n"), recording_start=START)
     with pytest.raises(HypnogramError, match=r"'FlowD.*' of type 'Analog', which is no hypnogram"):
-        read_events(write(DOMINO.replace("Impuls", "Analog") + "1\n"), recording_start=START)
+        read_events(write_text(DOMINO.replace("Impuls", "Analog") + "1\n"), recording_start=START)
 
 
 ALLSCORE = """\
@@ -286,15 +280,15 @@ ALLSCORE = """\
 """
 
 
-def test_wsc_allscore_with_durations_taken_out_of_the_texts(write):
+def test_wsc_allscore_with_durations_taken_out_of_the_texts(write_text):
     check(
-        write(ALLSCORE),
+        write_text(ALLSCORE),
         (10.5, math.nan, "LIGHTS OUT"),
         (71.2, 3.5, "AROUSAL - SPONTANEOUS"),
         (75, 18.8, "RESPIRATORY EVENT - HYPOPNEA - DESAT 2.7 %"),
     )
     with pytest.raises(HypnogramError, match="the recording starts at 23:59:00 here"):
-        read_events(write(ALLSCORE), recording_start=START.replace(minute=0))
+        read_events(write_text(ALLSCORE), recording_start=START.replace(minute=0))
 
 
 def test_tables_of_pandas(tmp_path):
@@ -335,17 +329,17 @@ def test_annotations_of_mne(tmp_path):
     check(path, (41.5, 12, "Hypopnea", "Flow"), (50, 0, "Quux"), recording_start=start)
 
 
-def test_tables_of_stages_and_events(write):
+def test_tables_of_stages_and_events(write_text):
     stages = "onset,duration,description\n0,30,W\n30,30,N2\n60,30,5\n90,30,9\n"
-    check(write(stages))
-    check(write(stages + "33,n/a,Lights On\n31,4,Wach\n"), (33, math.nan, "Lights On"))
+    check(write_text(stages))
+    check(write_text(stages + "33,n/a,Lights On\n31,4,Wach\n"), (33, math.nan, "Lights On"))
     told = {"stage_names": {"Quux": "N1"}}
-    check(write(stages + "120,30,Quux\n"), (120, 30, "Quux"))
-    check(write(stages + "120,30,Quux\n"), **told)
+    check(write_text(stages + "120,30,Quux\n"), (120, 30, "Quux"))
+    check(write_text(stages + "120,30,Quux\n"), **told)
     both = "onset;end;stage;event;location\n0;30;W;;\n30;60;N2;Movement;C4\n60;90;N2;n/a;\n"
-    check(write(both), (30, 30, "Movement", "C4"))
+    check(write_text(both), (30, 30, "Movement", "C4"))
     clocks = "time,stage\n23:59:30,N2\n00:00:00,N2\n00:00:10,Arousal\n"
-    check(write(clocks), (70, math.nan, "Arousal"), recording_start=START)
+    check(write_text(clocks), (70, math.nan, "Arousal"), recording_start=START)
 
 
 EPOCHS = ("W", "N1", "N2", "N2", "R")
@@ -381,44 +375,46 @@ def formats_of(event, onset, duration):
         ("Mikroarousal", 70, 4),
     ],
 )
-def test_events_among_stages_leave_them_and_are_found(write, write_edf, event, onset, duration):
+def test_events_among_stages_leave_them_and_are_found(
+    write_text, write_edf, event, onset, duration
+):
     for kind, content in formats_of(event, onset, duration):
-        path = write_edf(*content) if kind == "edf" else write(content)
+        path = write_edf(*content) if kind == "edf" else write_text(content)
         np.testing.assert_array_equal(read_hypnogram(path, n_epochs=5), [0, 1, 2, 2, 4])
         found = read_events(path)
         assert found[["onset", "event"]].to_numpy().tolist() == [[onset, event]], content
 
 
-def test_formats_without_events_are_refused_by_name(write, tmp_path):
+def test_formats_without_events_are_refused_by_name(write_text, tmp_path):
     with pytest.raises(HypnogramError, match=r"night\.txt: WSC \.stg\.txt holds stages and no ev"):
-        read_events(write("1\t0\t0\n2\t5\t0\n"))
+        read_events(write_text("1\t0\t0\n2\t5\t0\n"))
     with pytest.raises(HypnogramError, match="list of stages without times, which holds no events"):
-        read_events(write("W\nN1\n"))
+        read_events(write_text("W\nN1\n"))
     workbook = openpyxl.Workbook()
     workbook.active.append(["Epoch", "Stage"])
     workbook.save(tmp_path / "1.xlsx")
     with pytest.raises(HypnogramError, match=r"ISRUC \.xlsx holds stages .* events are .*NSRR XML"):
         read_events(tmp_path / "1.xlsx")
     with pytest.raises(HypnogramError, match=r"neither a stage nor a known header\. Known are"):
-        read_events(write("Quux\n"))
+        read_events(write_text("Quux\n"))
 
 
 @pytest.mark.parametrize(("onset", "duration"), [("inf", 3), ("nan", 3), (3, "inf"), (3, -2)])
-def test_impossible_times_are_refused(write, onset, duration):
-    path = write(f"onset,duration,event\n1,2,Apnea\n{onset},{duration},Snore\n")
+def test_impossible_times_are_refused(write_text, onset, duration):
+    path = write_text(f"onset,duration,event\n1,2,Apnea\n{onset},{duration},Snore\n")
     with pytest.raises(HypnogramError, match=r"night\.txt: event 2, 'Snore', starts .* Correct or"):
         read_events(path)
 
 
-def test_impossible_parameters(write):
-    path = write("onset,event\n1,Apnea\n")
+def test_impossible_parameters(write_text):
+    path = write_text("onset,event\n1,Apnea\n")
     with pytest.raises(ValueError, match="columns has the keys"):
         read_events(path, columns={"what": "event"})
     with pytest.raises(ValueError, match="stage_names says that 'A' is 'B'"):
         read_events(path, stage_names={"A": "B"})
 
 
-def test_a_format_of_your_own_may_hold_events(write, monkeypatch):
+def test_a_format_of_your_own_may_hold_events(write_text, monkeypatch):
     mine = HypnogramFormat(
         "mine",
         recognises=lambda file: file.first_line == "mine",
@@ -426,4 +422,4 @@ def test_a_format_of_your_own_may_hold_events(write, monkeypatch):
         events=lambda file, options: [Event(9.0, 1.0, "late"), Event(5.0, 1.0, "early", "C3")],
     )
     monkeypatch.setitem(HYPNOGRAM_FORMATS, "mine", mine)
-    check(write("mine\n"), (5, 1, "early", "C3"), (9, 1, "late"))
+    check(write_text("mine\n"), (5, 1, "early", "C3"), (9, 1, "late"))

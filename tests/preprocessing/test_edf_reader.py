@@ -370,6 +370,8 @@ def test_labels_of_a_signal_that_is_not_asked_for_are_an_error():
     with pytest.raises(ValueError, match="channels has 'PPG', which is none of the signals asked"):
         EDFReader(["ECG"], channels={"PPG": "Pleth"}).fit(None)
     EDFReader(["ECG"], channels={"mesa": {"PPG": "Pleth"}}).fit(None)
+    with pytest.raises(ValueError, match="units has 'EEG', which is none of the signals asked"):
+        EDFReader(["ECG"], units={"EEG": "mV"}).fit(None)
 
 
 def test_a_channel_that_looks_like_a_missing_signal_is_named(write_edf):

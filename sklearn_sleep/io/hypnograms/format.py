@@ -1,5 +1,6 @@
 """What a hypnogram format is, and the annotation file that it looks at."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from sklearn_sleep.io.hypnograms.stage_annotations import StageAnnotations, pars
 
 StageCodes = Literal["r&k", "aasm"]
 
+_EXCEL_SEPARATOR: Final = re.compile(r"\Asep=.(?=\r?\n)", re.IGNORECASE)  # leaves a blank line
 
 # Seconds of the pages that scoring software offers, and a stage a second.
 _PAGES: Final = (1.0, 5.0, 10.0, 15.0, 20.0, 40.0, 60.0)
@@ -139,8 +141,10 @@ class AnnotationFile:
 
     @cached_property
     def text(self) -> str:
-        """The whole text, empty if it is not text."""
-        return decode(read_file(self.path, HypnogramError)) if self.is_text else ""
+        """The whole text, empty if it is not text; without what tells Excel the separator."""
+        if not self.is_text:
+            return ""
+        return _EXCEL_SEPARATOR.sub("", decode(read_file(self.path, HypnogramError)))
 
     @cached_property
     def lines(self) -> list[str]:

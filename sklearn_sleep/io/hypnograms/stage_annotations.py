@@ -203,7 +203,7 @@ def stage_per_epoch(
     """
     annotations = _without_marks(annotations)
     _check_times(annotations, path)
-    annotations = _beside_stages(annotations)
+    annotations = _beside_stages(annotations.later(0.0, path))
     start, end, stage = _runs(annotations, path)
     _handle_off_grid(annotations, start, end, path, resample_epochs)
     hypnogram = _majority(start, end, stage)
@@ -220,14 +220,15 @@ def _without_marks(annotations: StageAnnotations) -> StageAnnotations:
 def _check_times(annotations: StageAnnotations, path: Path) -> None:
     onset, duration = annotations.onset, annotations.duration
     with np.errstate(invalid="ignore", over="ignore"):
-        wrong = ~((onset >= -TIME_TOLERANCE) & (duration > TIME_TOLERANCE))
+        wrong = ~((onset >= -_LARGEST_SHIFT) & (duration > TIME_TOLERANCE))
         wrong |= ~(onset + duration <= LONGEST_RECORDING)
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise HypnogramError(
             f"{path}: stage {first + 1} of {onset.size} starts {onset[first]:g} s after the "
-            f"recording and lasts {duration[first]:g} s. A stage must start at 0 s or later, last "
-            f"more than 0 s and end within {LONGEST_RECORDING:g} s. Correct or remove it."
+            f"recording and lasts {duration[first]:g} s. A stage must start at most "
+            f"{_LARGEST_SHIFT / 3600:g} h before it, last more than 0 s and end within "
+            f"{LONGEST_RECORDING:g} s. Correct or remove it."
         )
 
 

@@ -61,6 +61,7 @@ _LOOKS_LIKE_PLACE: Final = re.compile(
     r"onset|start|begin|debut|inicio|inizio|time|zeit|temps|tiempo|tempo|tijd|\btid|ttid|hora|heure|\bora\b"
     r"|clock|uhr|epoch|epoca|epoque|seite|page|sec\b|second|sekund|dur|dauer|duree|length"
 )
+_ELAPSED: Final = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:[.,]\d+)?)")  # 0:00:30
 _INTEGER: Final = re.compile(r"(-?\d{1,9})([.,]0*)?")
 _BLANK: Final = re.compile(r"(n/?a|nan|none|null|-)?", re.IGNORECASE)
 _ZERO: Final = re.compile(r"0?0:00(:00([.,]0*)?)?")
@@ -416,12 +417,20 @@ def _are_clocks(texts: Sequence[str]) -> bool:
 def _seconds(
     texts: Sequence[str], kind: str, places: Sequence[str], path: Path
 ) -> NDArray[np.float64]:
+    if kind == "duration":
+        texts = [_ELAPSED.sub(_spell_seconds, text.strip()) for text in texts]
     return np.array(
         [
-            parse_seconds(text.replace(",", "."), f"{path}: {place}: {kind}")
+            parse_seconds(text, f"{path}: {place}: {kind}")
             for text, place in zip(texts, places, strict=True)
         ]
     )
+
+
+def _spell_seconds(match: re.Match[str]) -> str:
+    """Return hours, minutes and seconds as seconds."""
+    hours, minutes, seconds = match.groups()
+    return str(3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(",", ".")))
 
 
 def _parser(

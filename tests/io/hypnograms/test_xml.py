@@ -189,7 +189,7 @@ def test_profusion_of_20_second_epochs(write):
         (profusion(0, 8), "SleepStage 2: '8' is no sleep stage"),
         (profusion(), "no SleepStages/SleepStage element"),
         (profusion(0, epoch_length=""), "EpochLength is ''"),
-        (profusion(0, epoch_length=0), "A stage must start at 0 s or later, last more than 0 s"),
+        (profusion(0, epoch_length=0), "before it, last more than 0 s"),
         ("<Report/>", "no known XML has the root <Report>. Known are"),
         ("<CMPStudyConfig><EpochLength>", "the XML is damaged or cut short"),
     ],

@@ -264,13 +264,13 @@ def test_names_of_classes_that_an_ensemble_has_numbered():
 
 
 def test_pretraining(cohort):
-    X = cohort.X[:40]
+    X = cohort.X[:28]
     images = WaveformImageRenderer(MONTAGE).fit_transform(EDFReader(MONTAGE).fit_transform(X))
     stager = make_stager(tuning="lora", train_vision=False, max_epochs=1, classes=range(4))
     before = {k: v.clone() for k, v in stager.model.model.state_dict().items()}
     stager.set_params(batch_size=4)
     given = stager.get_params(deep=False)
-    some, y = images[::4], np.asarray(cohort.y[:40:4])
+    some, y = images[::4], np.asarray(cohort.y[:28:4])
     unaware = clone(stager).fit(some, y).predict_proba(some)
     taught = stager.pretrain(images, seconds=15, max_epochs=6)
     losses = stager.pretraining_history_[:, "train_loss"]
@@ -297,7 +297,7 @@ def test_pipelines_are_cross_validated_and_searched(cohort):
     stager = make_stager(tuning="lora", max_epochs=1, classes=range(4))
     renderer = WaveformImageRenderer(MONTAGE, context=[-1, 0])
     pipeline = make_pipeline(EDFReader(MONTAGE), renderer, stager)
-    X, y, groups = cohort.X[::4], cohort.y[::4], cohort.groups[::4]
+    X, y, groups = cohort.X[::8], cohort.y[::8], cohort.groups[::8]
     scores = cross_val_score(
         pipeline, X, y, groups=groups, cv=StratifiedGroupKFold(2), scoring="f1_macro"
     )
