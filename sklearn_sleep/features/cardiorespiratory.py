@@ -1,17 +1,15 @@
-"""CardiorespiratoryFeatures: heart rate variability and breathing, with the beats found once."""
+"""CardiorespiratoryFeatures: heart rate variability and breathing, from the same beats."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.epochs import Night
-from sklearn_sleep.core.sources import Signal
 from sklearn_sleep.features.base import FeatureTransformer
-from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
+from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector
 from sklearn_sleep.features.beats.hrv import HRVFeatures
 from sklearn_sleep.features.breathing.respiration import RespirationFeatures
 
@@ -19,8 +17,8 @@ from sklearn_sleep.features.breathing.respiration import RespirationFeatures
 class CardiorespiratoryFeatures(FeatureTransformer):
     """Heart rate variability, breathing, and how they go together.
 
-    The features of `HRVFeatures` and `RespirationFeatures`, side by side. Where a `FeatureUnion`
-    of both would look for the beats of each night twice, this does so once.
+    The features of `HRVFeatures` and `RespirationFeatures`, side by side, from the beats that one
+    detector finds, where a `FeatureUnion` of both has two of them to set.
 
     Parameters
     ----------
@@ -86,24 +84,9 @@ class CardiorespiratoryFeatures(FeatureTransformer):
     def compute_features(self, night: Night) -> FloatArray:
         """Return the features of a night's rows, (n_rows, n_features)."""
         detector = HeartbeatDetector() if self.detector is None else self.detector
-        remembering = _RememberingDetector(detector)
         features = []
         for step in self._steps():
             step_of_night = clone(step)
-            step_of_night.detector = remembering  # not cloned, so that both steps share it
+            step_of_night.detector = detector  # not cloned, since it may be somebody's own
             features.append(step_of_night.compute_features(night))
         return np.hstack(features)
-
-
-class _RememberingDetector:
-    """A detector that finds the beats of each signal of a night but once."""
-
-    def __init__(self, detector: HeartbeatDetector) -> None:
-        self.signals = detector.signals
-        self._detector = detector
-        self._known: dict[str, Heartbeats] = {}
-
-    def detect(self, signal: Signal, may_use: npt.NDArray[np.bool_] | None = None) -> Heartbeats:
-        if signal.name not in self._known:
-            self._known[signal.name] = self._detector.detect(signal, may_use)
-        return self._known[signal.name]

@@ -7,16 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import HasMethods, Interval
 from sklearn_sleep.core.tables import as_pandas
+from sklearn_sleep.core.targets import check_targets, check_weights, name_of_weight
 from sklearn_sleep.io.epoch_tables import as_epoch_table
-from sklearn_sleep.training.inputs import check_targets, check_weights
 
 IntArray = npt.NDArray[np.int64]
 
@@ -110,7 +109,7 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         labels = check_targets(y, len(epoch))
         weight: npt.NDArray[Any] = check_weights(sample_weight, len(epoch))
         if sample_weight is not None:
-            fit_params = {**fit_params, _name_of_weight(self.classifier): sample_weight}
+            fit_params = {**fit_params, name_of_weight(self.classifier): sample_weight}
         self.classifier_ = clone(self.classifier).fit(X, y, **fit_params)
         self.classes_ = np.asarray(self.classifier_.classes_)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -186,17 +185,6 @@ class SequenceSmoother(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = get_tags(self.classifier).input_tags.allow_nan
         return tags
-
-
-def _name_of_weight(classifier: Any) -> str:
-    """Return under which name a classifier's ``fit`` takes weights; that of a pipeline's last."""
-    steps = ""
-    while isinstance(classifier, Pipeline):
-        last, classifier = classifier.steps[-1]
-        steps += f"{last}__"
-    if not has_fit_parameter(classifier, "sample_weight"):
-        raise ValueError(f"{type(classifier).__name__} takes no sample_weight.")
-    return f"{steps}sample_weight"
 
 
 def _recording_and_epoch(X: Any) -> tuple[IntArray, IntArray]:

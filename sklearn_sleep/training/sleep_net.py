@@ -28,17 +28,12 @@ from sklearn_sleep.core.parameter_constraints import (
     StrOptions,
     check_parameters,
 )
+from sklearn_sleep.core.targets import check_targets, check_weights
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.checkpoints.checkpoint import check_finite
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
-from sklearn_sleep.training.inputs import (
-    check_targets,
-    check_weights,
-    choose_classes,
-    encode,
-    weigh_classes,
-)
+from sklearn_sleep.training.inputs import choose_classes, encode, weigh_classes
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
 
 _SKORCH_PARAMETERS = frozenset(inspect.signature(NeuralNet).parameters)

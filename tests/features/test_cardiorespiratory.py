@@ -1,15 +1,17 @@
-"""CardiorespiratoryFeatures is HRVFeatures and RespirationFeatures, with beats found once."""
+"""CardiorespiratoryFeatures is HRVFeatures and RespirationFeatures, from the same beats."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.features import (
     CardiorespiratoryFeatures,
     HeartbeatDetector,
     HRVFeatures,
     RespirationFeatures,
+    detect_r_peaks,
 )
 from sklearn_sleep.features.beats import heartbeats
 from sklearn_sleep.preprocessing import EDFReader
@@ -31,17 +33,20 @@ def test_features_are_those_of_both_steps(epochs):
 
 
 def test_beats_of_a_night_are_found_once(epochs, monkeypatch):
-    calls = []
-    detect = HeartbeatDetector.detect
+    searched = []
 
-    def counted(self, signal, may_use=None):
-        calls.append(signal.name)
-        return detect(self, signal, may_use)
+    def counted(samples, frequency):
+        searched.append(len(samples))
+        return detect_r_peaks(samples, frequency)
 
-    monkeypatch.setattr(heartbeats.HeartbeatDetector, "detect", counted)
-    rows = np.arange(40)
-    CardiorespiratoryFeatures().fit_transform(epochs[rows])
-    assert calls == ["ECG"]
+    monkeypatch.setitem(heartbeats._DETECTORS, "ECG", counted)
+    few = epochs[np.arange(40)]
+    # One epoch less, so that no other test has found these beats.
+    few = Epochs(few.table.assign(ECG=np.arange(40) != 7), few.recordings, few.recording_index)
+    HeartbeatDetector().fit_transform(few)
+    found = CardiorespiratoryFeatures().fit_transform(few)
+    assert len(searched) == 1
+    assert found["meanHR"].notna().any()
 
 
 class EverySecond(HeartbeatDetector):

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from telling_nights import SIGNALS, as_x, make_arrays
 
+from sklearn_sleep.core.targets import check_weights
 from sklearn_sleep.exceptions import (
     ConstantSignalWarning,
     SignalQualityWarning,
@@ -20,7 +21,7 @@ from sklearn_sleep.staging.pretrained import load_pretrained
 from sklearn_sleep.staging.sequence_smoother import SequenceSmoother
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 from sklearn_sleep.training.callbacks.failure_signs import warn_of_constant_signals
-from sklearn_sleep.training.inputs import check_weights, weigh_classes
+from sklearn_sleep.training.inputs import weigh_classes
 from sklearn_sleep.training.night_dataset import NightSample
 
 Y = np.array([0, 1, 1, 2])

@@ -7,7 +7,8 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import LabelEncoder
 
 from sklearn_sleep.core.stages import Stage
-from sklearn_sleep.training.inputs import check_targets, choose_classes, encode
+from sklearn_sleep.core.targets import check_targets
+from sklearn_sleep.training.inputs import choose_classes, encode
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sklearn_sleep.features.beats.beat_correction import LONGEST_INTERVAL, corre
 from sklearn_sleep.features.beats.ecg_beats import detect_r_peaks
 from sklearn_sleep.features.beats.pulse_onsets import detect_pulse_onsets
 from sklearn_sleep.features.beats.signal_quality import signal_quality
+from sklearn_sleep.features.remembered import remember
 from sklearn_sleep.features.samples import bridge_gaps, usable_samples
 
 _DETECTORS = {"ECG": detect_r_peaks, "PPG": detect_pulse_onsets}
@@ -132,15 +133,20 @@ class HeartbeatDetector(FeatureTransformer):
         return features
 
     def _detect(self, signal: Signal, samples: FloatArray) -> Heartbeats:
-        filled, missing = bridge_gaps(samples)
-        if missing.all():
-            return Heartbeats(np.empty(0), np.empty(0, dtype=bool), np.empty(0))
-        frequency = signal.sampling_frequency
-        detected = _DETECTORS[signal.name](filled, frequency)
-        detected = detected[~missing[np.round(detected * frequency).astype(np.intp)]]
-        if not self.correct:
-            return Heartbeats(detected, np.zeros(len(detected), dtype=bool), detected)
-        return Heartbeats(*correct_beats(detected), detected)
+        return _find_beats(samples, signal.sampling_frequency, signal.name, bool(self.correct))
 
     def _check_parameters(self) -> None:
         check_choices("signals", self.signals, _DETECTORS)
+
+
+@remember
+def _find_beats(samples: FloatArray, frequency: float, signal: str, correct: bool) -> Heartbeats:
+    """Return the beats of an ECG or PPG, (n_samples,), NaN where it is missing, at a rate in Hz."""
+    filled, missing = bridge_gaps(samples)
+    if missing.all():
+        return Heartbeats(np.empty(0), np.empty(0, dtype=bool), np.empty(0))
+    detected = _DETECTORS[signal](filled, frequency)
+    detected = detected[~missing[np.round(detected * frequency).astype(np.intp)]]
+    if not correct:
+        return Heartbeats(detected, np.zeros(len(detected), dtype=bool), detected)
+    return Heartbeats(*correct_beats(detected), detected)

@@ -11,6 +11,7 @@ from scipy.ndimage import median_filter
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from sklearn_sleep.core.arrays import FloatArray
+from sklearn_sleep.features.remembered import remember
 from sklearn_sleep.features.samples import bridge_gaps, refine_peaks, require_rate
 
 # Hz: 3 to 60 breaths a minute.
@@ -73,6 +74,12 @@ def detect_breaths(samples: npt.ArrayLike, sampling_frequency: float) -> Breaths
     >>> breaths.durations.round(1)[3:6], breaths.depths.round(1)[3:6]
     (array([4., 4., 4.]), array([2., 2., 2.]))
     """
+    return _find_breaths(np.asarray(samples, dtype=np.float64), sampling_frequency)
+
+
+@remember
+def _find_breaths(samples: FloatArray, sampling_frequency: float) -> Breaths:
+    """Return what `detect_breaths` does, of float64."""
     values, missing, frequency = _filter(samples, sampling_frequency)
     if not len(values):
         return Breaths.none()
@@ -98,11 +105,11 @@ def detect_breaths(samples: npt.ArrayLike, sampling_frequency: float) -> Breaths
 
 
 def _filter(
-    samples: npt.ArrayLike, sampling_frequency: float
+    samples: FloatArray, sampling_frequency: float
 ) -> tuple[FloatArray, npt.NDArray[np.bool_], float]:
     """Return a signal that changes from 0.05 to 1 Hz at some 10 Hz; its gaps; its rate."""
     require_rate(sampling_frequency, 4, "The respiration", "breaths need 4 or more")
-    values, missing = bridge_gaps(np.asarray(samples, dtype=np.float64))
+    values, missing = bridge_gaps(samples)
     # A night that is over before the filter has settled tells nothing.
     too_short = (~missing).sum() < sampling_frequency / _BAND[0]
     if too_short or np.ptp(values) == 0:
