@@ -85,7 +85,9 @@ class Nights:
             Epocher(),
         )
         self.steps = steps.fit(self.X)
-        self.features = hrv_baseline(n_jobs=-1)[:-1].fit_transform(self.X)
+        reader, staging = hrv_baseline()
+        steps = make_pipeline(reader, *(step for _, step in staging.estimator.steps[:-1]))
+        self.features = steps.fit_transform(self.X)
 
     def draw(self, n_nights: int, seed: int) -> Draw:
         """Return nights to train on and others to test on."""
@@ -117,7 +119,8 @@ class Draw:
 def boost(draw: Draw) -> dict[str, float]:
     """Train gradient boosting on features; return kappa from ECG."""
     features, y = draw.nights.features, draw.nights.y
-    classifier = hrv_baseline(random_state=draw.seed)[-1].fit(features[draw.train], y[draw.train])
+    classifier = hrv_baseline(random_state=draw.seed)[-1].estimator[-1]
+    classifier.fit(features[draw.train], y[draw.train])
     return {"ECG": draw.score(classifier.predict(features[draw.test]))}
 
 

@@ -48,6 +48,7 @@ from .features import (
     HeartbeatDetector as HeartbeatDetector,
     HRVFeatures as HRVFeatures,
     InstantaneousHeartRate as InstantaneousHeartRate,
+    MaskedSignalsClassifier as MaskedSignalsClassifier,
     RespirationFeatures as RespirationFeatures,
     SignalQuality as SignalQuality,
     TemporalContext as TemporalContext,

@@ -36,6 +36,7 @@ KIND_OF = {
     "EDFReader": "reader",
     "TemporalContext": "context",
     "SequenceSmoother": "smoother",
+    "MaskedSignalsClassifier": "masked",
     "Wav2SleepClassifier": "net",
     "AcceleratedWav2SleepClassifier": "net",
     "VLMStager": "images",

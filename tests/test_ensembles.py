@@ -28,15 +28,13 @@ def members(make_pipeline_of):
         "eeg": eeg_baseline(random_state=0),
     }
     for baseline in baselines.values():
-        baseline.set_params(histgradientboostingclassifier__max_iter=5)
+        baseline[-1].set_params(n_copies=1).estimator[-1].set_params(max_iter=5)
     # One window, and no search for spindles and slow waves: each fit computes features anew.
     window = [(15, 45)]
-    baselines["hrv"].set_params(hrvfeatures__windows=window)
-    baselines["cardiorespiratory"].set_params(
-        cardiorespiratoryfeatures__hrv__windows=window,
-        cardiorespiratoryfeatures__respiration__windows=window,
-    )
-    baselines["eeg"].set_params(eegfeatures__events=False)
+    features = {name: baseline[-1].estimator[0] for name, baseline in baselines.items()}
+    features["hrv"].set_params(windows=window)
+    features["cardiorespiratory"].set_params(hrv__windows=window, respiration__windows=window)
+    features["eeg"].set_params(events=False)
     return {"network": make_pipeline_of(), **baselines}
 
 

@@ -51,7 +51,7 @@ def make_quick(baseline):
 
     def make(**parameters):
         pipeline = baseline(**parameters)
-        pipeline[-1].set_params(max_iter=15, learning_rate=0.2)
+        pipeline[-1].set_params(n_copies=1).estimator[-1].set_params(max_iter=15, learning_rate=0.2)
         windows = [name for name in pipeline.get_params() if name.endswith("__windows")]
         return pipeline.set_params(**{name: [(15, 45)] for name in windows})
 

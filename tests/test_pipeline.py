@@ -17,6 +17,7 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
 )
+from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep import (
     cardiorespiratory_baseline,
@@ -200,7 +201,8 @@ def test_an_unknown_unit_loses_its_channel_and_never_the_night(write_edf):
     night = write_edf(
         "night.edf", ("ECG", pulse, 100, "bpm", (-1, 1)), ("Pleth", pulse, 100, "", (-1, 1))
     )
-    features = hrv_baseline()[:2]
+    reader, staging = hrv_baseline()
+    features = make_pipeline(reader, staging.estimator[0])
     with pytest.warns(EDFWarning, match="found 'bpm'.*Without another channel for ECG, it is miss"):
         of_pulse = features.fit_transform(str(night))
     assert of_pulse.filter(like="meanNN").notna().any(axis=None)

@@ -19,6 +19,7 @@ from sklearn_sleep.features.beats.hrv import HRVFeatures
 from sklearn_sleep.features.brain.eeg import EEGFeatures
 from sklearn_sleep.features.breathing.respiration import RespirationFeatures
 from sklearn_sleep.features.cardiorespiratory import CardiorespiratoryFeatures
+from sklearn_sleep.features.masked_signals import MaskedSignalsClassifier
 from sklearn_sleep.features.temporal_context import TemporalContext
 from sklearn_sleep.preprocessing import EDFReader
 
@@ -41,9 +42,10 @@ def hrv_baseline(
 ) -> Pipeline:
     """Return a pipeline that stages sleep from heart rate variability.
 
-    Beats come from the ECG, or from the PPG of nights without one. Their variability in three
+    Beats come from the ECG, or from the PPG of rows without one. Their variability in three
     windows around the epoch, the same relative to the night, and that of six neighbouring epochs
-    go to the classifier.
+    go to the classifier, which has learned from training nights with signals masked at random too
+    (`MaskedSignalsClassifier`). Rows without any beats get the training prior.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def hrv_baseline(
         Labels and units of the files, and what to do with one that cannot be read, as in
         `EDFReader`.
     random_state : int, RandomState instance or None, default=None
-        Seed of the gradient boosting.
+        Seed of the masks and of the gradient boosting.
     n_jobs : int, optional
         Nights whose features are computed at the same time; see joblib.
     verbose : bool, default=False
@@ -73,17 +75,19 @@ def hrv_baseline(
     Examples
     --------
     >>> pipeline = hrv_baseline(random_state=0)
-    >>> [name for name, _ in pipeline.steps][1:]
+    >>> [name for name, _ in pipeline.steps]
+    ['edfreader', 'maskedsignalsclassifier']
+    >>> [name for name, _ in pipeline[-1].estimator.steps]
     ['hrvfeatures', 'temporalcontext', 'emptyfeaturefiller', 'histgradientboostingclassifier']
     >>> from sklearn.linear_model import LogisticRegression
-    >>> [name for name, _ in hrv_baseline(LogisticRegression()).steps][2:]
-    ['temporalcontext', 'simpleimputer', 'standardscaler', 'logisticregression']
+    >>> [name for name, _ in hrv_baseline(LogisticRegression())[-1].estimator.steps][2:]
+    ['simpleimputer', 'standardscaler', 'logisticregression']
     """
-    features = HRVFeatures(_WINDOWS, groups=_HRV_GROUPS, n_jobs=n_jobs, verbose=verbose)
+    features = HRVFeatures(_WINDOWS, groups=_HRV_GROUPS)
     reader = EDFReader(
         ["ECG", "PPG"], channels=channels, units=units, on_error=on_error, verbose=verbose
     )
-    return _baseline(reader, features, TemporalContext(), classifier, random_state)
+    return _baseline(reader, features, TemporalContext(), classifier, random_state, n_jobs)
 
 
 def cardiorespiratory_baseline(
@@ -114,14 +118,12 @@ def cardiorespiratory_baseline(
 
     Examples
     --------
-    >>> [name for name, _ in cardiorespiratory_baseline(random_state=0).steps][:2]
-    ['edfreader', 'cardiorespiratoryfeatures']
+    >>> cardiorespiratory_baseline(random_state=0)[0].get_feature_names_out()
+    array(['ECG', 'PPG', 'THX', 'ABD'], dtype=object)
     """
     features = CardiorespiratoryFeatures(
         HRVFeatures(_WINDOWS, groups=_HRV_GROUPS),
         RespirationFeatures(_BREATH_WINDOWS),
-        n_jobs=n_jobs,
-        verbose=verbose,
     )
     reader = EDFReader(
         ["ECG", "PPG", "THX", "ABD"],
@@ -130,7 +132,7 @@ def cardiorespiratory_baseline(
         on_error=on_error,
         verbose=verbose,
     )
-    return _baseline(reader, features, TemporalContext(), classifier, random_state)
+    return _baseline(reader, features, TemporalContext(), classifier, random_state, n_jobs)
 
 
 def eeg_baseline(
@@ -164,15 +166,15 @@ def eeg_baseline(
 
     Examples
     --------
-    >>> [name for name, _ in eeg_baseline(signals=["EEG", "EMG"]).steps][:2]
-    ['edfreader', 'eegfeatures']
+    >>> [name for name, _ in eeg_baseline(signals=["EEG", "EMG"])[-1].estimator.steps][:2]
+    ['eegfeatures', 'temporalcontext']
     """
     reader = EDFReader(
         list(signals), channels=channels, units=units, on_error=on_error, verbose=verbose
     )
-    features = EEGFeatures(list(signals), n_jobs=n_jobs, verbose=verbose)
+    features = EEGFeatures(list(signals))
     context = TemporalContext([-2, -1, 1, 2], rolling_means=[15])
-    return _baseline(reader, features, context, classifier, random_state)
+    return _baseline(reader, features, context, classifier, random_state, n_jobs)
 
 
 def _baseline(
@@ -181,16 +183,21 @@ def _baseline(
     context: TemporalContext,
     classifier: Any,
     random_state: Any,
+    n_jobs: int | None,
 ) -> Pipeline:
-    steps = [reader, features, context]
+    steps = [features, context]
     if classifier is None:
-        # Many features and few subjects: small trees on some of the features each.
+        # Many features and few subjects: small trees on some of the features each, and as few
+        # bins as tell as much, since their number is what a fit takes its time for.
         classifier = HistGradientBoostingClassifier(
-            learning_rate=0.05,
-            max_iter=150,
+            learning_rate=0.1,
+            max_iter=75,
             max_leaf_nodes=8,
-            max_features=0.3,
+            max_features=0.1,
             l2_regularization=1.0,
+            max_bins=32,
+            # It would hold out rows whose neighbours and copies are learnt from.
+            early_stopping=False,
             random_state=random_state,
         )
     if get_tags(classifier).input_tags.allow_nan:
@@ -198,7 +205,13 @@ def _baseline(
     else:
         # A signal that no training night has leaves features that are empty, but expected.
         steps += [SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()]
-    return make_pipeline(*steps, classifier)
+    masked = MaskedSignalsClassifier(
+        make_pipeline(*steps, classifier),
+        random_state=random_state,
+        n_jobs=n_jobs,
+        verbose=reader.verbose,
+    )
+    return make_pipeline(reader, masked)
 
 
 class EmptyFeatureFiller(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

@@ -32,11 +32,12 @@ KINDS = {
     "features": "Epochs to features",
     "context": "TemporalContext",
     "smoother": "SequenceSmoother",
+    "masked": "MaskedSignalsClassifier",
     "net": "Wav2SleepClassifier, AcceleratedWav2SleepClassifier",
     "images": "VLMStager",
 }
 STATELESS = ("reader", "step", "features")
-CLASSIFIERS = ("smoother", "net", "images")
+CLASSIFIERS = ("smoother", "masked", "net", "images")
 TRANSFORMERS = (*STATELESS, "context")
 FEATURES = ("features", "context")
 
@@ -744,7 +745,7 @@ def check_all_zero_sample_weights_error(case: Case) -> None:
 
 
 @own(
-    kinds=("smoother", "net"),
+    kinds=("smoother", "masked", "net"),
     otherwise="takes no sample_weight, or draws batches of rows, which are others with more rows",
 )
 def check_sample_weight_equivalence_on_dense_data(case: Case) -> None:

@@ -9,6 +9,8 @@ import edfio
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from skorch.helper import SliceDict
 
@@ -34,7 +36,7 @@ class Case:
 
     @property
     def is_classifier(self) -> bool:
-        return self.kind in ("smoother", "net", "images")
+        return self.kind in ("smoother", "masked", "net", "images")
 
     def new(self) -> Any:
         return clone(self.estimator)
@@ -155,6 +157,7 @@ def make_cases(folder: Path) -> dict[str, Case]:
         sklearn_sleep.RespirationFeatures([(30, 30)]),
     ]
     tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+    filled_tree = make_pipeline(SimpleImputer(), tree)
     arrays = SliceDict(
         ECG=rng.normal(size=(len(table), 64)).astype(np.float32),
         THX=rng.normal(size=(len(table), 16)).astype(np.float32),
@@ -166,6 +169,14 @@ def make_cases(folder: Path) -> dict[str, Case]:
         *(Case(step, "features", epochs) for step in of_features),
         Case(sklearn_sleep.TemporalContext([-1, 2]), "context", features),
         Case(sklearn_sleep.SequenceSmoother(tree), "smoother", features),
+        Case(
+            sklearn_sleep.MaskedSignalsClassifier(
+                make_pipeline(sklearn_sleep.HRVFeatures([(30, 30)], groups=["time"]), filled_tree),
+                random_state=0,
+            ),
+            "masked",
+            epochs,
+        ),
         *(Case(net, "net", as_epochs(arrays, ""), arrays) for net in _nets()),
         Case(_stager(), "images", rng.integers(0, 255, (len(table), 1, 28, 28, 3), np.uint8)),
     ]
