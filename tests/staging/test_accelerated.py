@@ -32,8 +32,7 @@ def folder(tmp_path_factory):
         # Not every machine can resolve its own name.
         "GLOO_SOCKET_IFNAME": "lo" if sys.platform == "linux" else "lo0",
     }
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*launch, f"--nproc-per-node={len(PROCESSES)}", str(SCRIPT), str(folder)]
+    command = [sys.executable, str(SCRIPT), str(folder), str(len(PROCESSES))]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
@@ -41,33 +40,32 @@ def folder(tmp_path_factory):
     return folder
 
 
-def outcome(folder, case, way, process):
-    with np.load(folder / f"{case}-{way}-{process}.npz") as arrays:
+def outcome(folder, case, way):
+    with np.load(folder / f"{case}-{way}.npz") as arrays:
         return dict(arrays)
 
 
 @pytest.mark.parametrize("case", ["odd number of nights", "accumulated", "stopped early"])
 def test_two_processes_train_as_one(folder, case):
-    alone = outcome(folder, case, "alone", 0)
+    alone = outcome(folder, case, "alone")
     assert np.ptp(alone["train_loss"]) > 100 * ROUNDING
     for process in PROCESSES:
-        shared = outcome(folder, case, "shared", process)
+        shared = outcome(folder, case, f"shared-{process}")
         for name in ("train_loss", "valid_loss", "gradient_norm", "probabilities"):
             np.testing.assert_allclose(shared[name], alone[name], ROUNDING, ROUNDING, err_msg=name)
 
 
 @pytest.mark.parametrize("case", ["odd number of nights", "stopped early", "unseeded"])
 def test_processes_hold_the_same_weights(folder, case):
-    first, second = (outcome(folder, case, "shared", process) for process in PROCESSES)
+    first, second = (outcome(folder, case, f"shared-{process}") for process in PROCESSES)
     assert np.ptp(first["weights"]) > 0.1
     np.testing.assert_array_equal(first["weights"], second["weights"])
 
 
 def test_early_stopping_is_agreed_on(folder):
     n_passes = {
-        len(outcome(folder, "stopped early", way, process)["valid_loss"])
-        for way in ("alone", "shared")
-        for process in PROCESSES
+        len(outcome(folder, "stopped early", way)["valid_loss"])
+        for way in ("alone", *(f"shared-{process}" for process in PROCESSES))
     }
     assert len(n_passes) == 1
     assert n_passes.pop() < 12
@@ -86,9 +84,9 @@ def test_what_cannot_be_shared_is_refused_by_all(folder, refusal, message):
 
 
 def test_training_of_one_process_is_restored_by_two(folder):
-    alone = outcome(folder, "resumed", "alone", 0)
+    alone = outcome(folder, "resumed", "alone")
     for process in PROCESSES:
-        shared = outcome(folder, "resumed", "shared", process)
+        shared = outcome(folder, "resumed", f"shared-{process}")
         np.testing.assert_array_equal(shared["weights"], alone["weights"])
         np.testing.assert_array_equal(shared["probabilities"], alone["probabilities"])
 

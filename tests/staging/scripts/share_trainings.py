@@ -1,5 +1,11 @@
-"""Train in each of several processes, together and alone: share_trainings.py FOLDER."""
+"""Train alone, and then in several processes together: share_trainings.py FOLDER N_PROCESSES.
 
+The processes are forks, which need not import everything anew, with the environment that torchrun
+gives them.
+"""
+
+import os
+import socket
 import sys
 import warnings
 from pathlib import Path
@@ -68,18 +74,20 @@ def outcome_of(classifier, X):
     }
 
 
-def main(folder):
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
+def train_alone(folder):
+    X, y = make_nights()
+    for name, case in CASES.items():
+        alone = Wav2SleepClassifier(**SMALL | case).fit(X, y)
+        np.savez(folder / f"{name}-alone.npz", **outcome_of(alone, X))
+
+
+def train_together(folder):
     accelerator = Accelerator(cpu=True)
     X, y = make_nights()
     rank = accelerator.process_index
     for name, case in CASES.items():
-        parameters = SMALL | case
-        alone = Wav2SleepClassifier(**parameters).fit(X, y)
-        shared = AcceleratedWav2SleepClassifier(accelerator=accelerator, **parameters).fit(X, y)
-        for way, classifier in (("alone", alone), ("shared", shared)):
-            np.savez(folder / f"{name}-{way}-{rank}.npz", **outcome_of(classifier, X))
+        shared = AcceleratedWav2SleepClassifier(accelerator=accelerator, **SMALL | case).fit(X, y)
+        np.savez(folder / f"{name}-shared-{rank}.npz", **outcome_of(shared, X))
 
     # The seed that a process draws by itself differs from the other's.
     parameters = SMALL | {"random_state": None, "batch_size": 3, "max_epochs": 1}
@@ -98,7 +106,7 @@ def main(folder):
     saved = {"callbacks": [ResumableCheckpoint(folder / "training-0")]}
     if accelerator.is_main_process:
         alone = Wav2SleepClassifier(**resumed | saved).fit(X, y)
-        np.savez(folder / "resumed-alone-0.npz", **outcome_of(alone, X))
+        np.savez(folder / "resumed-alone.npz", **outcome_of(alone, X))
     accelerator.wait_for_everyone()
     shared = AcceleratedWav2SleepClassifier(accelerator=accelerator, **resumed | saved).fit(X, y)
     np.savez(folder / f"resumed-shared-{rank}.npz", **outcome_of(shared, X))
@@ -111,5 +119,29 @@ def main(folder):
     accelerator.end_training()
 
 
+def main(folder, n_processes):
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)
+    train_alone(folder)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(n_processes),
+        "LOCAL_WORLD_SIZE": str(n_processes),
+    }
+    children = []
+    for rank in range(n_processes):
+        children.append(os.fork())
+        if not children[-1]:
+            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            train_together(folder)
+            return
+    statuses = [os.waitpid(child, 0)[1] for child in children]
+    if any(statuses):
+        sys.exit("A process failed.")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
