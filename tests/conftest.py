@@ -105,12 +105,10 @@ def make_classifier():
     """Make a classifier whose network is small enough for tests."""
 
     def make(**parameters):
+        from small import SMALL_NETWORK
+
         small = {
-            "module__feature_dim": 8,
-            "module__initial_channels": 2,
-            "module__max_channels": 4,
-            "module__mixer_heads": 2,
-            "module__mixer_feedforward_dim": 16,
+            **SMALL_NETWORK,
             "module__sequence_dilations": 3,
             "classes": np.arange(4),
             "max_epochs": 2,
@@ -139,10 +137,12 @@ def fitted_classifier(make_classifier):
 def make_pipeline_of(make_classifier):
     """Make a pipeline from EDF files to stages for some signals."""
 
+    from small import SMALL_RATES
+
     def make(signals=CARDIORESPIRATORY, **parameters):
         return make_pipeline(
             EDFReader(list(signals)),
-            Resampler({"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64}),
+            Resampler(SMALL_RATES),
             Normalizer(),
             Epocher(),
             make_classifier(**parameters),

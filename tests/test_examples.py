@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
+from small import SMALL_NETWORK, make_quick, make_small_pipeline
 
 from sklearn_sleep import (
     cardiorespiratory_baseline,
@@ -28,34 +29,6 @@ EXPERIMENTS = {
     "unified_or_specialised": (5 * 2, ["unified", "specialised"]),
 }
 SUBJECTS_OF_SMALL_SIZE = 8
-SMALL_NETWORK = {
-    "module__feature_dim": 8,
-    "module__initial_channels": 2,
-    "module__max_channels": 4,
-    "module__mixer_heads": 2,
-    "module__mixer_feedforward_dim": 16,
-}
-make_cardiorespiratory_pipeline = commands.make_cardiorespiratory_pipeline
-
-
-def make_small_pipeline(**parameters):
-    """That of the experiments, with a network and rates that cost little."""
-    pipeline = make_cardiorespiratory_pipeline(**parameters)
-    pipeline[1].set_params(samples_per_epoch={"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64})
-    pipeline[-1].set_params(**SMALL_NETWORK)
-    return pipeline
-
-
-def make_quick(baseline):
-    """A baseline of few trees, and of features in one window."""
-
-    def make(**parameters):
-        pipeline = baseline(**parameters)
-        pipeline[-1].set_params(n_copies=1).estimator[-1].set_params(max_iter=15, learning_rate=0.2)
-        windows = [name for name in pipeline.get_params() if name.endswith("__windows")]
-        return pipeline.set_params(**{name: [(15, 45)] for name in windows})
-
-    return make
 
 
 @pytest.fixture

@@ -5,16 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pyedflib
 import pytest
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
+from small import make_quick, make_small_pipeline
 
 from sklearn_sleep import commands
 from sklearn_sleep.__main__ import main
-from sklearn_sleep.commands import train
+from sklearn_sleep.commands import demo as demo_command, train
 from sklearn_sleep.commands.predict import write_predictions
 from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
@@ -24,11 +26,22 @@ from sklearn_sleep.staging.pretrained import load_pretrained
 CARDIORESPIRATORY = {"ECG", "PPG", "ABD", "THX"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (demo_command, train):
+            patch.setattr(module, "make_cardiorespiratory_pipeline", make_small_pipeline)
+        patch.setattr(demo_command, "hrv_baseline", make_quick(demo_command.hrv_baseline))
+        yield
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     arguments = ["--subjects", "8", "--hours", "0.5", "--epochs", "1"]
-    assert main(["demo", "--out", str(folder), *arguments]) == 0
+    # Processes take longer to start than what they do.
+    with joblib.parallel_config(backend="sequential"):
+        assert main(["demo", "--out", str(folder), *arguments]) == 0
     return folder
 
 
