@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sleep.preprocessing import (
@@ -37,6 +39,22 @@ class CountReads(RecordingTransformer):
             return samples
 
         return signal.map(count)
+
+
+class Spread(TransformerMixin, BaseEstimator):
+    """The standard deviation of each signal in each epoch."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        spreads = np.zeros((len(X), len(SIGNALS)))
+        epoch = X.table["epoch"].to_numpy()
+        for number, recording in enumerate(X.recordings):
+            rows = X.recording_index == number
+            for name, signal in recording.signals.items():
+                spreads[rows, SIGNALS.index(name)] = signal.data[epoch[rows]].std(axis=1)
+        return np.nan_to_num(spreads)
 
 
 def reads(folder):
