@@ -5,7 +5,7 @@ import pickle
 import mne
 import numpy as np
 import pytest
-import yasa
+from interpreted_yasa import yasa
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
