@@ -26,9 +26,11 @@ def waves(rng, n_samples, fastest, amplitude):
     return samples / np.abs(samples).max() * amplitude
 
 
-@pytest.mark.parametrize(("n_samples", "fastest"), [(300, 40), (3000, 0.5), (7680, 12)])
+@pytest.mark.parametrize(
+    ("n_samples", "fastest", "first"), [(300, 40, 0), (3000, 0.5, 1), (7680, 12, 2)]
+)
 @pytest.mark.parametrize("montage", ["sleepvlm", "clinical"])
-def test_extremes_agree_to_one_pixel(montage, n_samples, fastest):
+def test_extremes_agree_to_one_pixel(montage, n_samples, fastest, first):
     rng = np.random.default_rng(n_samples)
     page = MONTAGES[montage]
     samples, amplitudes = {}, {}
@@ -38,7 +40,8 @@ def test_extremes_agree_to_one_pixel(montage, n_samples, fastest):
         wave = waves(rng, n_samples, fastest, 0.42 * (high - low)) + (low + high) / 2
         samples[trace.name] = wave[None]
     image = draw_epochs(samples, page, amplitudes=amplitudes)[0]
-    for trace in page.traces:
+    # The clinical page is large: each of its traces is read from one of the images.
+    for trace in page.traces[first::3] if montage == "clinical" else page.traces:
         low, high = amplitudes[trace.name]
         pixel = (high - low) / page.band_height
         lowest, highest = read_envelope(image, page, trace.name, amplitude=(low, high))
