@@ -9,7 +9,7 @@ from skorch.helper import SliceDict
 
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 
-N_EPOCHS = (12, 9, 12)
+N_EPOCHS = (12, 9)
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def nights():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, sum(N_EPOCHS))
     X = SliceDict(
-        ECG=(rng.normal(size=(len(y), 64)) * (0.3 + y[:, None])).astype(np.float32),
+        ECG=(rng.normal(size=(len(y), 16)) * (0.3 + y[:, None])).astype(np.float32),
         recording=np.repeat([f"night-{i}" for i in range(len(N_EPOCHS))], N_EPOCHS).astype(object),
     )
     return X, y
@@ -25,7 +25,7 @@ def nights():
 
 @pytest.fixture(scope="module")
 def plain(make_classifier, nights):
-    classifier = make_classifier(classes=None, batch_size=2, train_split=None)
+    classifier = make_classifier(classes=None, batch_size=1, train_split=None)
     return classifier.set_params(module__dropout=0.0).fit(*nights)
 
 

@@ -19,7 +19,7 @@ RULE_OF = {"W": "W.1", "N1": "N1.1", "N2": "N2.1", "N3": "N3.1", "R": "R.9"}
 
 def make_stager(architecture, **parameters):
     return VLMStager(
-        tiny_vlm(architecture, hidden_size=64, image_size=56),
+        tiny_vlm(architecture, hidden_size=64, n_layers=1, image_size=56),
         prompt="Stage?",
         tuning="full",
         train_vision=True,

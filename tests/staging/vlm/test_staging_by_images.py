@@ -16,7 +16,7 @@ MONTAGE = Montage(
         Trace("EMG", "#4040ff", (-40, 40)),
     ],
     width=112,
-    height=112,
+    height=56,
 )
 
 
@@ -36,8 +36,8 @@ def test_held_out_subjects(tmp_path):
         prompt="Stage?",
         tuning="full",
         train_vision=True,
-        lr=1e-3,
-        max_epochs=4,
+        lr=2e-3,
+        max_epochs=3,
         batch_size=16,
         random_state=0,
     )
