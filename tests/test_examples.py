@@ -2,6 +2,8 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
-from small import SMALL_NETWORK, make_quick, make_small_pipeline
+from small import FEW_LAYERS, SMALL_NETWORK, make_quick, make_small_pipeline
 
 from sklearn_sleep import (
     cardiorespiratory_baseline,
     commands,
     eeg_baseline,
     hrv_baseline,
+    tiny_vlm,
 )
 
 FOLDER = Path(__file__).parent.parent / "examples"
@@ -64,7 +67,7 @@ def experiment(load, cohort):
 def test_compare_with_baselines(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
     module = load("compare_with_baselines")
-    module.SIZES["small"] = (4, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK})
+    module.SIZES["small"] = (4, 0.5, 2, {"max_epochs": 1, **SMALL_NETWORK, **FEW_LAYERS})
     module.SIGNALS = ("ECG", "THX")
     for baseline in (eeg_baseline, hrv_baseline, cardiorespiratory_baseline):
         setattr(module, baseline.__name__, make_quick(baseline))
@@ -82,6 +85,8 @@ def test_stage_by_looking(load, tmp_path):
     arguments = ["--size", "small", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
     module = load("stage_by_looking")
     module.SIZES["small"] = (4, 0.5, 2, 1, 1)
+    module.MONTAGE = replace(module.MONTAGE, width=112, height=56)
+    module.tiny_vlm = partial(tiny_vlm, hidden_size=32, n_layers=1)
     for baseline in (eeg_baseline, hrv_baseline):
         setattr(module, baseline.__name__, make_quick(baseline))
     comparison = module.main(arguments)

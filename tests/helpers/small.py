@@ -9,6 +9,7 @@ SMALL_NETWORK = {
     "module__mixer_heads": 2,
     "module__mixer_feedforward_dim": 16,
 }
+FEW_LAYERS = {"module__mixer_layers": 1, "module__sequence_blocks": 1}
 SMALL_RATES = {"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64}
 make_cardiorespiratory_pipeline = commands.make_cardiorespiratory_pipeline
 
@@ -16,8 +17,8 @@ make_cardiorespiratory_pipeline = commands.make_cardiorespiratory_pipeline
 def make_small_pipeline(**parameters):
     """That of the commands, with a network and rates that cost little."""
     pipeline = make_cardiorespiratory_pipeline(**parameters)
-    pipeline[1].set_params(samples_per_epoch=SMALL_RATES)
-    pipeline[-1].set_params(**SMALL_NETWORK)
+    pipeline[1].set_params(samples_per_epoch={name: n // 4 for name, n in SMALL_RATES.items()})
+    pipeline[-1].set_params(**SMALL_NETWORK, **FEW_LAYERS)
     return pipeline
 
 
