@@ -54,6 +54,9 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         Where all signals of a night would be masked, one of these that is there is kept.
     n_copies : int, default=2
         Masked copies that are drawn of each training night.
+    copy_weight : float, default=1.0
+        Weight of a row in a copy beside that of the same row in the whole night. Below 1, more of
+        what the last step can learn goes to whole nights; it must take ``sample_weight`` then.
     random_state : int, RandomState instance or None, default=None
         Seed of the masks.
     n_jobs : int, optional
@@ -88,6 +91,7 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         "mask_probability": [Interval(Real, 0, 1, closed="both"), Mapping],
         "backup_signals": ["array-like", set, None],
         "n_copies": [Interval(Integral, 0, None, closed="left")],
+        "copy_weight": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [int, None],
         "verbose": ["verbose"],
@@ -100,6 +104,7 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         mask_probability: float | Mapping[str, float] = 0.5,
         backup_signals: Collection[str] | None = None,
         n_copies: int = 2,
+        copy_weight: float = 1.0,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
@@ -108,6 +113,7 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         self.mask_probability = mask_probability
         self.backup_signals = backup_signals
         self.n_copies = n_copies
+        self.copy_weight = copy_weight
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -148,7 +154,11 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
                 "No training row has a usable signal, so that nothing is to be learned; the nights "
                 f"have {list(X.signal_names)}."
             )
-        weights = {} if sample_weight is None else {name_of_weight(classifier): weight[rows]}
+        weights = {}
+        if sample_weight is not None or self.copy_weight != 1:
+            # The whole night comes first, and has each row that a copy has.
+            of_copies = np.where(pd.Index(rows).duplicated(), self.copy_weight, 1.0)
+            weights[name_of_weight(classifier)] = weight[rows] * of_copies
         with _few_threads(features):
             for step in transformers[1:]:
                 if step not in (None, "passthrough"):

@@ -136,6 +136,10 @@ def test_weights_are_those_of_the_copies_too():
     masked = fit(X, mask_probability={"ECG": 1.0}, weight=weight)
     np.testing.assert_array_equal(masked.estimator_[-1].seen_[2], np.tile(weight, 2))
     np.testing.assert_allclose(masked.class_prior_, [0.5, 0.5])
+    lighter = fit(X, mask_probability={"ECG": 1.0}, weight=weight, copy_weight=0.25)
+    np.testing.assert_array_equal(lighter.estimator_[-1].seen_[2], np.r_[weight, weight / 4])
+    lighter = fit(X, mask_probability={"ECG": 1.0}, copy_weight=0.25)
+    np.testing.assert_array_equal(lighter.estimator_[-1].seen_[2], np.repeat([1, 0.25], 4))
     assert fit(X).estimator_[-1].seen_[2] is None
     with pytest.raises(ValueError, match="KNeighborsClassifier takes no sample_weight"):
         fit(X, classifier=KNeighborsClassifier(1), weight=weight)
