@@ -97,7 +97,7 @@ def test_nights_without_a_usable_signal_get_the_prior(nights, baseline):
     some = groups.isin(groups.unique()[:2]).to_numpy()
     X, y = X[some], y[some]
     pipeline = baseline(random_state=0)
-    pipeline[-1].set_params(n_copies=0).estimator[-1].set_params(max_iter=5)
+    pipeline[-1].set_params(n_copies=0).estimator[-1].set_params(max_iter=2)
     pipeline.fit(X, y)
     prior = np.bincount(y) / len(y)
     np.testing.assert_allclose(pipeline[-1].class_prior_, prior)
@@ -121,7 +121,10 @@ def test_breath_alone_tells_the_stage(nights):
     kappa = {}
     for n_copies in (0, 2):
         pipeline = cardiorespiratory_baseline(random_state=0)
-        pipeline[-1].set_params(n_copies=n_copies).estimator[-1].set_params(max_iter=15)
+        steps = pipeline[-1].set_params(n_copies=n_copies).estimator
+        steps[0].set_params(hrv__windows=[(15, 45)], respiration__windows=[(120, 150)])
+        steps[1].set_params(neighbours=[])
+        steps[-1].set_params(max_iter=15)
         pipeline.fit(X[~test], y[~test])
         kappa[n_copies] = cohen_kappa_score(y[test], pipeline.predict(breath[test]))
     assert kappa[2] > kappa[0] + 0.1
