@@ -1,7 +1,7 @@
 """From the waveforms of a night to a feature vector for each signal and epoch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -80,7 +80,9 @@ class Blocks(nn.Sequential):
 class SignalEncoder(nn.Module):
     """CNN from the waveform of a night to one feature vector an epoch."""
 
-    def __init__(self, samples_per_epoch: int, options: EncoderOptions) -> None:
+    def __init__(
+        self, samples_per_epoch: int, options: EncoderOptions, in_channels: int = 1
+    ) -> None:
         super().__init__()
         if samples_per_epoch < 2 * _VECTORS_PER_EPOCH or samples_per_epoch.bit_count() != 1:
             raise ValueError(
@@ -106,7 +108,7 @@ class SignalEncoder(nn.Module):
                     residual=options.residual,
                 )
                 for position, (before, after) in enumerate(
-                    zip([1, *channels], channels, strict=False)
+                    zip([in_channels, *channels], channels, strict=False)
                 )
             )
         )
@@ -119,20 +121,28 @@ class SignalEncoder(nn.Module):
         self.linear = nn.Linear(_VECTORS_PER_EPOCH * channels[-1], options.feature_dim)
         # The published design, which `stream_nights` computes.
         found = (options.norm, options.activation, options.residual, causal)
-        self.can_stream = found == ("instance", "gelu", True, False)
+        self.can_stream = found == ("instance", "gelu", True, False) and in_channels == 1
         self.activation = ACTIVATIONS.make(options.activation)
         width = options.feature_dim
         self.output_norm = nn.LayerNorm(width) if options.output_norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode normalized samples, (batch, epochs, samples), as (batch, epochs, feature_dim)."""
+        """Encode normalized samples as (batch, epochs, feature_dim).
+
+        They are (batch, epochs, samples), or (batch, signals, epochs, samples) of a group.
+        """
+        if x.ndim == 4:
+            y = self.cnn(x.flatten(2)[:, :, None]).permute(0, 2, 3, 1)
+            return self._finish(y.reshape(x.shape[0], x.shape[2], -1))
         blocks = [cast(ConvBlock, block) for block in self.cnn]
         if self.can_stream and streams_nights(x, len(blocks[0].conv1.conv.kernel())):
             kernels = [block.kernels() for block in blocks]
             y = stream_nights(x.flatten(1), kernels, _NORM_EPSILON, recompute=self.cnn.recompute)
         else:
             y = self.cnn(x.flatten(1)[:, None, None]).permute(0, 2, 3, 1)
-        y = y.reshape(*x.shape[:2], -1)
+        return self._finish(y.reshape(*x.shape[:2], -1))
+
+    def _finish(self, y: Tensor) -> Tensor:
         return self.output_norm(self.activation(self.linear(y)))
 
 
@@ -149,19 +159,22 @@ class SignalEncoders(nn.Module):
 
     def __init__(self, signals: Mapping[str, int], options: EncoderOptions) -> None:
         super().__init__()
+        self.groups = _groups(signals, options.signal_groups)
         signal_map = options.signal_map
-        self.signal_map = {name: name for name in signals} if signal_map is None else signal_map
+        self.signal_map = {name: name for name in self.groups} if signal_map is None else signal_map
         self.encodes_epochs_alone = options.causal and options.chunk_causal
         self.encoders = nn.ModuleDict(
             {
-                encoder: SignalEncoder(samples_per_epoch, options)
-                for encoder, samples_per_epoch in _encoder_rates(signals, self.signal_map).items()
+                encoder: SignalEncoder(samples_per_epoch, options, n_signals)
+                for encoder, (samples_per_epoch, n_signals) in _encoder_inputs(
+                    signals, self.groups, self.signal_map
+                ).items()
             }
         )
         # Sorted by name, as the published implementation numbers them.
-        self.signal_numbers = {name: number for number, name in enumerate(sorted(signals))}
+        self.signal_numbers = {name: number for number, name in enumerate(sorted(self.groups))}
         width = options.feature_dim
-        self.embedder = nn.Embedding(len(signals), width) if options.embed_signals else None
+        self.embedder = nn.Embedding(len(self.groups), width) if options.embed_signals else None
 
     def forward(
         self, x: Mapping[str, Tensor], present: Mapping[str, Tensor]
@@ -169,44 +182,102 @@ class SignalEncoders(nn.Module):
         """Return features (batch, epochs, feature_dim) of the signals that any night has, by name.
 
         Takes samples (batch, epochs, samples_per_epoch) and which epochs have them (batch, epochs),
-        which is returned of these signals.
+        which is returned of these signals; of groups in their place.
         """
+        x, present = self._group(x, present)
         names = sorted(name for name in x if bool(present[name].any()))
         if not names:
             raise ValueError("None of the nights has a signal; there is nothing to encode.")
-        features = {name: self._encode(name, x[name], present[name]) for name in names}
-        return features, {name: present[name] for name in names}
+        by_encoder: dict[str, list[str]] = {}
+        for name in names:
+            by_encoder.setdefault(self.signal_map[name], []).append(name)
+        features: dict[str, Tensor] = {}
+        for encoder, sharing in by_encoder.items():
+            # Signals that share an encoder go through it together.
+            samples = torch.cat([x[name] for name in sharing])
+            encoded = self._encode(encoder, samples, torch.cat([present[name] for name in sharing]))
+            for name, of_signal in zip(sharing, encoded.chunk(len(sharing)), strict=True):
+                features[name] = of_signal
+                if self.embedder is not None:
+                    features[name] = of_signal + self.embedder.weight[self.signal_numbers[name]]
+        return {name: features[name] for name in names}, {name: present[name] for name in names}
 
-    def _encode(self, name: str, samples: Tensor, present: Tensor) -> Tensor:
-        encoder = self.encoders[self.signal_map[name]]
+    def _group(
+        self, x: Mapping[str, Tensor], present: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the samples of each signal alone and of each group, 0 where they are missing."""
+        of_groups, where = {}, {}
+        for name, members in self.groups.items():
+            there = [member for member in members if member in x]
+            if not there:
+                continue
+            if len(members) == 1:
+                of_groups[name], where[name] = x[there[0]], present[there[0]]
+                continue
+            nothing = torch.zeros_like(x[there[0]])
+            of_groups[name] = torch.stack(
+                [
+                    x[member] * present[member][..., None] if member in x else nothing
+                    for member in members
+                ],
+                dim=1,
+            )
+            where[name] = torch.stack([present[member] for member in there]).any(dim=0)
+        return of_groups, where
+
+    def _encode(self, encoder: str, samples: Tensor, present: Tensor) -> Tensor:
+        encode = self.encoders[encoder]
         if self.encodes_epochs_alone:
             # Each epoch goes in as if it were a night.
             where = present
-            encoded = encoder(samples[present][:, None])[:, 0]
+            of_epochs = samples if samples.ndim == 3 else samples.transpose(1, 2)
+            encoded = encode(of_epochs[present][..., None, :])[:, 0]
         else:
             where = present.any(dim=1)
-            encoded = encoder(samples[where] * present[where][..., None])
-        if self.embedder is not None:
-            encoded = encoded + self.embedder.weight[self.signal_numbers[name]]
+            mask = present[where] if samples.ndim == 3 else present[where][:, None]
+            encoded = encode(samples[where] * mask[..., None])
         if bool(where.all()):
-            return encoded.view(*samples.shape[:2], -1)
-        scattered = encoded.new_zeros(*samples.shape[:2], encoded.shape[-1])
+            return encoded.view(*present.shape, -1)
+        scattered = encoded.new_zeros(*present.shape, encoded.shape[-1])
         return scattered.index_put((where,), encoded)
 
 
-def _encoder_rates(signals: Mapping[str, int], signal_map: Mapping[str, str]) -> dict[str, int]:
-    """Return the samples per epoch of each encoder."""
-    if set(signal_map) != set(signals):
+def _groups(
+    signals: Mapping[str, int], signal_groups: Mapping[str, Sequence[str]] | None
+) -> dict[str, tuple[str, ...]]:
+    """Return the signals of each group, and those that stand alone, by name."""
+    given = {name: tuple(members) for name, members in (signal_groups or {}).items()}
+    grouped = [member for members in given.values() for member in members]
+    alone = {name: (name,) for name in signals if name not in grouped}
+    unknown = [name for name in grouped if name not in signals]
+    repeated = len(set(grouped)) < len(grouped) or not given.keys().isdisjoint(alone)
+    if unknown or repeated or not all(given.values()):
         raise ValueError(
-            f"signal_map must name the encoder of each of the signals {sorted(signals)}, "
+            f"signal_groups={signal_groups!r} must name, under names of their own, signals of "
+            f"{list(signals)}, each in one group."
+        )
+    return {**alone, **given}
+
+
+def _encoder_inputs(
+    signals: Mapping[str, int],
+    groups: Mapping[str, tuple[str, ...]],
+    signal_map: Mapping[str, str],
+) -> dict[str, tuple[int, int]]:
+    """Return the samples per epoch of each encoder, and how many signals enter it."""
+    if set(signal_map) != set(groups):
+        raise ValueError(
+            f"signal_map must name the encoder of each of the signals {sorted(groups)}, "
             f"but names those of {sorted(signal_map)}."
         )
-    rates: dict[str, int] = {}
+    inputs: dict[str, tuple[int, int]] = {}
     for name, encoder in signal_map.items():
-        if rates.setdefault(encoder, signals[name]) != signals[name]:
-            raise ValueError(
-                f"{name} has {signals[name]} samples per epoch and cannot share the encoder "
-                f"{encoder!r} with signals of {rates[encoder]}. "
-                "Set Resampler(samples_per_epoch={...}) or give it another encoder."
-            )
-    return rates
+        for member in groups[name]:
+            found = signals[member], len(groups[name])
+            if inputs.setdefault(encoder, found) != found:
+                raise ValueError(
+                    f"{member} has {found[0]} samples per epoch and cannot share the encoder "
+                    f"{encoder!r} with signals of {inputs[encoder][0]}. "
+                    "Set Resampler(samples_per_epoch={...}) or give it another encoder."
+                )
+    return inputs

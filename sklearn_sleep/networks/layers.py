@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sklearn_sleep.networks.norms import NORMS
+from sklearn_sleep.networks.cpu.choice import TILE_LENGTH, tiles_convolutions
 from sklearn_sleep.networks.parts import Part, Registry
 
 # Under the published names; "leaky" has torch's slope of 0.01 below zero.
@@ -132,6 +133,8 @@ class Convolution(nn.Module):
             padded = functional.pad(x[:, 0, 0], self.padding)
             y = padded.unfold(1, kernel_size, self.stride) @ weight[:, 0].T
             return self._with_bias(y).transpose(1, 2).unsqueeze(2)
+        if self.dilation == 1 and tiles_convolutions(x):
+            return self._with_bias(self._convolve_tiles(x, weight)).transpose(1, 2).unsqueeze(2)
         before, after = self.padding
         if before != after:
             x = functional.pad(x, self.padding)
@@ -144,6 +147,24 @@ class Convolution(nn.Module):
             padding=(0, after),
             dilation=(1, self.dilation),
         )
+
+    def _convolve_tiles(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Return (batch, time / stride, out_channels), computed in tiles of one length."""
+        batch, in_channels, _, length = x.shape
+        before, after = self.padding
+        width = TILE_LENGTH if length >= 4 * TILE_LENGTH else TILE_LENGTH // 4
+        n_outputs = (length + before + after - weight.shape[2]) // self.stride + 1
+        n_tiles = -(-n_outputs // width)
+        tile = (width - 1) * self.stride + weight.shape[2]
+        needed = (n_tiles - 1) * width * self.stride + tile
+        padded = functional.pad(x.squeeze(2), (before, needed - before - length))
+        tiles = padded.transpose(1, 2).unfold(1, tile, width * self.stride).transpose(2, 3)
+        y = functional.conv2d(
+            tiles.reshape(-1, 1, tile, in_channels).permute(0, 3, 1, 2),
+            weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),
+            stride=(1, self.stride),
+        )
+        return y.permute(0, 2, 3, 1).reshape(batch, n_tiles * width, -1)[:, :n_outputs]
 
     def kernel(self) -> Tensor:
         """Return the weights, (out_channels, in_channels, kernel_size)."""

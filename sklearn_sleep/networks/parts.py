@@ -1,6 +1,6 @@
 """Registries of the network's parts by name, and the options that parts are made with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -64,6 +64,7 @@ class EncoderOptions:
     causal: bool = False
     chunk_causal: bool = True
     signal_map: Mapping[str, str] | None = None
+    signal_groups: Mapping[str, Sequence[str]] | None = None
     embed_signals: bool = False
     gradient_checkpointing: bool = False
 

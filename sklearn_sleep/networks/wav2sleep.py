@@ -1,7 +1,7 @@
 """The wav2sleep network (Carter & Tarassenko, ML4H 2024, arXiv 2411.04644)."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -102,6 +102,7 @@ def make_wav2sleep(
     n_classes: int,
     *,
     signal_map: Mapping[str, str] | None = None,
+    signal_groups: Mapping[str, Sequence[str]] | None = None,
     embed_signals: bool = False,
     feature_dim: int = EncoderOptions.feature_dim,
     activation: Part = EncoderOptions.activation,
@@ -145,6 +146,10 @@ def make_wav2sleep(
     signal_map : mapping of str to str, optional
         Name of the encoder of each signal, ``{"EOG-L": "EOG", "EOG-R": "EOG"}``: signals with the
         same one share it. Each has an encoder of its own name if not given.
+    signal_groups : mapping of str to sequence of str, optional
+        Signals of one rate that enter one encoder side by side, ``{"eyes": ["EOG-L", "EOG-R"]}``,
+        zeros for the missing ones, and are one token for the epoch mixer. In `signal_map` stands
+        the group in place of its signals.
     embed_signals : bool, default=False
         Add a learned vector that stands for the signal to its features, so that the mixer can tell
         signals of a shared encoder apart.
@@ -232,12 +237,13 @@ def make_wav2sleep(
             causal=causal,
             chunk_causal=chunk_causal,
             signal_map=signal_map,
+            signal_groups=signal_groups,
             embed_signals=embed_signals,
             gradient_checkpointing=gradient_checkpointing,
         ),
     )
     of_epochs = EpochMixerOptions(
-        signals=tuple(signals),
+        signals=tuple(encoders.groups),
         feature_dim=feature_dim,
         layers=mixer_layers,
         heads=mixer_heads,

@@ -24,3 +24,16 @@ def normalizes_nights(x: Tensor) -> bool:
 
 def _is_ours(x: Tensor) -> bool:
     return CPU_CODE and x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+# Outputs in a tile of a convolution that is to be differentiated.
+TILE_LENGTH = 512
+
+
+def tiles_convolutions(x: Tensor) -> bool:
+    """Say whether a convolution of (batch, channels, 1, time) is computed in tiles of one length.
+
+    oneDNN compiles the gradient of each length of a night anew, in 0.1 to 2 s, a hundred times what
+    it then takes (torch 2.13); of tiles, it compiles one.
+    """
+    return _is_ours(x) and torch.is_grad_enabled() and x.shape[-1] > TILE_LENGTH // 2
