@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sklearn_sleep.networks.norms import NORMS
 from sklearn_sleep.networks.cpu.choice import TILE_LENGTH, tiles_convolutions
+from sklearn_sleep.networks.norms import NORMS
 from sklearn_sleep.networks.parts import Part, Registry
 
 # Under the published names; "leaky" has torch's slope of 0.01 below zero.

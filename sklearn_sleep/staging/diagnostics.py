@@ -76,8 +76,9 @@ def epoch_attention(classifier: Any, X: Any, *, layer: int = -1) -> pd.DataFrame
     -------
     DataFrame of shape (n_rows, n_columns)
         Indexed by ``recording`` and ``epoch``. Column ``CLS`` is the token itself, ``registers``
-        are further learned tokens together, if the network has them; the signals follow, NaN where
-        they are missing. Present columns of a row sum to 1. A night without any signal is NaN.
+        are further learned tokens together, if the network has them; the signals follow, or groups
+        of them (``module__signal_groups``), NaN where they are missing. Present columns of a row
+        sum to 1. A night without any signal is NaN.
 
     Raises
     ------
@@ -113,7 +114,13 @@ def attention_table(classifier: Any, X: Any, layer: int) -> pd.DataFrame:
     attention = _attention_of(classifier, layer)
     n_learned = classifier.module_.epoch_mixer.register_tokens.shape[-1]
     learned = ["CLS", "registers"][:n_learned]
-    columns = [*learned, *classifier.signals_]
+    # Networks with encoders of a user's own may know no groups.
+    groups = getattr(
+        classifier.module_.signal_encoders,
+        "groups",
+        {name: (name,) for name in classifier.signals_},
+    )
+    columns = [*learned, *groups]
     values = np.full((len(epochs), len(columns)), np.nan)
     nights = NightDataset(epochs, classifier.signals_)
     for night in (nights[position] for position in range(len(nights))):
@@ -124,9 +131,11 @@ def attention_table(classifier: Any, X: Any, layer: int) -> pd.DataFrame:
         values[rows, 0] = weights[night.epoch, 0]
         if n_learned > 1:
             values[rows, 1] = weights[night.epoch, 1:n_learned].sum(axis=1)
-        # The network takes its signals by name.
-        for token, name in enumerate(sorted(night.x), start=n_learned):
-            present = night.present[name][night.epoch].numpy()
+        # The network takes its signals, and groups of them, by name.
+        there = sorted(name for name in groups if not night.x.keys().isdisjoint(groups[name]))
+        for token, name in enumerate(there, start=n_learned):
+            of_members = [night.present[member] for member in groups[name] if member in night.x]
+            present = torch.stack(of_members).any(dim=0)[night.epoch].numpy()
             of_signal = weights[night.epoch, token]
             values[rows, columns.index(name)] = np.where(present, of_signal, np.nan)
     index = pd.MultiIndex.from_frame(epochs.table[["recording", "epoch"]])

@@ -9,18 +9,20 @@ SIGNALS = {"ECG": 64, "EEG": 64, "THX": 16}
 EPOCHS = 12
 
 
+SMALL = {
+    "feature_dim": 8,
+    "initial_channels": 2,
+    "max_channels": 4,
+    "mixer_layers": 1,
+    "mixer_heads": 2,
+    "mixer_feedforward_dim": 16,
+    "sequence_dilations": 3,
+}
+
+
 def make(**parameters):
     torch.manual_seed(0)
-    small = {
-        "feature_dim": 8,
-        "initial_channels": 2,
-        "max_channels": 4,
-        "mixer_layers": 1,
-        "mixer_heads": 2,
-        "mixer_feedforward_dim": 16,
-        "sequence_dilations": 3,
-    }
-    return make_wav2sleep(SIGNALS, 4, **small | parameters).eval()
+    return make_wav2sleep(SIGNALS, 4, **SMALL | parameters).eval()
 
 
 @pytest.fixture
@@ -135,9 +137,53 @@ def test_shared_encoder_with_embeddings_tells_signals_apart(x):
     torch.testing.assert_close(without({"ECG": x["ECG"]}), without({"EEG": x["ECG"]}))
 
 
+def test_signals_that_share_an_encoder_go_through_it_as_if_alone(x, present):
+    network = make(signal_map={"ECG": "EXG", "EEG": "EXG", "THX": "THX"}, embed_signals=True)
+    together, where = network.signal_encoders(x, present)
+    for name in x:
+        alone, of_it = network.signal_encoders({name: x[name]}, {name: present[name]})
+        torch.testing.assert_close(together[name], alone[name])
+        assert torch.equal(where[name], of_it[name])
+
+
+def test_a_group_is_one_token_of_signals_side_by_side(x, present):
+    network = make(signal_groups={"heart and brain": ["ECG", "EEG"]})
+    encoders = network.signal_encoders
+    assert list(encoders.encoders) == ["THX", "heart and brain"]
+    features, where = encoders(x, present)
+    group = "heart and brain"
+    assert torch.equal(where[group], present["ECG"] | present["EEG"])
+    side_by_side = torch.stack([x[n] * present[n][..., None] for n in ("ECG", "EEG")], dim=1)
+    expected = encoders.encoders[group](side_by_side * where[group][:, None, :, None])
+    torch.testing.assert_close(features[group], expected)
+    # Without one of them it is the other one and zeros.
+    features, where = encoders({"EEG": x["EEG"]}, {"EEG": present["EEG"]})
+    alone = torch.stack([torch.zeros_like(x["EEG"]), x["EEG"] * present["EEG"][..., None]], dim=1)
+    torch.testing.assert_close(features[group], encoders.encoders[group](alone))
+    assert torch.equal(where[group], present["EEG"])
+
+
+def test_groups_share_an_encoder_and_are_encoded_epoch_by_epoch():
+    x = {name: torch.randn(2, EPOCHS, 16) for name in ("a", "b", "c", "d")}
+    options = {"signal_groups": {"ab": "ab", "cd": "cd"}, "signal_map": {"ab": "1", "cd": "1"}}
+    for causal in (False, True):
+        network = make_wav2sleep(dict.fromkeys(x, 16), 4, **SMALL, causal=causal, **options).eval()
+        as_first, as_second = (
+            network({"a": x["a"], "b": x["b"]}),
+            network({"c": x["a"], "d": x["b"]}),
+        )
+        torch.testing.assert_close(as_first, as_second)
+        assert not torch.allclose(as_first, network({"a": x["b"], "b": x["a"]}), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
+        ({"signal_groups": {"all": ["ECG", "PPG"]}}, "signal_groups=.* must name, .* each in one"),
+        ({"signal_groups": {"a": ["ECG"], "b": ["ECG"]}}, "signal_groups=.* must name"),
+        ({"signal_groups": {"THX": ["ECG"]}}, "signal_groups=.* must name"),
+        ({"signal_groups": {"none": []}}, "signal_groups=.* must name"),
+        ({"signal_groups": {"a": ["ECG", "THX"]}}, "THX has 16 samples .* 'a' .* of 64"),
         ({"epoch_mixer": "sum"}, "epoch_mixer='sum' is not known; use one of 'attention'"),
         ({"sequence_mixer": "lstm"}, "sequence_mixer='lstm' is not known"),
         ({"activation": "tanh"}, "activation='tanh' is not known"),

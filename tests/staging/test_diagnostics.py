@@ -62,6 +62,25 @@ def torchs_attention(module, x, layer):
     return weights[:, 0].detach().numpy(), names, len(learned)
 
 
+def test_attention_to_groups(make_classifier, tmp_path):
+    """A group has a column of its own, in the model that is saved and loaded too."""
+    X, y = make_nights()
+    classifier = make_classifier(
+        classes=None, train_split=None, module__signal_groups={"heart": ["ECG", "PPG"]}
+    ).fit(X, y)
+    X["ECG"][:10] = np.nan
+    X["PPG"][:5] = np.nan
+    found = epoch_attention(classifier, X)
+    assert list(found.columns) == ["CLS", "THX", "heart"]
+    np.testing.assert_array_equal(found["heart"].isna(), np.arange(30) < 5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    with pytest.raises(ValueError, match="no signal_groups="):
+        classifier.save_pretrained(tmp_path, format="wav2sleep")
+    classifier.save_pretrained(tmp_path)
+    loaded = type(classifier).from_pretrained(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+
+
 @pytest.mark.parametrize("layer", [0, 1])
 def test_attention_is_torchs(classifier, layer):
     X, _ = make_nights(1, seed=1)

@@ -112,6 +112,7 @@ _PUBLISHED_VALUES = {
     "activation": _ACTIVATIONS,
     "mixer_activation": _ACTIVATIONS,
     "sequence_activation": _ACTIVATIONS,
+    "signal_groups": (None,),
 }
 
 

@@ -5,6 +5,7 @@ import torch
 
 from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.networks.cpu import choice, night_norm, streaming
+from sklearn_sleep.networks.layers import Convolution
 
 
 @pytest.fixture
@@ -61,6 +62,34 @@ def test_what_decides(monkeypatch):
     for elsewhere in (x.to("meta"),):
         assert not choice.streams_nights(elsewhere, 4)
         assert not choice.normalizes_nights(elsewhere)
+    long = torch.zeros(1, 2, 1, choice.TILE_LENGTH // 2 + 1)
+    assert choice.tiles_convolutions(long)
+    assert not choice.tiles_convolutions(long[..., 1:])
+    with torch.no_grad():
+        assert not choice.tiles_convolutions(long)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert not choice.streams_nights(x, 4)
     assert not choice.normalizes_nights(x)
+    assert not choice.tiles_convolutions(long)
+
+
+@pytest.mark.parametrize("length", [257, 512, 2048, 2561])
+@pytest.mark.parametrize(
+    "options", [{}, {"stride": 2}, {"causal": True}, {"stride": 2, "bias": True}]
+)
+def test_convolutions_in_tiles(monkeypatch, length, options):
+    """Outputs and gradients are those of the whole night."""
+    torch.manual_seed(0)
+    convolution = Convolution(3, 5, 7, **options).double()
+    x = torch.randn(2, 3, 1, length, dtype=torch.float64, requires_grad=True)
+    inputs = (x, *convolution.parameters())
+
+    def run():
+        y = convolution(x)
+        return y, torch.autograd.grad(y.square().sum(), inputs)
+
+    y, gradients = run()
+    monkeypatch.setattr(choice, "CPU_CODE", False)
+    expected, expected_gradients = run()
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(gradients, expected_gradients)
