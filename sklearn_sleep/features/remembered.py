@@ -23,7 +23,8 @@ def remember(
     """Search the same samples, (n_samples,), with the same options but once.
 
     A night is staged from many subsets of its signals, and in each fold of a validation. Samples
-    are known by their checksum, a fiftieth of the work. The last 256 results are kept; each is a
+    are known by their checksum, which takes a quarter of the time of a search for beats (21 of
+    79 ms of an ECG of 8 h at 125 Hz). The last 256 results are kept; each is a
     dataclass of arrays, which are not to be written into.
     """
     kept: dict[Any, Found] = {}

@@ -194,8 +194,11 @@ class SignalEncoders(nn.Module):
         features: dict[str, Tensor] = {}
         for encoder, sharing in by_encoder.items():
             # Signals that share an encoder go through it together.
-            samples = torch.cat([x[name] for name in sharing])
-            encoded = self._encode(encoder, samples, torch.cat([present[name] for name in sharing]))
+            encoded = self._encode(
+                encoder,
+                _concatenate([x[name] for name in sharing]),
+                _concatenate([present[name] for name in sharing]),
+            )
             for name, of_signal in zip(sharing, encoded.chunk(len(sharing)), strict=True):
                 features[name] = of_signal
                 if self.embedder is not None:
@@ -240,6 +243,11 @@ class SignalEncoders(nn.Module):
             return encoded.view(*present.shape, -1)
         scattered = encoded.new_zeros(*present.shape, encoded.shape[-1])
         return scattered.index_put((where,), encoded)
+
+
+def _concatenate(tensors: list[Tensor]) -> Tensor:
+    """Put nights of several signals into one batch; those of one signal are not copied."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
 def _groups(

@@ -7,7 +7,7 @@ import random_nights
 
 from sklearn_sleep.io import HYPNOGRAM_FORMATS
 
-N_NIGHTS = 100
+N_NIGHTS = 200
 
 
 @pytest.mark.parametrize("name", HYPNOGRAM_FORMATS)
