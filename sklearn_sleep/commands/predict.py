@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from tqdm import tqdm
 
 from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.progress import progress
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.core.stages import Stage
@@ -57,7 +57,7 @@ def write_predictions(
     *,
     y: npt.NDArray[np.int64] | None = None,
     on_error: Literal["raise", "warn"] = "raise",
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> dict[Path, bool]:
     """Write ``<recording>.csv`` and ``.png`` of each night; return whether it is staged, by table.
 
@@ -67,47 +67,46 @@ def write_predictions(
     names = stage_names(len(pipeline.classes_))
     written: dict[Path, bool] = {}
     rows_of = X.groupby("recording", observed=True, sort=False).indices
-    for recording, rows in tqdm(
-        rows_of.items(), desc="Staging nights", unit="night", disable=not verbose
-    ):
-        try:
-            probabilities = pipeline.predict_proba(X.iloc[rows])
-        except Exception as error:  # one bad file must not stop the others, whatever is wrong
-            if on_error == "raise":
-                raise
-            warnings.warn(
-                f"{recording} could not be staged: {type(error).__name__}: {error}",
-                EDFWarning,
-                stacklevel=2,
+    with progress("Staging nights", len(rows_of), unit="night", verbose=verbose) as work:
+        for recording, rows in work.count(rows_of.items()):
+            try:
+                probabilities = pipeline.predict_proba(X.iloc[rows])
+            except Exception as error:  # one bad file must not stop the others, whatever is wrong
+                if on_error == "raise":
+                    raise
+                warnings.warn(
+                    f"{recording} could not be staged: {type(error).__name__}: {error}",
+                    EDFWarning,
+                    stacklevel=2,
+                )
+                continue
+            predicted = probabilities.argmax(axis=1)
+            # Of a night without any usable signal nothing is known but how frequent stages are.
+            is_staged = not (probabilities == getattr(pipeline[-1], "class_prior_", np.nan)).all()
+            if not is_staged:
+                predicted[:] = Stage.UNSCORED
+            epoch = X["epoch"].to_numpy()[rows]
+            table = pd.DataFrame({"epoch": epoch, "onset_s": epoch * EPOCH_DURATION})
+            if y is not None:
+                table["scored"] = np.array([*names, "?"])[y[rows]]
+            # The last one is what -1 finds.
+            table["stage"] = np.array([*names, "?"])[predicted]
+            table["usable_signal"] = is_staged
+            for column, name in enumerate(names):
+                table[f"probability_{name}"] = probabilities[:, column].round(4)
+            stem = _free_name(Path(str(recording)).stem, written)
+            path = folder / f"{stem}.csv"
+            with atomic_write(path) as partial:
+                table.sort_values("epoch").to_csv(partial, index=False)
+            display = HypnogramDisplay(
+                _place(predicted, epoch, -1),
+                names,
+                reference=None if y is None else _place(y[rows], epoch, -1),
+                probabilities=_place(probabilities, epoch, 0),
             )
-            continue
-        predicted = probabilities.argmax(axis=1)
-        # Of a night without any usable signal nothing is known but how frequent stages are.
-        is_staged = not (probabilities == getattr(pipeline[-1], "class_prior_", np.nan)).all()
-        if not is_staged:
-            predicted[:] = Stage.UNSCORED
-        epoch = X["epoch"].to_numpy()[rows]
-        table = pd.DataFrame({"epoch": epoch, "onset_s": epoch * EPOCH_DURATION})
-        if y is not None:
-            table["scored"] = np.array([*names, "?"])[y[rows]]
-        # The last one is what -1 finds.
-        table["stage"] = np.array([*names, "?"])[predicted]
-        table["usable_signal"] = is_staged
-        for column, name in enumerate(names):
-            table[f"probability_{name}"] = probabilities[:, column].round(4)
-        stem = _free_name(Path(str(recording)).stem, written)
-        path = folder / f"{stem}.csv"
-        with atomic_write(path) as partial:
-            table.sort_values("epoch").to_csv(partial, index=False)
-        display = HypnogramDisplay(
-            _place(predicted, epoch, -1),
-            names,
-            reference=None if y is None else _place(y[rows], epoch, -1),
-            probabilities=_place(probabilities, epoch, 0),
-        )
-        title = stem if is_staged else f"{stem}: no usable signal, not staged"
-        display.plot(title=title).save(folder / f"{stem}.png")
-        written[path] = bool(is_staged)
+            title = stem if is_staged else f"{stem}: no usable signal, not staged"
+            display.plot(title=title).save(folder / f"{stem}.png")
+            written[path] = bool(is_staged)
     return written
 
 

@@ -43,7 +43,7 @@ def make_cardiorespiratory_pipeline(
     channels: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
     on_error: Literal["raise", "warn"] = "raise",
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Pipeline:
     """Return a pipeline from EDF files to stages, of a size for tens of nights."""
     return make_pipeline(
@@ -67,7 +67,7 @@ def make_cardiorespiratory_pipeline(
             train_split=ValidationNights(minimum_subjects=40),
             random_state=random_state,
             device="cuda" if torch.cuda.is_available() else "cpu",
-            verbose=int(verbose),
+            verbose=verbose,
         ),
     )
 

@@ -1,10 +1,11 @@
-"""Work over many nights: several at a time, in order, with a progress bar."""
+"""Work over many nights: several at a time, in order, with its progress."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+
+from sklearn_sleep.core.progress import progress
 
 Result = TypeVar("Result")
 
@@ -15,7 +16,7 @@ def run_parallel(
     *,
     description: str,
     n_jobs: int | None,
-    verbose: bool,
+    verbose: int | None,
     unit: str = "night",
     n_done: int = 0,
     **options: Any,
@@ -24,11 +25,6 @@ def run_parallel(
     results = Parallel(n_jobs=n_jobs, **{"return_as": "generator", **options})(
         delayed(function)(*one) for one in arguments
     )
-    yield from tqdm(
-        results,
-        desc=description,
-        total=n_done + len(arguments),
-        initial=n_done,
-        unit=unit,
-        disable=not verbose,
-    )
+    total = n_done + len(arguments)
+    with progress(description, total, verbose=verbose, unit=unit, n_done=n_done) as work:
+        yield from work.follow(results)

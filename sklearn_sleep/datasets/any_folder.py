@@ -188,7 +188,7 @@ def load_cohort(
     units: Mapping[str, str] | None = None,
     return_X_y_groups: bool = False,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Any:
     r"""Load a folder of EDF files and their hypnograms.
 

@@ -110,7 +110,7 @@ class Cohort:
         units: Mapping[str, str] | None = None,
         return_X_y_groups: bool = False,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> Any:
         """Load the cohort from its folder.
 
@@ -133,8 +133,9 @@ class Cohort:
             Return ``(X, y, groups)`` instead of a Bunch.
         n_jobs : int, optional
             Nights that are loaded at the same time; see joblib.
-        verbose : bool, default=False
-            Show progress.
+        verbose : int, optional
+            Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+            terminal or in a notebook.
 
         Returns
         -------

@@ -26,7 +26,7 @@ def fetch_sleep_edf(
     base_url: str = BASE_URL,
     return_X_y_groups: bool = False,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Any:
     """Download Sleep-EDF Expanded and load it.
 
@@ -49,8 +49,9 @@ def fetch_sleep_edf(
         As in `load_sleep_edf`.
     n_jobs : int, optional
         Files that are downloaded, and nights that are loaded, at the same time.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Returns
     -------

@@ -19,7 +19,7 @@ def load_cohorts(
     *,
     return_X_y_groups: bool = False,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Any:
     """Load several cohorts and join them, for joint training.
 
@@ -86,7 +86,7 @@ def load_cohorts(
     )
 
 
-def _load(name: str, source: Any, n_jobs: int | None, verbose: bool) -> Bunch:
+def _load(name: str, source: Any, n_jobs: int | None, verbose: int | None) -> Bunch:
     if isinstance(source, Bunch):
         return source
     if name not in COHORTS:

@@ -28,7 +28,7 @@ class LoadParameters(TypedDict, total=False):
     visits: Sequence[str] | None
     return_X_y_groups: bool
     n_jobs: int | None
-    verbose: bool
+    verbose: int | None
 
 
 class Loader(Protocol):

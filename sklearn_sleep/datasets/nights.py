@@ -94,7 +94,7 @@ def load_nights(
     channels: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Any:
     """Return the Bunch of `Cohort.load`, without what is known of the people, of these nights.
 

@@ -51,7 +51,7 @@ def compare(
     keep_probabilities: bool = False,
     error_score: Any = np.nan,
     n_jobs: int | None = None,
-    verbose: bool = True,
+    verbose: int | None = None,
 ) -> Comparison:
     """Fit and score estimators on the same folds.
 
@@ -82,8 +82,9 @@ def compare(
         and its scores on that fold are missing.
     n_jobs : int, optional
         Fits at the same time; see joblib.
-    verbose : bool, default=True
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Returns
     -------

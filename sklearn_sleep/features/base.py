@@ -39,10 +39,10 @@ class FeatureTransformer(TakesEpochsMixin, NamesRowsMixin, TransformerMixin, Bas
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_jobs": [int, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", None],
     }
 
-    def __init__(self, *, n_jobs: int | None = None, verbose: bool = False) -> None:
+    def __init__(self, *, n_jobs: int | None = None, verbose: int | None = None) -> None:
         self.n_jobs = n_jobs
         self.verbose = verbose
 

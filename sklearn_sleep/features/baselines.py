@@ -38,7 +38,7 @@ def hrv_baseline(
     on_error: Literal["raise", "warn"] = "raise",
     random_state: Any = None,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Pipeline:
     """Return a pipeline that stages sleep from heart rate variability.
 
@@ -59,8 +59,9 @@ def hrv_baseline(
         Seed of the masks and of the gradient boosting.
     n_jobs : int, optional
         Nights whose features are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress of the features.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Returns
     -------
@@ -98,7 +99,7 @@ def cardiorespiratory_baseline(
     on_error: Literal["raise", "warn"] = "raise",
     random_state: Any = None,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Pipeline:
     """Return a pipeline that stages sleep from heart rate variability and breathing.
 
@@ -144,7 +145,7 @@ def eeg_baseline(
     on_error: Literal["raise", "warn"] = "raise",
     random_state: Any = None,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Pipeline:
     """Return a pipeline that stages sleep from the EEG, as YASA does.
 

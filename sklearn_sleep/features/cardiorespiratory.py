@@ -30,8 +30,9 @@ class CardiorespiratoryFeatures(FeatureTransformer):
         What finds the beats; ``HeartbeatDetector()`` if not given.
     n_jobs : int, optional
         Nights of which both are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Examples
     --------
@@ -58,7 +59,7 @@ class CardiorespiratoryFeatures(FeatureTransformer):
         *,
         detector: HeartbeatDetector | None = None,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.hrv = hrv
         self.respiration = respiration

@@ -22,6 +22,7 @@ from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.parameter_constraints import Interval
+from sklearn_sleep.core.progress import Progress, progress
 from sklearn_sleep.core.tables import as_pandas
 from sklearn_sleep.core.targets import check_targets, check_weights, name_of_weight
 from sklearn_sleep.exceptions import MissingSignalWarning
@@ -61,8 +62,9 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         Seed of the masks.
     n_jobs : int, optional
         Nights whose features are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress of the features.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Attributes
     ----------
@@ -94,7 +96,7 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         "copy_weight": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [int, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", None],
     }
 
     def __init__(
@@ -107,7 +109,7 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         copy_weight: float = 1.0,
         random_state: Any = None,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.mask_probability = mask_probability
@@ -146,24 +148,26 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         fitted = clone(self.estimator)
         *transformers, classifier = (step for _, step in fitted.steps)
         transformers[0].fit(X, labels)
-        rows, features = self._compute(
-            transformers[0], X, self._draw_copies(X), "Nothing is learned from them."
-        )
-        if not len(rows):
-            raise ValueError(
-                "No training row has a usable signal, so that nothing is to be learned; the nights "
-                f"have {list(X.signal_names)}."
+        with self._progress(transformers[0], X) as work:
+            rows, features = self._compute(
+                transformers[0], X, self._draw_copies(X), "Nothing is learned from them.", work
             )
-        weights = {}
-        if sample_weight is not None or self.copy_weight != 1:
-            # The whole night comes first, and has each row that a copy has.
-            of_copies = np.where(pd.Index(rows).duplicated(), self.copy_weight, 1.0)
-            weights[name_of_weight(classifier)] = weight[rows] * of_copies
-        with _few_threads(features):
-            for step in transformers[1:]:
-                if step not in (None, "passthrough"):
-                    features = step.fit_transform(features, labels[rows])
-            classifier.fit(features, labels[rows], **weights)
+            if not len(rows):
+                raise ValueError(
+                    "No training row has a usable signal, so that nothing is to be learned; the "
+                    f"nights have {list(X.signal_names)}."
+                )
+            weights = {}
+            if sample_weight is not None or self.copy_weight != 1:
+                # The whole night comes first, and has each row that a copy has.
+                of_copies = np.where(pd.Index(rows).duplicated(), self.copy_weight, 1.0)
+                weights[name_of_weight(classifier)] = weight[rows] * of_copies
+            work.description = type(classifier).__name__
+            with _few_threads(features):
+                for step in transformers[1:]:
+                    if step not in (None, "passthrough"):
+                        features = step.fit_transform(features, labels[rows])
+                classifier.fit(features, labels[rows], **weights)
         self.estimator_ = fitted
         return self
 
@@ -196,10 +200,16 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         _check_epochs(X)
         whole = [[None]] * len(X.recordings)
         told = "Their rows get the prior probabilities."
-        rows, features = self._compute(self.estimator_[0], X, whole, told)
+        with self._progress(self.estimator_[0], X) as work:
+            rows, features = self._compute(self.estimator_[0], X, whole, told, work)
         if len(rows):
             with _few_threads(features):
                 yield rows, getattr(self.estimator_[1:], method)(features)
+
+    def _progress(self, features: Any, X: Epochs) -> AbstractContextManager[Progress]:
+        return progress(
+            type(features).__name__, len(X.recordings), unit="night", verbose=self.verbose
+        )
 
     def _draw_copies(self, X: Epochs) -> list[list[tuple[str, ...] | None]]:
         """Return for each night which signals are kept in each of its copies; None: all."""
@@ -225,6 +235,7 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         X: Epochs,
         copies: Sequence[Sequence[tuple[str, ...] | None]],
         consequence: str,
+        work: Progress,
     ) -> tuple[IntArray, pd.DataFrame]:
         """Return features of copies of nights where there are any, and the row of X of each."""
         nights = [night.rows for night in X.nights()]
@@ -233,10 +244,11 @@ class MaskedSignalsClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
             [(features, X[rows], kept) for rows, kept in zip(nights, copies, strict=True)],
             description=type(features).__name__,
             n_jobs=self.n_jobs,
-            verbose=self.verbose,
+            verbose=0,
         )
         rows, tables, empty = [], [], []
         for recording, of_night, found in zip(X.recordings, nights, computed, strict=True):
+            work.advance()
             for table in found:
                 known = table.notna().any(axis=1).to_numpy()
                 rows.append(of_night[known])

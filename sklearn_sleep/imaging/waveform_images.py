@@ -181,7 +181,7 @@ class WaveformImages(Sequence[Any]):
         folder: str | os.PathLike[str],
         *,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> Path:
         """Write the images as PNG files, each epoch once.
 
@@ -191,8 +191,11 @@ class WaveformImages(Sequence[Any]):
         ----------
         folder : path
             Made if need be.
-        n_jobs, verbose : int or None, bool
-            Nights that are written at the same time, see joblib; show progress.
+        n_jobs : int, optional
+            Nights that are written at the same time; see joblib.
+        verbose : int, optional
+            Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+            terminal or in a notebook.
 
         Returns
         -------

@@ -54,8 +54,9 @@ class EDFReader(EpochsTransformer):
     n_jobs : int, optional
         Headers that are read at the same time, by threads, since it is the disk or the network
         that takes the time; see joblib.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Notes
     -----
@@ -83,7 +84,7 @@ class EDFReader(EpochsTransformer):
         "units": [Mapping, None],
         "on_error": [StrOptions({"raise", "warn"})],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", None],
     }
 
     def __init__(
@@ -94,7 +95,7 @@ class EDFReader(EpochsTransformer):
         units: Mapping[str, str] | None = None,
         on_error: Literal["raise", "warn"] = "raise",
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.signals = signals
         self.channels = channels

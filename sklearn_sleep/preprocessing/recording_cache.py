@@ -79,8 +79,9 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
     n_jobs : int, optional
         With a number, nights that are not there yet are processed by so many processes as soon as
         the step is applied; see joblib. Without one, each when it is first read.
-    verbose : bool, default=False
-        Show the progress of these processes.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     See Also
     --------
@@ -105,7 +106,7 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
         "folder": [str, os.PathLike],
         "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", None],
     }
 
     def __init__(
@@ -114,7 +115,7 @@ class RecordingCache(TakesEpochsMixin, EpochsTransformer):
         *,
         max_bytes: int | None = None,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.folder = folder
         self.max_bytes = max_bytes

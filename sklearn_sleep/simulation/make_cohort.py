@@ -52,7 +52,7 @@ def make_cohort(
     difficulty: float = 1.0,
     random_state: int = 0,
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
     overwrite: bool = False,
     return_X_y_groups: bool = False,
 ) -> Any:
@@ -103,8 +103,9 @@ def make_cohort(
         Seed. The same seed gives the same bytes, whatever `n_jobs` and `n_subjects`.
     n_jobs : int, optional
         Number of nights made at a time, as joblib has it.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
     overwrite : bool, default=False
         Make every night anew, and replace a cohort of other parameters instead of refusing.
 
@@ -176,13 +177,13 @@ def make_cohort(
     ):
         pass
     if cohort is None:
-        made = load_nights([_night_files(night) for night in nights])
+        made = load_nights([_night_files(night) for night in nights], verbose=verbose)
     else:
         with warnings.catch_warnings():
             # Of the layout's own defects.
             for category in (CohortWarning, HypnogramWarning, EDFWarning):
                 warnings.simplefilter("ignore", category)
-            made = cohort.load(folder)
+            made = cohort.load(folder, verbose=verbose)
     if return_X_y_groups:
         return made.X, made.y, made.groups
     return Bunch(**made, nights=nights)

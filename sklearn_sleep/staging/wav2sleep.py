@@ -157,8 +157,9 @@ class Wav2SleepClassifier(SleepNet):
         ``gradient_clipping`` (at norm 1.0, as published), ``early_stopping``, ``steps``
         (`RecordSteps`) and ``failure_signs`` (`WarnOfFailureSigns`). Their parameters are reached
         by name: ``set_params(callbacks__weight_average__decay=0.999)``.
-    verbose : int, default=0
-        Print each pass.
+    verbose : int, optional
+        Progress: 0 none, 1 a line for each pass on stdout. If not given, a bar with passes, loss
+        and time left appears after five seconds, on a terminal or in a notebook.
     device : str, default="cpu"
         Torch device.
     **kwargs
@@ -253,7 +254,7 @@ class Wav2SleepClassifier(SleepNet):
         train_split: Any = ValidationNights(),  # noqa: B008  it holds no state
         patience: int = 5,
         callbacks: Any = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         device: str | None = "cpu",
         **kwargs: Any,
     ) -> None:

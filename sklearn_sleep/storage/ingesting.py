@@ -62,7 +62,7 @@ def ingest(
     pipeline: Pipeline | None = None,
     format: Literal["cache", "parquet"] = "cache",  # noqa: A002 - the word that users look for
     n_jobs: int | None = None,
-    verbose: bool = False,
+    verbose: int | None = None,
 ) -> Any:
     """Process every night of a cohort once, and report on each.
 
@@ -94,8 +94,9 @@ def ingest(
         ``sklearn_sleep[parquet]``.
     n_jobs : int, optional
         Processes, each of which processes a night at a time; see joblib.
-    verbose : bool, default=False
-        Whether to show a progress bar.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Returns
     -------
@@ -187,7 +188,7 @@ def _load(
     cohort: str | os.PathLike[str] | Bunch,
     dataset: str | Cohort | None,
     n_jobs: int | None,
-    verbose: bool,
+    verbose: int | None,
 ) -> Bunch:
     if isinstance(cohort, Bunch):
         return cohort

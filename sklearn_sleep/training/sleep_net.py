@@ -28,8 +28,10 @@ from sklearn_sleep.core.parameter_constraints import (
     StrOptions,
     check_parameters,
 )
+from sklearn_sleep.core.progress import progress
 from sklearn_sleep.core.targets import check_targets, check_weights
 from sklearn_sleep.training.callbacks.resumable import ResumableCheckpoint
+from sklearn_sleep.training.callbacks.show_progress import ShowProgress
 from sklearn_sleep.training.callbacks.weight_average import WeightAverage
 from sklearn_sleep.training.checkpoints.checkpoint import check_finite
 from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
@@ -90,7 +92,7 @@ class SleepNet(ClassifierMixin, NeuralNet):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, StrOptions({"disable"}), None],
         "warm_start": ["boolean"],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", None],
         "device": [str, torch.device, None],
         "compile": ["boolean"],
         "iterator_train": [callable],
@@ -340,10 +342,22 @@ class SleepNet(ClassifierMixin, NeuralNet):
         named = self.get_all_learnable_params()
         check_finite({name: p for name, p in named if p.requires_grad}, what)
 
-    def _train(self, dataset: Any, **fit_params: Any) -> Self:
-        """Do as skorch's `partial_fit`, which takes whatever interrupts for the end."""
+    def _train(self, dataset: Any, epochs: int | None = None, **fit_params: Any) -> Self:
+        """Train, and show how far it has come, unless each pass is printed."""
         if not self.initialized_:
             self.initialize()
+        n_passes = self.planned("max_epochs") if epochs is None else epochs
+        verbose = 0 if self.verbose or not self.is_main_process else self.verbose
+        with progress("Training", n_passes, verbose=verbose) as work:
+            shown = ("progress", ShowProgress(work))
+            self.callbacks_.append(shown)
+            try:
+                return self._make_passes(dataset, epochs=epochs, **fit_params)
+            finally:
+                self.callbacks_.remove(shown)
+
+    def _make_passes(self, dataset: Any, **fit_params: Any) -> Self:
+        """Do as skorch's `partial_fit`, which takes whatever interrupts for the end."""
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset, None, **fit_params)
@@ -407,6 +421,11 @@ class SleepNet(ClassifierMixin, NeuralNet):
         if training:
             self._accumulation = Accumulation(n_batches_left=len(iterator))
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    @property
+    def n_batches_left(self) -> int:
+        """Batches of a pass of the training that are yet to come."""
+        return self._accumulation.n_batches_left
 
     def completes_step(self, batch: Any) -> bool:
         """Return whether the weights change after a batch; the last step may have fewer rows."""

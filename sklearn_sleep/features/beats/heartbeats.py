@@ -59,8 +59,9 @@ class HeartbeatDetector(FeatureTransformer):
         Whether to correct missed, extra, misplaced and ectopic beats (`correct_beats`).
     n_jobs : int, optional
         Nights whose beats are found at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     See Also
     --------
@@ -92,7 +93,7 @@ class HeartbeatDetector(FeatureTransformer):
         *,
         correct: bool = True,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.signals = signals
         self.correct = correct

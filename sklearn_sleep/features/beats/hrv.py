@@ -169,8 +169,9 @@ class HRVFeatures(FeatureTransformer):
         domain. The others take what intervals there are.
     n_jobs : int, optional
         Nights that are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress of the nights.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Notes
     -----
@@ -245,7 +246,7 @@ class HRVFeatures(FeatureTransformer):
         detector: HeartbeatDetector | None = None,
         minimum_coverage: float = 0.8,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.windows = windows

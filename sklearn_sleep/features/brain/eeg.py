@@ -228,8 +228,9 @@ class EEGFeatures(FeatureTransformer):
         3000). Signals have those that are meant for them, whatever ``events`` is.
     n_jobs : int, optional
         Nights whose signals are computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     See Also
     --------
@@ -294,7 +295,7 @@ class EEGFeatures(FeatureTransformer):
         events: bool = True,
         features: Sequence[str | tuple[str, Feature]] | None = None,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         super().__init__(n_jobs=n_jobs, verbose=verbose)
         self.signals = signals

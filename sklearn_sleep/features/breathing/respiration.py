@@ -142,8 +142,9 @@ class RespirationFeatures(FeatureTransformer):
         What finds the beats; ``HeartbeatDetector()`` if not given.
     n_jobs : int, optional
         Nights whose breathing is computed at the same time; see joblib.
-    verbose : bool, default=False
-        Show progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     See Also
     --------
@@ -211,7 +212,7 @@ class RespirationFeatures(FeatureTransformer):
         features: Sequence[str | tuple[str, Feature]] | None = None,
         detector: HeartbeatDetector | None = None,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.windows = windows
         self.signals = signals

@@ -49,8 +49,9 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
         bridges such gaps.
     n_jobs : int, optional
         Nights that `assess_nights` and `assess_epochs` read at the same time; see joblib.
-    verbose : bool, default=False
-        Show their progress.
+    verbose : int, optional
+        Progress: 0 none, 1 a bar at once. If not given, a bar appears after five seconds, on a
+        terminal or in a notebook.
 
     Notes
     -----
@@ -80,7 +81,7 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
         "maximum_unusable": [Interval(Real, 0, 1, closed="both")],
         "mask_epochs": ["boolean"],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", None],
     }
 
     def __init__(
@@ -91,7 +92,7 @@ class SignalQuality(TakesEpochsMixin, EpochsTransformer):
         maximum_unusable: float = 0.5,
         mask_epochs: bool = False,
         n_jobs: int | None = None,
-        verbose: bool = False,
+        verbose: int | None = None,
     ) -> None:
         self.action = action
         self.faults = faults

@@ -105,8 +105,9 @@ class VLMStager(SleepNet):
         Passes without improvement of the validation loss, where there is one.
     callbacks : list of (str, Callback), optional
         Further skorch callbacks, such as `ResumableCheckpoint`.
-    verbose : int, default=0
-        Print each pass.
+    verbose : int, optional
+        Progress: 0 none, 1 a line for each pass on stdout. If not given, a bar with passes, loss
+        and time left appears after five seconds, on a terminal or in a notebook.
     device : str, default="cpu"
         Torch device.
     **kwargs
@@ -206,7 +207,7 @@ class VLMStager(SleepNet):
         train_split: Any = None,
         patience: int = 5,
         callbacks: Any = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         device: str | None = "cpu",
         **kwargs: Any,
     ) -> None:

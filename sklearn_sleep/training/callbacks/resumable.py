@@ -18,6 +18,7 @@ from torch import Tensor
 from sklearn_sleep._version import __version__
 from sklearn_sleep.core.atomic_write import atomic_write, remove_partials
 from sklearn_sleep.core.identity import class_identity, digest, identity
+from sklearn_sleep.training.callbacks.show_progress import ShowProgress
 from sklearn_sleep.training.checkpoints.checkpoint import check_torch_file
 
 _FORMAT_VERSION = 2
@@ -234,8 +235,8 @@ def _stateful_callbacks(net: Any) -> list[tuple[str, Any]]:
     return [
         (name, callback)
         for name, callback in net.callbacks_
-        # A log only prints.
-        if not isinstance(callback, ResumableCheckpoint | PrintLog)
+        # What shows a training is not a part of it.
+        if not isinstance(callback, ResumableCheckpoint | PrintLog | ShowProgress)
     ]
 
 
