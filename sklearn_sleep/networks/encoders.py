@@ -159,14 +159,14 @@ class SignalEncoders(nn.Module):
 
     def __init__(self, signals: Mapping[str, int], options: EncoderOptions) -> None:
         super().__init__()
-        self.groups = _groups(signals, options.signal_groups)
+        self.groups = group_signals(signals, options.signal_groups)
         signal_map = options.signal_map
         self.signal_map = {name: name for name in self.groups} if signal_map is None else signal_map
         self.encodes_epochs_alone = options.causal and options.chunk_causal
         self.encoders = nn.ModuleDict(
             {
                 encoder: SignalEncoder(samples_per_epoch, options, n_signals)
-                for encoder, (samples_per_epoch, n_signals) in _encoder_inputs(
+                for encoder, (samples_per_epoch, n_signals) in encoder_inputs(
                     signals, self.groups, self.signal_map
                 ).items()
             }
@@ -250,7 +250,7 @@ def _concatenate(tensors: list[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
-def _groups(
+def group_signals(
     signals: Mapping[str, int], signal_groups: Mapping[str, Sequence[str]] | None
 ) -> dict[str, tuple[str, ...]]:
     """Return the signals of each group, and those that stand alone, by name."""
@@ -267,7 +267,7 @@ def _groups(
     return {**alone, **given}
 
 
-def _encoder_inputs(
+def encoder_inputs(
     signals: Mapping[str, int],
     groups: Mapping[str, tuple[str, ...]],
     signal_map: Mapping[str, str],

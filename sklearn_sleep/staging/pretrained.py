@@ -22,7 +22,7 @@ from sklearn_sleep.preprocessing import (
 )
 from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
 from sklearn_sleep.training.checkpoints.checkpoint import explain_damage
-from sklearn_sleep.training.checkpoints.hub import find_folder
+from sklearn_sleep.training.checkpoints.hub import at_revision, find_folder
 from sklearn_sleep.training.checkpoints.own_format import (
     read_configuration,
     read_own_checkpoint,
@@ -101,7 +101,7 @@ def load_pretrained(folder: str | os.PathLike[str], *, device: str = "cpu") -> P
     Returns
     -------
     Pipeline
-        Ready to predict.
+        Ready to predict; ``fit`` trains anew, as that of the pipeline that was saved would.
 
     Raises
     ------
@@ -156,7 +156,8 @@ def pretrained_pipeline(
     Returns
     -------
     Pipeline
-        Takes EDF paths or an epoch table.
+        Takes EDF paths or an epoch table. ``fit`` fine-tunes, as that of
+        `Wav2SleepClassifier.from_pretrained` does.
 
     Raises
     ------
@@ -178,6 +179,11 @@ def pretrained_pipeline(
         pipeline = _published_pipeline(folder, device)
     else:
         pipeline = load_pretrained(folder, device=device)
+    # Fitted on other nights, it goes on from here.
+    classifier = pipeline[-1]
+    classifier.set_params(
+        initialize_from=at_revision(source, revision), classes=classifier.classes_
+    )
     reader = pipeline[0]
     if not isinstance(reader, EDFReader):
         raise ValueError(

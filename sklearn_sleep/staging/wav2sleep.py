@@ -4,6 +4,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from sklearn.base import clone
+from skorch.exceptions import NotInitializedError
 from torch import Tensor, nn
 
 from sklearn_sleep.core.epochs import Epochs
@@ -25,6 +27,7 @@ from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.staging.diagnostics import attention_table
 from sklearn_sleep.staging.recipes import recipe_for
+from sklearn_sleep.staging.transfer import NEW, OF_SIGNALS, PARTLY_NEW, Transfer, plan_transfer
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.callbacks.failure_signs import (
     WarnOfFailureSigns,
@@ -37,6 +40,7 @@ from sklearn_sleep.training.checkpoints.checkpoint import (
     check_weights,
     explain_damage,
 )
+from sklearn_sleep.training.checkpoints.hub import at_revision, find_folder
 from sklearn_sleep.training.checkpoints.own_format import (
     OWN_FILES,
     read_own_checkpoint,
@@ -58,6 +62,7 @@ from sklearn_sleep.training.night_dataset import (
 from sklearn_sleep.training.night_learning import (
     accumulate_gradients,
     differentiate_nights,
+    hold_frozen_statistics,
     map_nights,
     names_of_batch_norms,
     network_input,
@@ -71,6 +76,7 @@ PUBLISHED_MASK_PROBABILITY = {"ECG": 0.5, "PPG": 0.1, "ABD": 0.7, "THX": 0.7}
 """Masking probabilities of Carter & Tarassenko 2024."""
 
 # Of the network.
+_OF_MODULE = "module__"
 _FRACTION = Interval(Real, 0, 1, closed="left")
 _SIZES = (
     *("feature_dim", "initial_channels", "max_channels", "mixer_layers", "mixer_heads"),
@@ -92,11 +98,19 @@ class Wav2SleepClassifier(SleepNet):
     ----------
     module : callable or Module, default=make_wav2sleep
         The network; ``module__feature_dim`` and so on are its parameters.
-    signals : sequence of str, optional
-        Canonical names of the signals to use; all that occur in the training nights if not given.
+    signals : sequence of str, or mapping of str to str, optional
+        Canonical names of the signals to use; all that occur in the training nights if not given,
+        or those of the checkpoint that `initialize_from` names. A mapping says which signal's
+        encoder of that checkpoint each starts from: ``{"PPG": "ECG"}``, or ``{"PPG": None}`` for
+        a new one.
     classes : array-like, optional
         All classes, where `y` may lack some. Names are left aside where an ensemble of
         scikit-learn has numbered those that occur.
+    initialize_from : path or str, optional
+        A folder that `save_pretrained` wrote or in the published format, or ``"hf://user/name"``,
+        of whose weights ``fit`` starts (fine-tuning). The network is then that of the checkpoint,
+        with `signals` and the classes of y. Clones start from it too, so that folds of a
+        cross-validation do; they should not hold nights that the checkpoint has learned from.
     mask_probability : mapping of str to float, optional
         Probability of each signal to be masked in a training night; 0 for those that are not
         named. ``None`` takes the published ECG 0.5, PPG 0.1, ABD 0.7, THX 0.7. Single ones are
@@ -176,7 +190,12 @@ class Wav2SleepClassifier(SleepNet):
     signals_ : tuple of str
         The signals that the network takes.
     recipe_ : dict
-        The parameters that `size` has chosen; empty for the published size.
+        The parameters that `size` has chosen, and those of the network that `initialize_from`
+        has; empty for the published size.
+    initial_parts_ : dict of str to str
+        With `initialize_from`, what each part of the network has started from: ``"kept"``,
+        ``"from ECG"`` (the encoder of another signal), ``"new"``, ``"partly new"``; or that it was
+        ``"dropped"``. Parts are named as their weights begin.
     history_ : History
         skorch's record of the training.
 
@@ -205,7 +224,8 @@ class Wav2SleepClassifier(SleepNet):
     _files: ClassVar[tuple[str, ...]] = (*OWN_FILES, *PUBLISHED_FILES)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SleepNet._parameter_constraints,
-        "signals": ["array-like", None],
+        "signals": ["array-like", Mapping, None],
+        "initialize_from": [str, os.PathLike, None],
         "mask_probability": [Mapping, None],
         "backup_signals": ["array-like", None],
         "flip_polarity": ["boolean"],
@@ -219,7 +239,8 @@ class Wav2SleepClassifier(SleepNet):
         **{f"module__{name}": [Interval(Integral, 1, None, closed="left")] for name in _SIZES},
     }
 
-    signals: Sequence[str] | None
+    signals: Sequence[str] | Mapping[str, str | None] | None
+    initialize_from: str | os.PathLike[str] | None
     mask_probability: Mapping[str, float] | None
     backup_signals: Collection[str]
     flip_polarity: bool
@@ -232,8 +253,9 @@ class Wav2SleepClassifier(SleepNet):
         self,
         module: Callable[..., nn.Module] | nn.Module = make_wav2sleep,
         *,
-        signals: Sequence[str] | None = None,
+        signals: Sequence[str] | Mapping[str, str | None] | None = None,
         classes: npt.ArrayLike | None = None,
+        initialize_from: str | os.PathLike[str] | None = None,
         mask_probability: Mapping[str, float] | None = None,
         backup_signals: Collection[str] = ("ECG", "PPG"),
         flip_polarity: bool = True,
@@ -286,6 +308,10 @@ class Wav2SleepClassifier(SleepNet):
         """Return the parameters of a part, with those that nights need."""
         params = super().get_params_for(prefix)
         if prefix == "module":
+            if self.initialize_from is not None:  # which has settled what was given
+                recipe = getattr(self, "recipe_", {})
+                names = [name for name in OF_SIGNALS if _OF_MODULE + name in recipe]
+                params |= {name: recipe[_OF_MODULE + name] for name in names}
             params.setdefault("signals", self.samples_per_epoch_)
             params.setdefault("n_classes", len(self.classes_))
         elif prefix in ("iterator_train", "iterator_valid"):
@@ -303,6 +329,17 @@ class Wav2SleepClassifier(SleepNet):
             augmentation.check()
         return super().initialize()
 
+    def initialize_module(self) -> Self:
+        """Make the network, with the weights of `initialize_from` if it is given."""
+        super().initialize_module()
+        if self.initialize_from is not None:
+            # It was read when a training began, but not where a parameter makes the network anew.
+            plan = self.__dict__.pop("_transfer", None) or self._plan_transfer(
+                self.initialize_from, self.samples_per_epoch_
+            )
+            self.module_.load_state_dict(plan.fill(self.module_.state_dict()))
+        return self
+
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
         """Compile the network if `compile` is set, as it says itself where it can."""
         compile_encoders = getattr(module, "compile_encoders", None)
@@ -315,9 +352,15 @@ class Wav2SleepClassifier(SleepNet):
 
     def choose_recipe(self, n_nights: int) -> dict[str, Any]:
         """Return what `size` chooses for training nights of `signals_`, of what was left to it."""
-        if self.size == "published":
-            return {}
-        recipe = recipe_for(n_nights, self.signals_)
+        recipe = {} if self.size == "published" else recipe_for(n_nights, self.signals_)
+        if self.initialize_from is not None:
+            recipe = {name: recipe[name] for name in recipe if not name.startswith(_OF_MODULE)}
+            of_network = self._transfer.parameters.items()
+            recipe |= {_OF_MODULE + name: value for name, value in of_network}
+            settled = {_OF_MODULE + name for name in OF_SIGNALS}
+            return {
+                name: recipe[name] for name in recipe if name in settled or not self.is_set(name)
+            }
         return {name: value for name, value in recipe.items() if not self.is_set(name)}
 
     def is_set(self, name: str) -> bool:
@@ -345,6 +388,15 @@ class Wav2SleepClassifier(SleepNet):
     def start_anew(self, rows: Epochs) -> None:
         """Settle which signals the network takes, and at which rates."""
         rates = rows.samples_per_epoch
+        self.__dict__.pop("initial_parts_", None)
+        if self.initialize_from is not None:
+            self._start_from(self.initialize_from, rates)
+            return
+        if isinstance(self.signals, Mapping):
+            raise ValueError(
+                f"signals={self.signals!r} says which encoders to start from, but there is no "
+                "initialize_from. Give it, or a list of names."
+            )
         self.signals_ = tuple(rates if self.signals is None else self.signals)
         lacking = [name for name in self.signals_ if name not in rates]
         if lacking or not self.signals_:
@@ -353,6 +405,36 @@ class Wav2SleepClassifier(SleepNet):
                 f"they have {list(rates)}."
             )
         self.samples_per_epoch_ = {name: rates[name] for name in self.signals_}
+
+    def _start_from(self, source: str | os.PathLike[str], rates: Mapping[str, int]) -> None:
+        plan = self._transfer = self._plan_transfer(source, rates)
+        unknown = [name for name, rate in plan.signals.items() if not rate]
+        if unknown or not rates.keys() & plan.signals.keys():
+            raise ValueError(
+                f"None of the training nights has the signal(s) {unknown or list(plan.signals)}; "
+                f"they have {list(rates)}."
+            )
+        self.signals_, self.samples_per_epoch_ = tuple(plan.signals), dict(plan.signals)
+        self.initial_parts_ = dict(plan.parts)
+
+    def _plan_transfer(self, source: str | os.PathLike[str], rates: Mapping[str, int]) -> Transfer:
+        if self.module is not make_wav2sleep:
+            raise TypeError(
+                f"initialize_from goes with the network Wav2Sleep, not module={self.module!r}."
+            )
+        folder = find_folder(source, files=self._files)
+        parameters = {
+            name.removeprefix(_OF_MODULE): value
+            for name, value in vars(self).items()
+            if name.startswith(_OF_MODULE)
+        }
+        return plan_transfer(
+            _read_checkpoint(folder),
+            self.signals,
+            classes=self.classes_,
+            rates=rates,
+            given=parameters,
+        )
 
     def check_fits(self, rows: Epochs) -> None:
         """Raise unless the signals come at the rates that the network was trained with."""
@@ -417,6 +499,7 @@ class Wav2SleepClassifier(SleepNet):
         has a signal, ``kept_signals`` the signals of each that were not masked.
         """
         self._set_training(True)
+        hold_frozen_statistics(self.module_)
         nights_with_signals(batch, "Nothing is learned from them.")
         parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
         weight, before = batch.weight, self._accumulation.weight
@@ -523,18 +606,120 @@ class Wav2SleepClassifier(SleepNet):
 
     # -- saving ----------------------------------------------------------------------------------
 
+    def check_is_fitted(self, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Raise NotInitializedError unless the network is trained, and say what of it is new."""
+        new = getattr(self, "initial_parts_", {})
+        if new and not self.initialized_:
+            names = [name for name, origin in new.items() if origin in (NEW, PARTLY_NEW)]
+            raise NotInitializedError(
+                f"The network of {self.initialize_from} has parts that no training has seen: "
+                f"{list_names(names)}. Fit it on nights of yours before it is used."
+            )
+        super().check_is_fitted(attributes, *args, **kwargs)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        classes: npt.ArrayLike | None = None,
+        signals: Sequence[str] | Mapping[str, str | None] | None = None,
+        revision: str | None = None,
+        device: str = "cpu",
+    ) -> Self:
+        """Load a trained classifier, to stage nights or to go on training; nothing is executed.
+
+        It reads our own format and the published one (``config.yaml``, ``state_dict.pth``). The
+        network takes what the steps before it gave in its training; `pretrained_pipeline` gives
+        these too. ``fit`` fine-tunes: it starts from these weights, and so do clones, since
+        ``initialize_from`` is set. ``set_params(initialize_from=None)`` trains anew.
+
+        Parameters
+        ----------
+        source : path or str
+            A folder, or ``"hf://user/name"`` for a model on the Hugging Face Hub such as
+            ``"hf://joncarter/wav2sleep"``, which needs ``sklearn_sleep[hub]``.
+        classes : array-like, optional
+            Other classes than those of the checkpoint, which get a new head. If not given, the
+            head is kept, and `y` must have no other classes.
+        signals : sequence of str, or mapping of str to str, optional
+            Other signals than those of the checkpoint, as of `Wav2SleepClassifier`: its encoders
+            are kept, others are new, ``{"PPG": "ECG"}`` starts one from that of another signal, and
+            what is not named is dropped.
+        revision : str, optional
+            Branch, tag or commit on the hub.
+        device : str, default="cpu"
+            Torch device.
+
+        Returns
+        -------
+        Wav2SleepClassifier
+            Ready to predict, unless something of it is new: then it has to be fitted first.
+            ``initial_parts_`` says what was kept, is new, and was dropped.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder or a file in it is not there.
+        ValueError
+            If the files are not those of a model, or the signals cannot start from it.
+
+        Examples
+        --------
+        >>> from sklearn_sleep import Wav2SleepClassifier
+        >>> folder = "tests/data/golden/wav2sleep-cardio-small"
+        >>> classifier = Wav2SleepClassifier.from_pretrained(folder)
+        >>> classifier.signals_
+        ('ABD', 'THX', 'ECG', 'PPG')
+        >>> fine_tuned = Wav2SleepClassifier.from_pretrained(
+        ...     folder, classes=["NREM", "REM", "W"], signals=["PPG"]
+        ... )
+        >>> fine_tuned.initial_parts_["signal_encoders.encoders.PPG"]
+        'kept'
+        >>> fine_tuned.initial_parts_["classifier"]
+        'new'
+        """
+        folder = find_folder(source, revision, files=cls._files)
+        checkpoint = _read_checkpoint(folder)
+        with explain_damage(folder):
+            check_weights(checkpoint)
+        if classes is None:
+            classes = checkpoint.classes
+        plan = plan_transfer(
+            checkpoint,
+            signals,
+            classes=np.unique(np.asarray(classes)),
+            rates={},
+            given={},
+        )
+        if plan.new:
+            classifier = cls(device=device)
+        else:
+            if signals is not None:
+                checkpoint = replace(
+                    checkpoint,
+                    signals=plan.signals,
+                    parameters=plan.parameters,
+                    state=plan.fill(plan.state),
+                )
+            classifier = cls.from_checkpoint(checkpoint, folder, device=device)
+        classifier.set_params(
+            initialize_from=at_revision(source, revision), classes=classes, signals=signals
+        )
+        classifier.initial_parts_ = dict(plan.parts)
+        return classifier
+
     @classmethod
     def read_folder(cls, folder: Path, *, device: str) -> Self:
         """Return the classifier that a folder holds, in either format."""
-        read = read_published_checkpoint if is_published(folder) else read_own_checkpoint
-        return cls.from_checkpoint(read(folder), folder, device=device)
+        return cls.from_checkpoint(_read_checkpoint(folder), folder, device=device)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, folder: Path, *, device: str = "cpu") -> Self:
         """Make a trained classifier; the folder is named where it does not fit the network."""
         with explain_damage(folder):
             check_weights(checkpoint)
-            parameters = {f"module__{key}": value for key, value in checkpoint.parameters.items()}
+            parameters = {_OF_MODULE + key: value for key, value in checkpoint.parameters.items()}
             classifier = cls(device=device, **parameters)
             classifier.classes_ = checkpoint.classes
             classifier.class_prior_ = checkpoint.class_prior
@@ -588,6 +773,10 @@ class Wav2SleepClassifier(SleepNet):
             write_published_checkpoint(checkpoint, Path(folder))
         else:
             raise ValueError(f"format={format!r} is not known; use 'sklearn_sleep' or 'wav2sleep'.")
+
+
+def _read_checkpoint(folder: Path) -> Checkpoint:
+    return (read_published_checkpoint if is_published(folder) else read_own_checkpoint)(folder)
 
 
 def _take(params: dict[str, Any], prefix: str) -> dict[str, Any]:

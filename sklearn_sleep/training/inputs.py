@@ -151,6 +151,7 @@ def encode(y: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.int
     unknown = np.unique(y[classes[codes] != y])
     if len(unknown):
         raise ValueError(
-            f"y has the stages {unknown.tolist()}, which are not among {classes.tolist()}."
+            f"y has the stages {unknown.tolist()}, which are not among {classes.tolist()}. "
+            "Name all of them in classes."
         )
     return codes

@@ -45,7 +45,9 @@ def differentiate_nights(
         rng = np.random.default_rng(seed)
         with dropout_seed(int(rng.integers(2**63))):
             loss, logits, kept = loss_of(night, rng)
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        gradients: Sequence[Tensor | None] = [None] * len(parameters)
+        if loss.requires_grad:  # not where the signals of a night have frozen parts alone
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         return loss.detach(), logits.detach(), gradients, kept
 
     seeded = zip(nights, seeds, strict=True)
@@ -107,6 +109,15 @@ def nights_with_signals(batch: NightBatch, consequence: str) -> tuple[NightSampl
             stacklevel=3,
         )
     return tuple(night for night in batch.nights if night.x)
+
+
+def hold_frozen_statistics(module: nn.Module) -> None:
+    """Keep norms whose weights are frozen from following the nights of a training."""
+    for part in module.modules():
+        if getattr(part, "running_mean", None) is not None:
+            weights = list(part.parameters(recurse=False))
+            if weights and not any(weight.requires_grad for weight in weights):
+                part.eval()
 
 
 def names_of_batch_norms(module: nn.Module) -> list[str]:

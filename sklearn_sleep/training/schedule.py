@@ -109,8 +109,11 @@ class WarmUpDecay(Callback):
         rate = net.planned("lr")
         for group in net.optimizer_.param_groups:
             # Groups of parameters may have rates of their own, which keep their ratio.
-            ratio = group.setdefault("relative_rate", group["lr"] / rate if rate else 1.0)
-            group["lr"] = rate * ratio * factor
+            if rate:
+                highest = rate * group.setdefault("relative_rate", group["lr"] / rate)
+            else:  # some may learn though the others do not
+                highest = group.setdefault("highest_rate", group["lr"])
+            group["lr"] = highest * factor
 
     def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
         """Count the step, which may take several batches."""
@@ -137,8 +140,9 @@ class StopEarly(EarlyStopping):
 class RecordSteps(Callback):
     """Record the learning rate and the gradient of each pass in the history.
 
-    ``learning_rate`` is that of the pass's last step, ``gradient_norm`` the mean over its steps of
-    the gradient's Euclidean norm before it is clipped. Where it or a loss is no finite number, a
+    ``learning_rate`` is that of the pass's last step, the highest one where groups of parameters
+    have their own; ``gradient_norm`` is the mean over its steps of the gradient's Euclidean norm
+    before it is clipped. Where it or a loss is no finite number, a
     `TrainingError` names the nights of the batch before any weight has changed.
     """
 
@@ -173,5 +177,6 @@ class RecordSteps(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write into the history."""
-        net.history.record("learning_rate", float(net.optimizer_.param_groups[0]["lr"]))
+        rates = [float(group["lr"]) for group in net.optimizer_.param_groups]
+        net.history.record("learning_rate", max(rates))
         net.history.record("gradient_norm", float(np.mean(self.norms_)))

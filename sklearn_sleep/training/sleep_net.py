@@ -489,15 +489,14 @@ class SleepNet(ClassifierMixin, NeuralNet):
     ) -> Self:
         """Load a trained classifier; nothing in the files is executed.
 
-        Beside our own format, `Wav2SleepClassifier` reads the published one (``config.yaml``,
-        ``state_dict.pth``), and `VLMStager` adapters of peft as SleepVLM publishes them. Either
-        takes what the steps before it gave in its training; `pretrained_pipeline` gives these too.
+        `VLMStager` reads adapters of peft as SleepVLM publishes them. It takes what the steps
+        before it gave in its training.
 
         Parameters
         ----------
         source : path or str
-            A folder, or ``"hf://user/name"`` for a model on the Hugging Face Hub such as
-            ``"hf://joncarter/wav2sleep"``, which needs ``sklearn_sleep[hub]``.
+            A folder, or ``"hf://user/name"`` for a model on the Hugging Face Hub, which needs
+            ``sklearn_sleep[hub]``.
         revision : str, optional
             Branch, tag or commit on the hub.
         device : str, default="cpu"
@@ -505,14 +504,6 @@ class SleepNet(ClassifierMixin, NeuralNet):
         **options
             Of a `VLMStager`, ``model``: where to load the model from to which an adapter belongs;
             where the adapter says if not given.
-
-        Examples
-        --------
-        >>> from sklearn_sleep import Wav2SleepClassifier
-        >>> folder = "tests/data/golden/wav2sleep-cardio-small"
-        >>> classifier = Wav2SleepClassifier.from_pretrained(folder)
-        >>> classifier.signals_
-        ('ABD', 'THX', 'ECG', 'PPG')
         """
         folder = find_folder(source, revision, files=cls._files)
         return cls.read_folder(folder, device=device, **options)

@@ -105,3 +105,13 @@ def test_a_stager_on_the_hub(stager, hub):
             ["adapter_config.json", "adapter_model.safetensors", "model/*", "vlm_stager.json"],
         ),
     ]
+
+
+def test_fine_tuning_starts_from_the_revision_that_was_loaded(golden_rows, published, hub):
+    Wav2SleepClassifier.from_pretrained(published).push_to_hub("a/b", format="wav2sleep")
+    loaded = Wav2SleepClassifier.from_pretrained("hf://a/b", revision="v1")
+    assert loaded.initialize_from == "hf://a/b@v1"
+    arrays, logits = golden_rows
+    loaded.set_params(max_epochs=0, train_split=None).fit(arrays, logits.argmax(axis=1))
+    assert [call[1:3] for call in hub if call[0] == "download"] == [("a/b", "v1")] * 2
+    assert set(loaded.initial_parts_.values()) == {"kept"}

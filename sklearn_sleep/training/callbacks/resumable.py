@@ -149,6 +149,8 @@ def _capture(net: Any) -> dict[str, Any]:
         "module": dict(net.module_.state_dict()),
         "criterion": dict(net.criterion_.state_dict()),
         "optimizer": net.optimizer_.state_dict(),
+        # skorch's Freezer looks at the first pass alone.
+        "frozen": [name for name, p in net.get_all_learnable_params() if not p.requires_grad],
         "callbacks": {
             name: _callback_state(name, callback) for name, callback in _stateful_callbacks(net)
         },
@@ -165,6 +167,9 @@ def _restore(net: Any, state: Mapping[str, Any]) -> None:
     net.module_.load_state_dict(state["module"])
     net.criterion_.load_state_dict(state["criterion"])
     net.optimizer_.load_state_dict(state["optimizer"])
+    for name, parameter in net.get_all_learnable_params():
+        if name in state.get("frozen", ()):
+            parameter.requires_grad_(False)
     for name, callback in _stateful_callbacks(net):
         if name not in state["callbacks"]:
             continue  # new since then, such as a progress bar

@@ -1,4 +1,4 @@
-"""Models on the Hugging Face Hub, named like ``hf://joncarter/wav2sleep``."""
+"""Models on the Hugging Face Hub: ``hf://joncarter/wav2sleep``, or with ``@revision`` behind."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def find_folder(
     *,
     files: Sequence[str] = (*OWN_FILES, *PUBLISHED_FILES),
 ) -> Path:
-    """Return the folder of a model; ``"hf://user/name"`` is downloaded at a revision."""
+    """Return the folder of a model; ``"hf://user/name@revision"`` is downloaded."""
     name = os.fspath(source)
     if not name.startswith(_PREFIX):
         if revision is not None:
@@ -33,12 +33,19 @@ def find_folder(
                 f"{folder} is not a folder. Give one, or 'hf://user/name' for a model on the hub."
             )
         return folder
+    repository, _, of_name = name.removeprefix(_PREFIX).partition("@")
     downloaded = _import_hub().snapshot_download(
-        repo_id=_repository(name.removeprefix(_PREFIX)),
-        revision=revision,
+        repo_id=_repository(repository),
+        revision=revision or of_name or None,
         allow_patterns=list(files),
     )
     return Path(downloaded)
+
+
+def at_revision(source: str | os.PathLike[str], revision: str | None) -> str:
+    """Return one name of a model at a revision, as `find_folder` takes it."""
+    name = os.fspath(source)
+    return name if revision is None else f"{name.partition('@')[0]}@{revision}"
 
 
 def upload_folder(folder: Path, repository: str, *, private: bool = False, **commit: Any) -> str:
