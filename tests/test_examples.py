@@ -131,6 +131,26 @@ def test_experiment(name, load, cohort, tmp_path, capsys):
     assert finding in printed
 
 
+def test_transfer(load, tmp_path, capsys):
+    module = load("transfer")
+    network = {**SMALL_NETWORK, **FEW_LAYERS}
+    size = module.SIZES["small"]
+    module.SIZES["small"] = replace(
+        size, on_a={**size.on_a, **network}, anew={**size.anew, **network}
+    )
+    arguments = ["--size", "small", "--cohort", str(tmp_path), "--out", str(tmp_path / "out")]
+    table = module.main(arguments)
+    assert table["model"].tolist() == ["fine-tuned", "from scratch"]
+    assert table["nights"].tolist() == [2, 2]
+    difference = table.loc[1, "fine-tuned minus this"]
+    assert difference == pytest.approx(table.loc[0, "kappa"] - table.loc[1, "kappa"])
+    assert table.loc[1, "low"] <= difference <= table.loc[1, "high"]
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-0", "checkpoint-1"}
+    written = (tmp_path / "out" / "transfer.md").read_text(encoding="utf-8")
+    assert f"{difference:+.3f} (95% interval" in written
+    assert written in capsys.readouterr().out
+
+
 def test_costs_of_unified_and_specialised(load, cohort, tmp_path):
     arguments = ["--size", "small", "--cohort", str(cohort), "--out", str(tmp_path)]
     module = load("unified_or_specialised")

@@ -38,6 +38,7 @@ from sklearn_sleep.training.checkpoints.hub import find_folder, upload_folder
 from sklearn_sleep.training.inputs import choose_classes, encode, weigh_classes
 from sklearn_sleep.training.schedule import RecordSteps, StopEarly, ValidationNights, WarmUpDecay
 
+_NOT_GIVEN = object()
 _SKORCH_PARAMETERS = frozenset(inspect.signature(NeuralNet).parameters)
 
 
@@ -177,7 +178,21 @@ class SleepNet(ClassifierMixin, NeuralNet):
             for name in [name for name in params if name.startswith("callbacks")]:
                 setattr(self, name, params.pop(name))
                 self._params_to_validate.add(name)
-        return super().set_params(**params)
+        groups = params.pop("optimizer__param_groups", _NOT_GIVEN)
+        super().set_params(**params)
+        # Of a net with an optimizer, skorch would change that alone, which the next fit makes anew.
+        for name, value in params.items():
+            if name.startswith("optimizer__") and not name.startswith("optimizer__param_groups"):
+                self._keep_parameter(name, value)
+        if groups is not _NOT_GIVEN:
+            self._keep_parameter("optimizer__param_groups", groups)
+            if self.initialized_:
+                self._initialize_optimizer()
+        return self
+
+    def _keep_parameter(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+        self._params_to_validate.add(name)
 
     def planned(self, name: str) -> Any:
         """Return what a training goes by: while one runs the recipe's value, else the parameter."""

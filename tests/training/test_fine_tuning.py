@@ -173,6 +173,21 @@ def test_the_highest_rates_are_as_given_where_the_recipe_has_another(make, night
     np.testing.assert_allclose(rates.rates[0], [1e-4, 1e-3, net.recipe_["lr"]])
 
 
+def test_parameters_of_the_optimizer_set_on_a_trained_net_are_kept(make, nights):
+    net = make(max_epochs=1).fit(*nights)
+    given = {"optimizer__weight_decay": 0.3, "optimizer__eps": 1e-5}
+    net.set_params(**given, optimizer__param_groups=GROUPS)
+    for train in (net.partial_fit, net.fit):
+        train(*nights)
+        assert {name: net.get_params()[name] for name in given} == given
+        found = [
+            (g["weight_decay"], g["eps"], g["relative_rate"]) for g in net.optimizer_.param_groups
+        ]
+        assert found == [(0.3, 1e-5, pytest.approx(ratio)) for ratio in (0.1, 1.0, 1.0)]
+    same = make(max_epochs=1, **given, optimizer__param_groups=GROUPS).fit(*nights)
+    assert not moved(state_of(same), state_of(net))
+
+
 def test_a_part_whose_rate_is_zero_stays(make, nights):
     start = state_of(make(max_epochs=0).fit(*nights))
     still = [("signal_encoders.*", {"lr": 0.0})]
