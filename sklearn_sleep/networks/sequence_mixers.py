@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sklearn_sleep.networks.layers import ACTIVATIONS, ConvLayer, Dropout
 from sklearn_sleep.networks.parts import Registry, SequenceMixerOptions
+from sklearn_sleep.networks.state_space import StateSpaceLayer
 from sklearn_sleep.networks.transformer import TransformerEncoder
 
 SEQUENCE_MIXERS = Registry("sequence_mixer")
@@ -98,6 +99,26 @@ class RecurrentMixer(nn.Module):
         """Return (batch, epochs, feature_dim)."""
         read, _ = self.gru(x)
         return x + self.dropout(self.linear(read))
+
+
+@SEQUENCE_MIXERS.register("state_space")
+class StateSpaceMixer(nn.Module):
+    """Linear recurrences in both directions, or forwards alone where they are causal.
+
+    Each feature has diagonal ones of its own (Gu et al., "On the Parameterization and
+    Initialization of Diagonal State Space Models", NeurIPS 2022, arXiv 2206.11893), stable and
+    normalized as those of Orvieto et al., "Resurrecting Recurrent Neural Networks for Long
+    Sequences", ICML 2023, arXiv 2303.06349. Time grows as n log n with the length of the night.
+    """
+
+    def __init__(self, options: SequenceMixerOptions) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(StateSpaceLayer(options) for _ in range(options.layers)))
+        self.norm = nn.LayerNorm(options.feature_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, epochs, feature_dim)."""
+        return self.norm(self.layers(x))
 
 
 def _positions(epochs: int, width: int) -> Tensor:

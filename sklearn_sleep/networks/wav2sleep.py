@@ -188,7 +188,9 @@ def make_wav2sleep(
         Learned tokens beside the CLS token.
     sequence_mixer : str or callable, default="dilated_cnn"
         How epochs see their night: a name in `SEQUENCE_MIXERS`, or what makes one of
-        `SequenceMixerOptions`.
+        `SequenceMixerOptions`. ``"dilated_cnn"`` is that of the paper; ``"gru"`` and
+        ``"state_space"`` are recurrent, in both directions unless causal, and ``"transformer"``
+        takes time that grows with the square of the night's length.
     sequence_blocks : int, default=2
         Blocks or layers of the sequence mixer. As a transformer it has `mixer_heads` heads and the
         width `mixer_feedforward_dim`.
