@@ -45,6 +45,7 @@ from .evaluation.displays import (
 from .features import (
     CardiorespiratoryFeatures as CardiorespiratoryFeatures,
     EEGFeatures as EEGFeatures,
+    FrontEnd as FrontEnd,
     HeartbeatDetector as HeartbeatDetector,
     HRVFeatures as HRVFeatures,
     InstantaneousHeartRate as InstantaneousHeartRate,
@@ -85,6 +86,7 @@ from .staging import (
     load_pretrained as load_pretrained,
     pretrained_pipeline as pretrained_pipeline,
     save_pretrained as save_pretrained,
+    wav2sleep_pipeline as wav2sleep_pipeline,
 )
 from .staging.vlm import (
     RULES as RULES,

@@ -167,7 +167,9 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("sleep-demo"), help="folder for the results")
     demo.add_argument("--subjects", type=_from(1), default=16, help="subjects of the cohort")
     demo.add_argument("--hours", type=float, default=2.0, help="length of a night")
-    demo.add_argument("--epochs", type=_from(1), default=20, help="passes over the nights")
+    demo.add_argument(
+        "--epochs", type=_from(1), help="passes over the nights; by default as many as suit them"
+    )
     demo.add_argument("--seed", type=_from(0), default=0)
     _add_force(demo)
     demo.set_defaults(run="run_demo")
@@ -177,7 +179,9 @@ def _make_parser() -> argparse.ArgumentParser:
     train.add_argument("--save", type=Path, required=True, metavar="MODEL", help="model folder")
     train.add_argument("--signals", nargs="+", default=["ECG", "PPG", "ABD", "THX"])
     train.add_argument("--stages", type=int, choices=(2, 3, 4, 5), default=4)
-    train.add_argument("--epochs", type=_from(1), default=20, help="passes over the nights")
+    train.add_argument(
+        "--epochs", type=_from(1), help="passes over the nights; by default as many as suit them"
+    )
     train.add_argument(
         "--folds", type=_from(2, 0), default=0, help="cross-validate with so many folds"
     )

@@ -49,7 +49,7 @@ KIND_OF = {
     ),
     **dict.fromkeys(
         [
-            *("Epocher", "Filter", "InstantaneousHeartRate", "Normalizer", "Padder"),
+            *("Epocher", "Filter", "FrontEnd", "InstantaneousHeartRate", "Normalizer", "Padder"),
             *("RecordingCache", "RecordingTransformer", "Resampler", "SignalQuality"),
             "WaveformImageRenderer",
         ],
@@ -146,6 +146,7 @@ def test_check(cases, name, check):
         ("RespirationFeatures", {"signals": [5]}, "signals=.* must be a list of some of"),
         ("EEGFeatures", {"signals": [5]}, "signals=.* must be a list of names"),
         ("InstantaneousHeartRate", {"signals": [["ECG"]]}, "signals=.* must be a list of some of"),
+        ("FrontEnd", {"choices": {"ECG": ["flat"]}}, "'flat' is not known"),
         ("SignalQuality", {"faults": [["flat"]]}, "faults=.* must be a list of some of"),
         ("TemporalContext", {"neighbours": ["a"]}, "must be whole numbers other than 0"),
         ("TemporalContext", {"rolling_means": [[3]]}, "must be odd numbers of epochs"),

@@ -15,9 +15,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from small import FEW_LAYERS, SMALL_NETWORK, make_quick, make_small_pipeline
 
+import sklearn_sleep
 from sklearn_sleep import (
     cardiorespiratory_baseline,
-    commands,
     eeg_baseline,
     hrv_baseline,
     tiny_vlm,
@@ -38,7 +38,7 @@ SUBJECTS_OF_SMALL_SIZE = 8
 def load(monkeypatch):
     """Load an example as Python does that runs it as a script."""
     monkeypatch.syspath_prepend(FOLDER)
-    monkeypatch.setattr(commands, "make_cardiorespiratory_pipeline", make_small_pipeline)
+    monkeypatch.setattr(sklearn_sleep, "wav2sleep_pipeline", make_small_pipeline)
     monkeypatch.delitem(sys.modules, "experiments", raising=False)
 
     def load_example(name):

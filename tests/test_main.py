@@ -18,6 +18,7 @@ from sklearn_sleep import commands
 from sklearn_sleep.__main__ import main
 from sklearn_sleep.commands import demo as demo_command, train
 from sklearn_sleep.commands.predict import write_predictions
+from sklearn_sleep.core.signals import source_of
 from sklearn_sleep.core.stage_schemes import stage_names
 from sklearn_sleep.evaluation.displays.hypnogram import HypnogramDisplay
 from sklearn_sleep.exceptions import EDFWarning, MissingSignalWarning
@@ -30,8 +31,9 @@ CARDIORESPIRATORY = {"ECG", "PPG", "ABD", "THX"}
 def small():
     with pytest.MonkeyPatch.context() as patch:
         for module in (demo_command, train):
-            patch.setattr(module, "make_cardiorespiratory_pipeline", make_small_pipeline)
-        patch.setattr(demo_command, "hrv_baseline", make_quick(demo_command.hrv_baseline))
+            patch.setattr(module, "wav2sleep_pipeline", make_small_pipeline)
+        quick = make_quick(demo_command.cardiorespiratory_baseline)
+        patch.setattr(demo_command, "cardiorespiratory_baseline", quick)
         yield
 
 
@@ -55,8 +57,8 @@ def model(cohort, tmp_path_factory):
 
 def test_demo_scores_every_subset_of_signals(demo):
     both = pd.read_csv(demo / "signal-subsets.csv")
-    baseline = both[both["model"] == "HRV baseline"]
-    assert set(baseline["signals"]) == {"ECG + PPG", "ECG", "PPG"}
+    baseline = both[both["model"] == "cardiorespiratory baseline"]
+    assert len(baseline) == 2**4 - 1
     assert baseline["kappa"].between(-1, 1).all()
     table = both[both["model"] == "wav2sleep"]
     subsets = [set(names.split(" + ")) for names in table["signals"]]
@@ -189,7 +191,7 @@ def test_a_model_is_replaced_with_force(model, cohort, tmp_path):
     saved = shutil.copytree(model, tmp_path / "model")
     arguments = ["train", str(cohort.nights[0].folder), "--save", str(saved), "--force"]
     assert main([*arguments, "--epochs", "1", "--signals", "THX"]) == 0
-    assert load_pretrained(saved)[-1].signals_ == ("THX",)
+    assert {source_of(name) for name in load_pretrained(saved)[-1].signals_} == {"THX"}
 
 
 @pytest.mark.parametrize(
@@ -222,12 +224,12 @@ class Interrupt(Callback):
 
 
 def test_a_training_that_is_interrupted_saves_nothing(cohort, tmp_path, monkeypatch, capsys):
-    make = train.make_cardiorespiratory_pipeline
+    make = train.wav2sleep_pipeline
 
     def make_interrupted(**parameters):
         return make(**parameters).set_params(wav2sleepclassifier__callbacks=[Interrupt()])
 
-    monkeypatch.setattr(train, "make_cardiorespiratory_pipeline", make_interrupted)
+    monkeypatch.setattr(train, "wav2sleep_pipeline", make_interrupted)
     save = tmp_path / "model"
     assert (
         main(["train", str(cohort.nights[0].folder), "--save", str(save), "--epochs", "1"]) == 130
@@ -273,7 +275,7 @@ def test_train_with_cross_validation_and_other_stages(cohort, tmp_path, capsys):
     assert "Wake" in printed
     pipeline = load_pretrained(tmp_path / "model")
     assert list(pipeline.classes_) == [0, 1]
-    assert pipeline[-1].signals_ == ("THX",)
+    assert {source_of(name) for name in pipeline[-1].signals_} == {"THX"}
 
 
 @pytest.mark.parametrize(
@@ -342,11 +344,13 @@ def test_nights_without_signals_are_written_as_not_staged(
 @pytest.fixture
 def laboratory(write_edf, tmp_path):
     """Two nights each of two people, with labels, units and scorers of their own."""
-    random = np.random.default_rng(0)
+    time = np.arange(0, 300, 0.01)
+    ecg = np.exp(-0.5 * ((time % 1 - 0.5) / 0.012) ** 2) + 0.02 * np.sin(time)
+    breath = np.sin(2 * np.pi * time[::10] / 4)
     for name in ("P01_N1", "P01_N2", "P02_N1", "P02_N2"):
         channels = [
-            ("Kanal 7", random.uniform(-1, 1, 6000), 20, "mV", (-1, 1)),
-            ("Brust", random.uniform(-1, 1, 3000), 10, "", (-1, 1)),
+            ("Kanal 7", ecg, 100, "mV", (-2, 2)),
+            ("Brust", breath, 10, "", (-1, 1)),
         ]
         write_edf(f"lab/{name}.edf", *channels[name == "P02_N2" :])
         stages = "\n".join(["Stadium", *["ruhig", "Wach"] * 5])

@@ -24,8 +24,8 @@ from sklearn_sleep import (
     eeg_baseline,
     hrv_baseline,
     pretrained_pipeline,
+    wav2sleep_pipeline,
 )
-from sklearn_sleep.commands import make_cardiorespiratory_pipeline
 from sklearn_sleep.core.signals import signal_definition
 from sklearn_sleep.exceptions import EDFError, EDFWarning, SplitNightWarning
 
@@ -166,7 +166,7 @@ MAKERS = {
     "hrv": hrv_baseline,
     "cardiorespiratory": cardiorespiratory_baseline,
     "EEG": partial(eeg_baseline, signals=["EEG", "EMG"]),
-    "commands": partial(make_cardiorespiratory_pipeline, max_epochs=1, random_state=0),
+    "wav2sleep": partial(wav2sleep_pipeline, max_epochs=1, random_state=0),
     "published": make_published,
 }
 

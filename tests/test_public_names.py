@@ -18,10 +18,7 @@ STUB = PACKAGE / "__init__.pyi"
 
 # What the documentation imports from a room; docs/design.md has the same list.
 FACES = {
-    "commands": [
-        *("CARDIORESPIRATORY_SIGNALS", "make_cardiorespiratory_pipeline"),
-        *("score_signal_subsets", "signal_subsets"),
-    ],
+    "commands": ["score_signal_subsets", "signal_subsets"],
     "exceptions": ["EDFError", "HypnogramError", "MissingSignalWarning"],
     "features": [
         *("Breaths", "Heartbeats", "correct_beats", "detect_breaths", "detect_pulse_onsets"),

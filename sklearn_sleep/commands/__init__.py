@@ -9,8 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ingest": ["run_ingest"],
         "predict": ["run_predict", "write_predictions"],
         "train": [
-            "CARDIORESPIRATORY_SIGNALS",
-            "make_cardiorespiratory_pipeline",
             "run_train",
             "score_signal_subsets",
             "signal_subsets",

@@ -1,45 +1,54 @@
 """``python -m sklearn_sleep demo``: the main job on a synthetic cohort."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
 
 from sklearn_sleep.commands.predict import write_predictions
-from sklearn_sleep.commands.train import (
-    CARDIORESPIRATORY_SIGNALS,
-    cross_validate_subjects,
-    make_cardiorespiratory_pipeline,
-    score_signal_subsets,
-)
+from sklearn_sleep.commands.train import score_signal_subsets
 from sklearn_sleep.core.atomic_write import atomic_write
+from sklearn_sleep.core.parallel import run_parallel
 from sklearn_sleep.core.stage_schemes import merge_stages
 from sklearn_sleep.datasets import load_cohort
-from sklearn_sleep.features.baselines import hrv_baseline
+from sklearn_sleep.features.baselines import cardiorespiratory_baseline
 from sklearn_sleep.simulation.make_cohort import make_cohort
+from sklearn_sleep.staging.pipeline import CARDIORESPIRATORY_SIGNALS, wav2sleep_pipeline
 
 N_CLASSES = 4  # W, Light, Deep, REM: the published cardio-respiratory scheme
 HELD_OUT_FOLDS = 4  # a quarter of the subjects is held out
-CROSS_VALIDATION_FOLDS = 2
+
+_NETWORK = "wav2sleep"
+_SENSORS = {
+    "ECG": "ECG electrodes",
+    "PPG": "a pulse sensor",
+    "ABD": "a belt around the abdomen",
+    "THX": "a belt around the chest",
+}
+# What records just these signals.
+_DEVICES = {
+    ("ECG", "PPG", "ABD", "THX"): "a sleep laboratory",
+    ("PPG", "ABD", "THX"): "a home test for apnoea",
+    ("ECG", "THX"): "a chest strap",
+    ("ECG",): "a Holter recorder",
+    ("PPG",): "a watch or a pulse oximeter",
+}
 
 
-def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) -> None:
-    """Make a cohort, cross-validate, train, and stage held-out nights from every subset of signals.
+def run_demo(out: Path, *, subjects: int, hours: float, epochs: int | None, seed: int) -> None:
+    """Make a cohort, train, and stage held-out nights from every subset of signals.
 
-    The table of scores on the held-out nights has a row for each subset of signals, of the network,
-    then of the heart rate baseline.
+    The network and the baselines are trained on the same nights and score the same held-out ones.
     """
     started = time.monotonic()
     print(f"A synthetic cohort of {subjects} subjects in {out / 'cohort'}")
-    make_cohort(
-        out / "cohort",
-        n_subjects=subjects,
-        hours=hours,
-        random_state=seed,
-        n_jobs=-1,
-        verbose=True,
-    )
+    make_cohort(out / "cohort", n_subjects=subjects, hours=hours, random_state=seed, n_jobs=-1)
     X, y, groups = load_cohort(out / "cohort", return_X_y_groups=True)
     y = merge_stages(y, N_CLASSES, from_classes=5)
     folds = StratifiedGroupKFold(HELD_OUT_FOLDS, shuffle=True, random_state=seed)
@@ -49,36 +58,66 @@ def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) 
         f"{groups.iloc[held_out].nunique()} of {groups.nunique()} subjects are held out."
     )
 
-    print()
-    pipeline = make_cardiorespiratory_pipeline(max_epochs=epochs, random_state=seed)
-    scores = cross_validate_subjects(
-        pipeline,
-        X.iloc[train],
-        y[train],
-        groups.iloc[train],
-        folds=CROSS_VALIDATION_FOLDS,
-        seed=seed,
-    )
-    print(scores.drop(columns="score_time").round(3).to_string(index=False))
-
-    print("\nTraining on all but the held-out subjects")
-    pipeline.set_params(wav2sleepclassifier__verbose=1).fit(X.iloc[train], y[train])
-    table = score_signal_subsets(pipeline, X.iloc[held_out], y[held_out], CARDIORESPIRATORY_SIGNALS)
-    print("\nTraining the baseline: heart rate variability and gradient boosting")
-    baseline = hrv_baseline(random_state=seed).fit(X.iloc[train], y[train])
-    of_baseline = score_signal_subsets(
-        baseline, X.iloc[held_out], y[held_out], baseline[0].get_feature_names_out()
-    )
-    table = pd.concat(
-        [table.assign(model="wav2sleep"), of_baseline.assign(model="HRV baseline")],
-        ignore_index=True,
-    )
-    print("\nHeld-out subjects, each one model, by the signals it is given")
-    print(table.round(3).to_string(index=False))
+    passes: dict[str, Any] = {} if epochs is None else {"max_epochs": epochs}
+    estimators = {
+        _NETWORK: wav2sleep_pipeline(cache=out / "cache", random_state=seed, **passes),
+        "cardiorespiratory baseline": cardiorespiratory_baseline(random_state=seed),
+    }
+    print(f"\nTraining {' and '.join(estimators)} on the other subjects")
+    fitted = fit_side_by_side(estimators, X.iloc[train], y[train])
+    print("Staging the held-out subjects from every subset of the signals")
+    table = _score(fitted, X.iloc[held_out], y[held_out])
+    print("\nCohen's kappa on the held-out subjects, each column one model, trained once")
+    print(by_model(table).to_string(index=False, na_rep=""))
     with atomic_write(out / "signal-subsets.csv") as partial:
         table.to_csv(partial, index=False)
 
     predictions = out / "predictions"
-    write_predictions(pipeline, X.iloc[held_out], predictions, y=y[held_out], verbose=True)
+    write_predictions(fitted[_NETWORK], X.iloc[held_out], predictions, y=y[held_out])
     print(f"\nStages (CSV) and hypnograms (PNG) of the held-out nights are in {predictions}")
     print(f"Done in {time.monotonic() - started:.0f} s.")
+
+
+def fit_side_by_side(
+    estimators: Mapping[str, Pipeline], X: pd.DataFrame, y: npt.NDArray[np.int64]
+) -> dict[str, Pipeline]:
+    """Return the fitted estimators by name, trained on as many cores as there are."""
+    fitted = run_parallel(
+        _fit,
+        [(estimator, X, y) for estimator in estimators.values()],
+        description="Training",
+        n_jobs=-1,
+        verbose=None,
+    )
+    return dict(zip(estimators, fitted, strict=True))
+
+
+def _fit(estimator: Pipeline, X: pd.DataFrame, y: npt.NDArray[np.int64]) -> Pipeline:
+    return estimator.fit(X, y)
+
+
+def _score(
+    fitted: Mapping[str, Pipeline], X: pd.DataFrame, y: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    """Return scores of each model from every subset of the signals that it knows."""
+    tables = []
+    for name, pipeline in fitted.items():
+        known = pipeline[0].get_feature_names_out()
+        signals = [signal for signal in CARDIORESPIRATORY_SIGNALS if signal in known]
+        tables.append(score_signal_subsets(pipeline, X, y, signals).assign(model=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def by_model(table: pd.DataFrame) -> pd.DataFrame:
+    """Return kappa with a row for each subset and a column for each model, and what has it."""
+    subsets = table.drop_duplicates("signals").set_index("signals")["nights"]
+    kappa = table.pivot_table("kappa", "signals", "model")
+    wide = kappa.loc[subsets.index, table["model"].unique()].round(3)
+    wide.insert(0, "nights", subsets)
+    wide["as recorded by"] = [describe_subset(tuple(name.split(" + "))) for name in wide.index]
+    return wide.reset_index()
+
+
+def describe_subset(signals: tuple[str, ...]) -> str:
+    """Return what records some signals: ``"a sleep laboratory"``."""
+    return _DEVICES.get(signals) or " and ".join(_SENSORS[name] for name in signals)

@@ -4,28 +4,22 @@ import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 
 from sklearn_sleep.core.stage_schemes import merge_stages, stage_names
 from sklearn_sleep.datasets import load_cohort
 from sklearn_sleep.datasets.nights import tell_channels
 from sklearn_sleep.evaluation.metrics import recording_scorer
 from sklearn_sleep.exceptions import MissingSignalWarning
-from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
+from sklearn_sleep.staging.pipeline import wav2sleep_pipeline
 from sklearn_sleep.staging.pretrained import save_pretrained
-from sklearn_sleep.staging.wav2sleep import Wav2SleepClassifier
-from sklearn_sleep.training.schedule import ValidationNights
-
-CARDIORESPIRATORY_SIGNALS = ("ECG", "PPG", "ABD", "THX")
-"""The signals of the published wav2sleep."""
 
 SCORING = {
     "accuracy": "accuracy",
@@ -33,43 +27,6 @@ SCORING = {
     "f1_macro": "f1_macro",
     "kappa by night": recording_scorer(cohen_kappa_score),
 }
-
-
-def make_cardiorespiratory_pipeline(
-    *,
-    max_epochs: int,
-    random_state: int,
-    signals: Sequence[str] = CARDIORESPIRATORY_SIGNALS,
-    channels: Mapping[str, Any] | None = None,
-    units: Mapping[str, str] | None = None,
-    on_error: Literal["raise", "warn"] = "raise",
-    verbose: int | None = None,
-) -> Pipeline:
-    """Return a pipeline from EDF files to stages, of a size for tens of nights."""
-    return make_pipeline(
-        EDFReader(list(signals), channels=channels, units=units, on_error=on_error),
-        Resampler(),
-        Normalizer(),
-        Epocher(),
-        Wav2SleepClassifier(
-            module__feature_dim=64,
-            module__initial_channels=8,
-            module__max_channels=64,
-            module__mixer_heads=4,
-            module__mixer_feedforward_dim=128,
-            # A context of ten minutes: with the published hours of it, tens of nights are learnt
-            # by heart.
-            module__sequence_blocks=1,
-            module__sequence_dilations=3,
-            max_epochs=max_epochs,
-            batch_size=2,
-            lr=3e-3,
-            train_split=ValidationNights(minimum_subjects=40),
-            random_state=random_state,
-            device="cuda" if torch.cuda.is_available() else "cpu",
-            verbose=verbose,
-        ),
-    )
 
 
 def signal_subsets(signals: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -134,7 +91,7 @@ def run_train(
     *,
     signals: Sequence[str],
     stages: int,
-    epochs: int,
+    epochs: int | None,
     folds: int,
     seed: int,
     channels: Mapping[str, Any] | None,
@@ -160,10 +117,10 @@ def run_train(
         f"{X['recording'].nunique()} nights of {groups.nunique()} subjects, "
         f"{len(X)} scored epochs ({told})"
     )
-    pipeline = make_cardiorespiratory_pipeline(
-        max_epochs=epochs, random_state=seed, on_error="warn", **of_files
+    passes: dict[str, Any] = {} if epochs is None else {"max_epochs": epochs}
+    pipeline = wav2sleep_pipeline(
+        random_state=seed, on_error="warn", classes=np.arange(stages), **of_files, **passes
     )
-    pipeline.set_params(wav2sleepclassifier__classes=np.arange(stages))
     if folds:
         scores = cross_validate_subjects(pipeline, X, y, groups, folds=folds, seed=seed)
         print(scores.round(3).to_string(index=False))

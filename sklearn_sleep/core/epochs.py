@@ -17,7 +17,7 @@ from sklearn_sleep.core.arrays import BoolArray, IntArray
 from sklearn_sleep.core.memory import IN_MEMORY, MemorySource, is_raw, source_from_mne
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.recording import Recording, Step
-from sklearn_sleep.core.signals import EPOCH_DURATION
+from sklearn_sleep.core.signals import EPOCH_DURATION, source_of
 from sklearn_sleep.exceptions import EDFWarning, SplitNightWarning
 
 # Nights are rarely scored to the last epoch; a fold leaves out more than this.
@@ -28,7 +28,8 @@ _WHOLE_NIGHT_FRACTION = 0.9
 class Night:
     """The rows that fall in one recording: their positions among all, and the epoch of each, (n,).
 
-    `masks` say for signals with a column in the table whether each row may use the signal, (n,).
+    `masks` say for signals with a column in the table whether each row may use the signal and what
+    is derived from it, (n,).
     """
 
     recording: Recording
@@ -43,12 +44,13 @@ class Night:
         two. ValueError if an epoch is named twice, once with and once without the signal.
         """
         n_epochs = self.recording.signals[signal].n_epochs
-        if signal not in self.masks:
+        mask = self._mask(signal)
+        if mask is None:
             return np.ones(n_epochs, dtype=bool)
         epoch, first = np.unique(self.epoch, return_index=True)
-        value = self.masks[signal][first]
+        value = mask[first]
         if len(epoch) < len(self.epoch):
-            conflict = value[np.searchsorted(epoch, self.epoch)] != self.masks[signal]
+            conflict = value[np.searchsorted(epoch, self.epoch)] != mask
             if conflict.any():
                 raise ValueError(
                     f"Epoch {self.epoch[conflict][0]} of {self.recording.path} is named twice, "
@@ -62,6 +64,11 @@ class Night:
         nearest = np.where(every < epoch[0], 0, nearest)
         return value[nearest]
 
+    def _mask(self, signal: str) -> BoolArray | None:
+        """Return which rows may use a signal and its source, (n,); None: there is no column."""
+        masks = [self.masks[name] for name in {signal, source_of(signal)} if name in self.masks]
+        return np.logical_and.reduce(masks) if masks else None
+
     def choose_signals(self, signals: Sequence[str]) -> list[tuple[str, IntArray]]:
         """Return which of some signals each row is to use: the first one that it may.
 
@@ -73,7 +80,8 @@ class Night:
         for name in signals:
             if name not in self.recording.signals:
                 continue
-            rows = left & self.masks.get(name, np.True_)
+            mask = self._mask(name)
+            rows = left if mask is None else left & mask
             if rows.any():
                 chosen.append((name, np.flatnonzero(rows)))
                 left &= ~rows
@@ -228,9 +236,10 @@ class Epochs:
         order = np.argsort(self.recording_index, kind="stable")
         bounds = np.searchsorted(self.recording_index[order], np.arange(len(self.recordings) + 1))
         epoch = self.table["epoch"].to_numpy()
+        names = self.signal_names
         masks = {
             name: as_mask(self.table[name])
-            for name in self.signal_names
+            for name in dict.fromkeys([*names, *map(source_of, names)])
             if name in self.table.columns
         }
         for position, recording in enumerate(self.recordings):

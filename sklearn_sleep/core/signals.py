@@ -98,7 +98,8 @@ class SignalDefinition:
     Parameters
     ----------
     name : str
-        Canonical name, for example ``"ECG"``.
+        Canonical name, for example ``"ECG"``. A name like ``"HR(ECG)"`` is that of a signal that is
+        derived from another one, its `source`.
     samples_per_epoch : int
         Samples per 30-second epoch that the networks take. The published wav2sleep
         (Carter & Tarassenko 2024) uses 256 for respiration, 1024 for ECG and PPG and 4096
@@ -147,6 +148,12 @@ class SignalDefinition:
             # As JSON has them where definitions are saved.
             if isinstance(getattr(self, name), Mapping):
                 object.__setattr__(self, name, kind(**getattr(self, name)))
+
+    @property
+    def source(self) -> str | None:
+        """The signal that it is derived from; what masks that one masks this one too."""
+        found = _DERIVED.fullmatch(self.name)
+        return found["source"] if found else None
 
     @property
     def sampling_frequency(self) -> float:
@@ -421,6 +428,11 @@ INSTANTANEOUS_HEART_RATE = SignalDefinition("IHR", 128)
 0.4 Hz (`HRVFeatures`) as networks of the wav2sleep design allow; they take a power of two an epoch.
 """
 
+# Whoever derives signals names them "HR(ECG)": what is told, and the signal that tells it.
+_DERIVED = re.compile(r"(?P<quantity>[^()]+)\((?P<source>[^()]+)\)")
+DERIVED_SAMPLES = 16
+"""Samples an epoch of what is derived from beats and breaths, one in 1.9 s: half a breath."""
+
 # An electrode of the 10-10 system, the mastoids (M, formerly A) or a mean of them.
 _ELECTRODE = r"(?:Fp|AF|FC|FT|CP|TP|PO|F|C|T|P|O|A|M)(?:z|\d{1,2})"
 _DERIVATION = re.compile(rf"{_ELECTRODE}(?:-{_ELECTRODE})?", re.IGNORECASE)
@@ -428,6 +440,16 @@ _EDF_PLUS_TYPES = ("EEG", "EOG", "EMG", "ECG", "Resp")  # EDF+ 2.1.3.4: "type of
 _COMMON_REFERENCES = ("-Ref", "-CLE", "-LER", "-LE", "-A1A2", "-M1M2", "-AVG")
 # Heart rates and electrodes of the leg are named like the ECG and the chin's EMG.
 _ANOTHER_THING = re.compile(r"rate|\bhr\b|bpm|leg|tib|\b[lr]at\b|plm|off|event", re.IGNORECASE)
+
+
+def source_of(signal: str) -> str:
+    """Return the signal that one is derived from, by its name, or else the signal itself.
+
+    >>> source_of("HR(ECG)"), source_of("ECG")
+    ('ECG', 'ECG')
+    """
+    found = _DERIVED.fullmatch(signal)
+    return found["source"] if found else signal
 
 
 def count_epochs(duration: float) -> int:
@@ -453,6 +475,8 @@ def signal_definition(signal: str | SignalDefinition) -> SignalDefinition:
     if _DERIVATION.fullmatch(signal):
         eeg = SIGNALS["EEG"]
         return SignalDefinition(signal, eeg.samples_per_epoch, eeg.unit, former_names(signal))
+    if _DERIVED.fullmatch(signal):
+        return SignalDefinition(signal, DERIVED_SAMPLES)
     raise ValueError(
         f"{signal!r} is not a known signal. Use one of {', '.join(SIGNALS)}, an EEG derivation "
         "such as 'C4-M1', or define it: SignalDefinition(name, samples_per_epoch, unit, aliases)."
@@ -464,7 +488,13 @@ def check_signal_names(parameter: str, names: Iterable[str], own: Iterable[str] 
     if isinstance(names, str):
         raise ValueError(f"{parameter}={names!r} must be a list of names.")
     known = dict.fromkeys([*SIGNALS, INSTANTANEOUS_HEART_RATE.name, *own])
-    wrong = [n for n in names if n not in known and not _DERIVATION.fullmatch(str(n))]
+    wrong = [
+        name
+        for name in names
+        if name not in known
+        and not _DERIVATION.fullmatch(source_of(str(name)))
+        and source_of(str(name)) not in known
+    ]
     if wrong:
         raise ValueError(
             f"{parameter} names {', '.join(map(repr, wrong))}, which is no signal. Known are "

@@ -23,6 +23,7 @@ from sklearn_sleep.features.breathing.derived_respiration import (
 )
 from sklearn_sleep.features.breathing.respiration import RespirationFeatures
 from sklearn_sleep.features.cardiorespiratory import CardiorespiratoryFeatures
+from sklearn_sleep.features.front_end import FrontEnd
 from sklearn_sleep.features.masked_signals import MaskedSignalsClassifier
 from sklearn_sleep.features.quality.signal_quality import SignalQuality
 from sklearn_sleep.features.temporal_context import TemporalContext
@@ -33,6 +34,7 @@ __all__ = [
     "CardiorespiratoryFeatures",
     "EEGFeatures",
     "FeatureTransformer",
+    "FrontEnd",
     "HRVFeatures",
     "HeartbeatDetector",
     "Heartbeats",

@@ -1,7 +1,7 @@
 """The wav2sleep network (Carter & Tarassenko, ML4H 2024, arXiv 2411.04644)."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -72,20 +72,62 @@ class Wav2Sleep(nn.Module):
             cast(SignalEncoder, encoder).cnn.compile(**{"dynamic": True, **options})
 
     def forward(
-        self, x: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None
+        self,
+        x: Mapping[str, Tensor],
+        present: Mapping[str, Tensor] | None = None,
+        subsets: Sequence[Collection[str]] | None = None,
     ) -> Tensor:
         """Return the logits of each epoch's stage, (batch, epochs, n_classes).
 
         Takes normalized, finite samples (batch, epochs, samples_per_epoch) by signal name, and
-        which epochs have the signal (batch, epochs); all of them if not given.
+        which epochs have the signal (batch, epochs); all of them if not given. Of a single night,
+        and `subsets` of its signals, it returns the logits from each, (subsets, epochs, n_classes),
+        for which each signal is encoded but once.
         """
         if present is None:
             present = {
                 name: torch.ones(samples.shape[:2], dtype=torch.bool, device=samples.device)
                 for name, samples in x.items()
             }
-        mixed = self.epoch_mixer(*self.signal_encoders(x, present))
+        features, where = self.signal_encoders(x, present)
+        if subsets is not None:
+            features, where = self._choose(features, where, subsets)
+        mixed = self.epoch_mixer(features, where)
         return self.classifier(self.sequence_mixer(mixed))
+
+    def _choose(
+        self,
+        features: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        subsets: Sequence[Collection[str]],
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return features and presence of one night, (1, epochs, …), as if each subset were one."""
+        groups = getattr(self.signal_encoders, "groups", {})
+        chosen = {name: _in_subsets(name, groups.get(name, (name,)), subsets) for name in features}
+        return (
+            {name: of.expand(len(subsets), -1, -1) for name, of in features.items()},
+            {
+                name: of & torch.tensor(chosen[name], device=of.device)[:, None]
+                for name, of in present.items()
+            },
+        )
+
+
+def _in_subsets(
+    name: str, members: Collection[str], subsets: Sequence[Collection[str]]
+) -> list[bool]:
+    """Return whether a signal, or a group of them, is in each subset; ValueError if in part."""
+    inside = [[member in subset for member in members] for subset in subsets]
+    # Members that the night lacks are in no subset.
+    known = [any(of_member) for of_member in zip(*inside, strict=True)]
+    for of_subset in inside:
+        there = [yes for yes, is_known in zip(of_subset, known, strict=True) if is_known]
+        if any(there) and not all(there):
+            raise ValueError(
+                f"The signals of the group {name!r} are masked one by one, and the group is to be "
+                "encoded once for all subsets; let it have one source, or set subsets_per_night=1."
+            )
+    return [any(of_subset) for of_subset in inside]
 
 
 # Parameters that are as another one where they are not given.

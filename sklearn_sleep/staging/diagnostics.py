@@ -43,7 +43,7 @@ def history_frame(classifier: Any) -> pd.DataFrame:
     ... )
     >>> classifier = Wav2SleepClassifier(
     ...     module__feature_dim=8, module__initial_channels=2, module__max_channels=4,
-    ...     module__mixer_heads=2, max_epochs=3, random_state=0,
+    ...     module__mixer_heads=2, max_epochs=3, size="published", random_state=0,
     ... ).fit(X, rng.integers(0, 4, size=40))
     >>> history_frame(classifier)[["learning_rate"]].round(4)
           learning_rate

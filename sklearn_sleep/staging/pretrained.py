@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_sleep.core.signals import SIGNALS, SignalDefinition
-from sklearn_sleep.features import InstantaneousHeartRate
+from sklearn_sleep.features import FrontEnd, InstantaneousHeartRate
 from sklearn_sleep.features.quality.signal_quality import SignalQuality
 from sklearn_sleep.preprocessing import (
     EDFReader,
@@ -39,6 +39,7 @@ _STEPS = {
     for step in (
         EDFReader,
         SignalQuality,
+        FrontEnd,
         InstantaneousHeartRate,
         Filter,
         Padder,

@@ -19,14 +19,19 @@ from torch import Tensor, nn
 
 from sklearn_sleep.core.epochs import Epochs
 from sklearn_sleep.core.identity import identity
-from sklearn_sleep.core.masking import check_mask_probability, draw_kept_signals
+from sklearn_sleep.core.masking import check_mask_probability, draw_subsets
 from sklearn_sleep.core.messages import list_names
 from sklearn_sleep.core.parameter_constraints import Interval, StrOptions
-from sklearn_sleep.core.signals import check_signal_names
+from sklearn_sleep.core.signals import check_signal_names, source_of
 from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.staging.diagnostics import attention_table
-from sklearn_sleep.staging.recipes import recipe_for
+from sklearn_sleep.staging.recipes import (
+    describe_recipe,
+    missing_front_ends,
+    read_recipe,
+    recipe_for,
+)
 from sklearn_sleep.staging.transfer import NEW, OF_SIGNALS, PARTLY_NEW, Transfer, plan_transfer
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.callbacks.failure_signs import (
@@ -99,8 +104,9 @@ class Wav2SleepClassifier(SleepNet):
     module : callable or Module, default=make_wav2sleep
         The network; ``module__feature_dim`` and so on are its parameters.
     signals : sequence of str, or mapping of str to str, optional
-        Canonical names of the signals to use; all that occur in the training nights if not given,
-        or those of the checkpoint that `initialize_from` names. A mapping says which signal's
+        Canonical names of the signals to use, with what a `FrontEnd` derives from them; all that
+        occur in the training nights if not given, or those of the checkpoint that
+        `initialize_from` names. A mapping says which signal's
         encoder of that checkpoint each starts from: ``{"PPG": "ECG"}``, or ``{"PPG": None}`` for
         a new one.
     classes : array-like, optional
@@ -117,6 +123,13 @@ class Wav2SleepClassifier(SleepNet):
         reached by name: ``set_params(mask_probability__PPG=0.3)``.
     backup_signals : collection of str, default=("ECG", "PPG")
         Where all signals of a night would be masked, one of these that is there is kept.
+    subsets_per_night : int, default=1
+        Subsets of its signals that a training night is staged from in each pass; the loss is their
+        mean. Signals are encoded once for all of them. Of several subsets the first is of all
+        signals.
+    single_signal_probability : float, default=0.0
+        Probability that a subset is a single signal, all equally likely, in place of what
+        `mask_probability` draws.
     flip_polarity : bool, default=True
         Turn each signal of a training night upside down with probability 1/2, since electrodes
         are at times worn the wrong way round.
@@ -124,11 +137,12 @@ class Wav2SleepClassifier(SleepNet):
         Further changes of training nights. Published: none. Its parameters are reached by name:
         ``set_params(augmentation__noise=0.1)``, which starts from ``Augmentation()`` where there
         is none.
-    size : {"published", "auto"}, default="published"
-        ``"auto"`` fits network and training to the number of training nights, as `recipe_for`
-        says: parameters that are equal to their defaults take the values of the recipe, whether
-        they were given or not, since a clone is given all of them. Of ``module__…`` parameters,
-        those that are given stay, whatever their value.
+    size : {"auto", "published"}, default="auto"
+        ``"auto"`` fits network and training to the signals and the number of training nights, as
+        `recipe_for` says: parameters that are equal to their defaults take the values of the
+        recipe, whether they were given or not, since a clone is given all of them. Of
+        ``module__…`` parameters, those that are given stay, whatever their value.
+        ``"published"`` is the paper's network and training, which are for thousands of nights.
     class_weight : "balanced", mapping or None, default=None
         Weights of the classes in the loss.
     random_state : int, RandomState instance or None, default=None
@@ -191,7 +205,8 @@ class Wav2SleepClassifier(SleepNet):
         The signals that the network takes.
     recipe_ : dict
         The parameters that `size` has chosen, and those of the network that `initialize_from`
-        has; empty for the published size.
+        has; empty for the published size. Of waveforms, ``"front_end"`` says what a `FrontEnd`
+        would read from them.
     initial_parts_ : dict of str to str
         With `initialize_from`, what each part of the network has started from: ``"kept"``,
         ``"from ECG"`` (the encoder of another signal), ``"new"``, ``"partly new"``; or that it was
@@ -228,6 +243,8 @@ class Wav2SleepClassifier(SleepNet):
         "initialize_from": [str, os.PathLike, None],
         "mask_probability": [Mapping, None],
         "backup_signals": ["array-like", None],
+        "subsets_per_night": [Interval(Integral, 1, None, closed="left")],
+        "single_signal_probability": [Interval(Real, 0, 1, closed="both")],
         "flip_polarity": ["boolean"],
         "augmentation": [Augmentation, None],
         "size": [StrOptions({"published", "auto"})],
@@ -243,6 +260,8 @@ class Wav2SleepClassifier(SleepNet):
     initialize_from: str | os.PathLike[str] | None
     mask_probability: Mapping[str, float] | None
     backup_signals: Collection[str]
+    subsets_per_night: int
+    single_signal_probability: float
     flip_polarity: bool
     augmentation: Augmentation | None
     size: Literal["published", "auto"]
@@ -258,9 +277,11 @@ class Wav2SleepClassifier(SleepNet):
         initialize_from: str | os.PathLike[str] | None = None,
         mask_probability: Mapping[str, float] | None = None,
         backup_signals: Collection[str] = ("ECG", "PPG"),
+        subsets_per_night: int = 1,
+        single_signal_probability: float = 0.0,
         flip_polarity: bool = True,
         augmentation: Augmentation | None = None,
-        size: Literal["published", "auto"] = "published",
+        size: Literal["auto", "published"] = "auto",
         class_weight: str | Mapping[Any, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         kept_bytes: int = 2**31,
@@ -361,7 +382,11 @@ class Wav2SleepClassifier(SleepNet):
             return {
                 name: recipe[name] for name in recipe if name in settled or not self.is_set(name)
             }
-        return {name: value for name, value in recipe.items() if not self.is_set(name)}
+        if self.module is not make_wav2sleep:  # which has parameters of its own
+            recipe = {name: recipe[name] for name in recipe if not name.startswith(_OF_MODULE)}
+        chosen = {name: value for name, value in recipe.items() if not self.is_set(name)}
+        advice = None if self.size == "published" else missing_front_ends(self.signals_)
+        return chosen if advice is None else {**chosen, "front_end": advice}
 
     def is_set(self, name: str) -> bool:
         """Whether the user has set a parameter: to another value than its default."""
@@ -397,8 +422,11 @@ class Wav2SleepClassifier(SleepNet):
                 f"signals={self.signals!r} says which encoders to start from, but there is no "
                 "initialize_from. Give it, or a list of names."
             )
-        self.signals_ = tuple(rates if self.signals is None else self.signals)
-        lacking = [name for name in self.signals_ if name not in rates]
+        asked = tuple(rates if self.signals is None else self.signals)
+        # A source stands for all that is derived from it, too.
+        found = {name: [n for n in rates if name in (n, source_of(n))] for name in asked}
+        self.signals_ = tuple(dict.fromkeys(n for names in found.values() for n in names))
+        lacking = [name for name, names in found.items() if not names]
         if lacking or not self.signals_:
             raise ValueError(
                 f"None of the training nights has the signal(s) {lacking or 'asked for'}; "
@@ -466,29 +494,48 @@ class Wav2SleepClassifier(SleepNet):
     @property
     def always_masked(self) -> tuple[str, ...]:
         """Signals that training masks in each night that has another one."""
-        certain = [name for name in self.signals_ if self._mask_probability.get(name, 0) >= 1]
-        backup = set(self.signals_).intersection(self.backup_signals or ())
-        if len(certain) == len(self.signals_) and not backup:
+        if self.planned("subsets_per_night") > 1 or self.planned("single_signal_probability"):
+            return ()
+        sources = tuple(dict.fromkeys(map(source_of, self.signals_)))
+        certain = [name for name in sources if self._mask_probability.get(name, 0) >= 1]
+        backup = set(sources).intersection(self.backup_signals or ())
+        if len(certain) == len(sources) and not backup:
             return ()  # each may be the one that is kept
         return tuple(name for name in certain if name not in backup)
 
     def augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
-        """Return what the network takes of a training night: masked, turned and changed."""
-        probability, augmentation = self._mask_probability, self.planned("augmentation")
-        kept = draw_kept_signals(tuple(night.x), probability, self.backup_signals, rng)
-        flipped = rng.random(len(kept)) < 0.5 * self.flip_polarity
+        """Return what the network takes of a training night: masked, turned and changed.
+
+        With several subsets of its signals they are among it, as ``subsets``.
+        """
+        augmentation = self.planned("augmentation")
+        subsets = draw_subsets(
+            tuple(night.x),
+            self.planned("subsets_per_night"),
+            self.planned("single_signal_probability"),
+            self._mask_probability,
+            self.backup_signals,
+            rng,
+        )
+        kept = [name for name in night.x if any(name in subset for subset in subsets)]
+        # What is derived, as a heart rate, has no polarity.
+        turns = rng.random(len(kept)) < 0.5 * self.flip_polarity
         x = {
-            name: -night.x[name] if flip else night.x[name]
-            for name, flip in zip(kept, flipped, strict=True)
+            name: -night.x[name] if turn and source_of(name) == name else night.x[name]
+            for name, turn in zip(kept, turns, strict=True)
         }
         if augmentation is not None:
             x = augmentation.apply(x, rng)
-        return network_input(x, night.present)
+        return network_input(x, night.present) | ({"subsets": subsets} if len(subsets) > 1 else {})
 
     # -- learning and predicting -----------------------------------------------------------------
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Return the logits of nights, float32 of (batch, n_epochs, n_classes)."""
+        if "subsets" in x:
+            # Names, which skorch would make tensors of.
+            fit_params = {**fit_params, "subsets": x["subsets"]}
+            x = {name: value for name, value in x.items() if name != "subsets"}
         with self.lower_precision:
             return super().infer(x, **fit_params).float()
 
@@ -511,8 +558,10 @@ class Wav2SleepClassifier(SleepNet):
             night: NightSample, rng: np.random.Generator
         ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
             augmented = self.augment(night, rng)
-            logits = self.infer(augmented)[0]
-            return self._sum_losses(logits, night) / total, logits, tuple(augmented["x"])
+            of_subsets = self.infer(augmented)
+            losses = [self._sum_losses(logits, night) for logits in of_subsets]
+            loss = torch.stack(losses).mean() / total
+            return loss, of_subsets[0], tuple(augmented["x"])
 
         learned = differentiate_nights(
             loss_of,
@@ -720,7 +769,8 @@ class Wav2SleepClassifier(SleepNet):
         with explain_damage(folder):
             check_weights(checkpoint)
             parameters = {_OF_MODULE + key: value for key, value in checkpoint.parameters.items()}
-            classifier = cls(device=device, **parameters)
+            classifier = cls(device=device, size=checkpoint.size, **parameters)
+            classifier.recipe_ = read_recipe(checkpoint.recipe)
             classifier.classes_ = checkpoint.classes
             classifier.class_prior_ = checkpoint.class_prior
             classifier.samples_per_epoch_ = dict(checkpoint.signals)
@@ -744,6 +794,8 @@ class Wav2SleepClassifier(SleepNet):
             class_prior=self.class_prior_,
             parameters=parameters,
             state=self.module_.state_dict(),
+            size=self.size,
+            recipe=describe_recipe(getattr(self, "recipe_", {})),
         )
 
     def save_pretrained(

@@ -35,6 +35,8 @@ class Augmentation(BaseEstimator):
     amplitude : float, default=0.0
         Standard deviation of the logarithm of each signal's gain, of a constant part and of one
         that changes over some ten minutes, each.
+    gain : float, default=0.0
+        Standard deviation of the logarithm of each signal's gain, constant through the night.
     noise : float, default=0.0
         Largest standard deviation of white noise, as a fraction of that of the signal; it is drawn
         uniformly from 0 on.
@@ -50,7 +52,7 @@ class Augmentation(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        name: [Real] for name in ("time_shift", "speed_change", "amplitude", "noise")
+        name: [Real] for name in ("time_shift", "speed_change", "amplitude", "gain", "noise")
     }
 
     def __init__(
@@ -59,11 +61,13 @@ class Augmentation(BaseEstimator):
         time_shift: float = 0.5,
         speed_change: float = 0.0,
         amplitude: float = 0.0,
+        gain: float = 0.0,
         noise: float = 0.0,
     ) -> None:
         self.time_shift = time_shift
         self.speed_change = speed_change
         self.amplitude = amplitude
+        self.gain = gain
         self.noise = noise
 
     def check(self) -> None:
@@ -79,7 +83,7 @@ class Augmentation(BaseEstimator):
                 f"speed_change={self.speed_change!r} must be from 0 to 1; at more than twice the "
                 "speed, most of an epoch would have its neighbours' stages."
             )
-        for name in ("amplitude", "noise"):
+        for name in ("amplitude", "gain", "noise"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)!r} must not be negative.")
 
@@ -98,6 +102,8 @@ class Augmentation(BaseEstimator):
         if self.amplitude:
             gain = _draw_gain(len(samples), self.amplitude, rng)
             changed = changed * torch.from_numpy(gain)[:, None]
+        if self.gain:
+            changed = changed * float(np.exp(self.gain * rng.standard_normal()))
         if self.noise:
             scale = float(rng.uniform(0, self.noise)) * float(samples.std())
             noise = rng.standard_normal(samples.shape, dtype=np.float32)

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_sleep.core.epochs import Epochs, make_epoch_table
 from sklearn_sleep.core.recording import Recording
-from sklearn_sleep.core.signals import signal_definition
+from sklearn_sleep.core.signals import signal_definition, source_of
 from sklearn_sleep.core.sources import ArraySource
 
 _NOT_SIGNALS = ("recording", "mask", "subject")
@@ -72,10 +72,12 @@ def _recording_from_arrays(
     mask: npt.NDArray[np.bool_] | None,
 ) -> Recording:
     arrays, definitions = {}, {}
-    for column, name in enumerate(names):
-        samples = np.asarray(X[name])[rows].astype(np.float32)
-        if mask is not None:
-            samples[~mask[rows, column]] = np.nan
+    of_rows = {name: np.asarray(X[name])[rows].astype(np.float32) for name in names}
+    usable = {name: ~np.isnan(samples).all(axis=1) for name, samples in of_rows.items()}
+    if mask is not None:
+        usable = {name: usable[name] & mask[rows, names.index(name)] for name in names}
+    for name, samples in of_rows.items():
+        samples[~(usable[name] & usable.get(source_of(name), np.True_))] = np.nan
         if not np.isnan(samples).all():
             arrays[name] = samples
             definition = signal_definition(name)

@@ -206,9 +206,10 @@ class SleepNet(ClassifierMixin, NeuralNet):
         chosen = {
             name.removeprefix(start): value
             for name, value in recipe.items()
-            if name.startswith(start)
+            if name.startswith(start) and not self.is_set(name)
         }
-        params: dict[str, Any] = chosen | super().get_params_for(prefix)
+        # What has a default and was left at it is the recipe's.
+        params: dict[str, Any] = super().get_params_for(prefix) | chosen
         if prefix == "criterion":
             # Rows are weighed one by one.
             params["reduction"] = "none"

@@ -135,6 +135,7 @@ def make_cases(folder: Path) -> dict[str, Case]:
     steps = [
         sklearn_sleep.Epocher(),
         sklearn_sleep.Filter(0.5, 4.0),
+        sklearn_sleep.FrontEnd({"ECG": ["waveform", "heart"]}),
         sklearn_sleep.InstantaneousHeartRate(),
         sklearn_sleep.Normalizer(),
         sklearn_sleep.Padder(hours=0.1),

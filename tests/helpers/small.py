@@ -1,6 +1,6 @@
 """Networks, pipelines and baselines that cost little."""
 
-from sklearn_sleep import commands
+from sklearn_sleep import wav2sleep_pipeline
 
 SMALL_NETWORK = {
     "module__feature_dim": 8,
@@ -11,13 +11,16 @@ SMALL_NETWORK = {
 }
 FEW_LAYERS = {"module__mixer_layers": 1, "module__sequence_blocks": 1}
 SMALL_RATES = {"ECG": 256, "PPG": 256, "ABD": 64, "THX": 64}
-make_cardiorespiratory_pipeline = commands.make_cardiorespiratory_pipeline
 
 
-def make_small_pipeline(**parameters):
+def make_small_pipeline(*signals, **parameters):
     """That of the commands, with a network and rates that cost little."""
-    pipeline = make_cardiorespiratory_pipeline(**parameters)
-    pipeline[1].set_params(samples_per_epoch={name: n // 4 for name, n in SMALL_RATES.items()})
+    pipeline = wav2sleep_pipeline(*signals, **parameters)
+    pipeline["resampler"].set_params(
+        samples_per_epoch={
+            name: n // 4 for name, n in SMALL_RATES.items() if name in pipeline[0].signals
+        }
+    )
     pipeline[-1].set_params(**SMALL_NETWORK, **FEW_LAYERS)
     return pipeline
 

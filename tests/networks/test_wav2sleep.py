@@ -81,3 +81,40 @@ def test_masked_epochs_do_not_reach_the_result(published):
         torch.testing.assert_close(
             network(x, {**present, "ECG": part}), network(changed, {**present, "ECG": part})
         )
+
+
+def test_subsets_of_signals_are_staged_at_once_as_one_by_one(published):
+    network, x, present, _ = published
+    whole = [
+        i for i, there in enumerate(zip(*present.values(), strict=True)) if all(map(any, there))
+    ]
+    night = {name: samples[whole[:1]] for name, samples in x.items()}
+    subsets = [("ABD", "THX", "ECG", "PPG"), ("ECG",), ("THX", "PPG")]
+    with torch.no_grad():
+        found = network(night, subsets=subsets)
+        for logits, subset in zip(found, subsets, strict=True):
+            alone = network({name: night[name] for name in subset})
+            torch.testing.assert_close(logits, alone[0], atol=1e-5, rtol=1e-5)
+
+
+def test_a_group_is_encoded_once_and_has_one_source():
+    network = make_wav2sleep(
+        {"ABD": 16, "THX": 16, "ECG": 16},
+        n_classes=2,
+        feature_dim=8,
+        initial_channels=2,
+        max_channels=4,
+        mixer_heads=2,
+        signal_groups={"belts": ["ABD", "THX"]},
+    ).eval()
+    x = {name: torch.randn(1, 5, 16) for name in ("ABD", "THX", "ECG")}
+    with torch.no_grad():
+        found = network(x, subsets=[("ABD", "THX"), ("ECG",)])
+        torch.testing.assert_close(found[0], network({n: x[n] for n in ("ABD", "THX")})[0])
+        # A night that lacks one of them has the group all the same.
+        torch.testing.assert_close(
+            network({n: x[n] for n in ("ABD", "ECG")}, subsets=[("ABD",)])[0],
+            network({"ABD": x["ABD"]})[0],
+        )
+    with pytest.raises(ValueError, match="masked one by one"):
+        network(x, subsets=[("ABD", "ECG"), ("ABD", "THX")])

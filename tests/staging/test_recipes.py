@@ -1,5 +1,6 @@
 """size="auto" takes the recipe for the nights, and what was asked for."""
 
+import json
 import pickle
 
 import numpy as np
@@ -8,6 +9,9 @@ from sklearn.base import clone
 from skorch.helper import SliceDict
 
 from sklearn_sleep import Wav2SleepClassifier
+from sklearn_sleep.core.signals import source_of
+from sklearn_sleep.features import FrontEnd
+from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.staging.recipes import recipe_for
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.schedule import ValidationNights
@@ -77,16 +81,85 @@ def test_what_was_asked_for_wins(nights):
     ).fit(*nights)
     recipe = classifier.recipe_
     asked_for = {"max_epochs", "lr", "batch_size", "module__feature_dim", "augmentation"}
-    assert recipe.keys() == recipe_for(4).keys() - asked_for - {"train_split"}
+    assert recipe.keys() == (recipe_for(4).keys() | {"front_end"}) - asked_for - {"train_split"}
     assert classifier.module_.classifier.in_features == 16
     assert len(classifier.history) == 2
     assert "valid_loss" in classifier.history[-1]
 
 
-def test_published_size_is_the_default(nights):
-    classifier = Wav2SleepClassifier(max_epochs=1).fit(*nights)
+def test_published_size_is_asked_for(nights):
+    classifier = Wav2SleepClassifier(size="published", max_epochs=1).fit(*nights)
     assert classifier.recipe_ == {}
     assert classifier.module_.classifier.in_features == 128
+
+
+def test_recipe_says_what_a_front_end_would_add(fitted):
+    assert fitted.recipe_["front_end"].startswith(
+        "FrontEnd() before Resampler() would read heart and breathing from ECG"
+    )
+
+
+def test_recipe_behind_a_front_end():
+    names = [n for s in ("ECG", "PPG", "THX", "ABD") for n in FrontEnd().get_feature_names_out([s])]
+    recipe = recipe_for(12, names)
+    groups, encoders = recipe["module__signal_groups"], recipe["module__signal_map"]
+    assert sorted(name for members in groups.values() for name in members) == sorted(names)
+    assert {source_of(m) for m in groups["heart(ECG)"]} == {"ECG"}
+    assert encoders["heart(ECG)"] == encoders["heart(PPG)"] == "heart"
+    assert len({encoders[f"breathing({belt})"] for belt in ("ABD", "THX")}) == 2
+    # One network takes them.
+    rates = dict.fromkeys(names, 16)
+    make_wav2sleep(rates, 4, signal_groups=groups, signal_map=encoders, feature_dim=8)
+    assert recipe_for(1000, names)["module__feature_dim"] > recipe["module__feature_dim"]
+    assert "front_end" not in recipe
+
+
+def test_recipe_is_saved_with_the_model(nights, fitted, tmp_path):
+    fitted.save_pretrained(tmp_path)
+    loaded = Wav2SleepClassifier.from_pretrained(tmp_path)
+    assert loaded.size == "auto"
+    assert repr(loaded.recipe_) == repr(fitted.recipe_)
+    assert (
+        loaded.recipe_["augmentation"].get_params() == fitted.recipe_["augmentation"].get_params()
+    )
+
+
+def test_a_model_from_before_is_what_it_was(fitted, tmp_path):
+    """Models of version 0.1 say neither size nor recipe, and all were of the published size."""
+    fitted.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    configuration = json.loads(path.read_text())
+    del configuration["classifier"]["size"], configuration["classifier"]["recipe"]
+    del configuration["checksum"]
+    path.write_text(json.dumps(configuration))
+    loaded = Wav2SleepClassifier.from_pretrained(tmp_path)
+    assert (loaded.size, loaded.recipe_) == ("published", {})
+    assert loaded.module_.classifier.in_features == 32
+
+
+def test_a_users_own_network_keeps_its_parameters(nights):
+    def make(signals, n_classes, **parameters):
+        assert not parameters
+        return make_wav2sleep(signals, n_classes, feature_dim=16)
+
+    classifier = Wav2SleepClassifier(make, max_epochs=1, random_state=0).fit(*nights)
+    assert classifier.module_.classifier.in_features == 16
+    assert classifier.recipe_["batch_size"] == 2
+
+
+def test_defaults_of_parts_give_way_to_the_recipe():
+    names = FrontEnd().get_feature_names_out(["THX"])
+    rng = np.random.default_rng(0)
+    X = SliceDict(
+        **{name: rng.standard_normal((12, 16)).astype(np.float32) for name in names},
+        recording=np.repeat(np.array(["a", "b"], dtype=object), 6),
+    )
+    y = np.tile([0, 1], 6)
+    classifier = Wav2SleepClassifier(max_epochs=1, random_state=0).fit(X, y)
+    group = classifier.optimizer_.param_groups[0]
+    assert group["weight_decay"] == recipe_for(2, names)["optimizer__weight_decay"]
+    classifier = Wav2SleepClassifier(max_epochs=1, optimizer__weight_decay=0.5).fit(X, y)
+    assert classifier.optimizer_.param_groups[0]["weight_decay"] == 0.5
 
 
 def test_unknown_size(nights):

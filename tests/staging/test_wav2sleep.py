@@ -349,7 +349,7 @@ def test_best_weights_are_restored(make_classifier):
     X = as_x(arrays, recording)
     # So high a rate, and always the same, that the loss gets worse again.
     classifier = make_classifier(
-        classes=None, lr=0.3, max_epochs=8, patience=8, callbacks__learning_rate=None
+        classes=None, lr=1.0, max_epochs=8, patience=8, callbacks__learning_rate=None
     )
     classifier.set_params(train_split=ValidationNights()).fit(X, y)
     dataset = classifier._training_dataset(X, y, None, starts_anew=False)

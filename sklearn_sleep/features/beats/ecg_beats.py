@@ -7,6 +7,9 @@ from scipy.signal import resample_poly
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import refine_peaks, require_rate
 
+LEAST_ECG_FREQUENCY = 50.0
+"""Samples a second of an ECG in which beats can be found."""
+
 # sleepecg recommends 100 Hz or more and passes 5 to 30 Hz, for which 62 Hz suffice: detection at a
 # higher rate takes longer. Where the peak lies is then found at the full rate.
 _DETECTION_FREQUENCY, _LOWEST_DETECTION_FREQUENCY = 100.0, 62.0
@@ -30,7 +33,8 @@ def detect_r_peaks(samples: npt.ArrayLike, sampling_frequency: float) -> FloatAr
     >>> bool(np.allclose(np.diff(detect_r_peaks(ecg, 200)), 0.8, atol=0.001))
     True
     """
-    require_rate(sampling_frequency, 50, "The ECG", "R peaks need 50 or more, better 200")
+    needs = f"R peaks need {LEAST_ECG_FREQUENCY:g} or more, better 200"
+    require_rate(sampling_frequency, LEAST_ECG_FREQUENCY, "The ECG", needs)
     values = np.ascontiguousarray(samples, dtype=np.float64)
     if sampling_frequency <= 2 * _HIGHEST_DETECTED:
         return detect_r_peaks(resample_poly(values, 2, 1), 2 * sampling_frequency)

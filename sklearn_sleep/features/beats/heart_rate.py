@@ -6,18 +6,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sklearn_sleep.core.arrays import SampleArray
 from sklearn_sleep.core.epochs import Epochs, Night, as_mask
 from sklearn_sleep.core.recording import DerivedSource, Recording
-from sklearn_sleep.core.signals import EPOCH_DURATION, INSTANTANEOUS_HEART_RATE
+from sklearn_sleep.core.signals import INSTANTANEOUS_HEART_RATE
 from sklearn_sleep.core.sources import Signal
-from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector, Heartbeats
+from sklearn_sleep.features.beats.heart_signals import heart_rate
+from sklearn_sleep.features.beats.heartbeats import HeartbeatDetector
 from sklearn_sleep.preprocessing.base import EpochsTransformer, TakesEpochsMixin
-
-_SECONDS_PER_MINUTE = 60.0
-# s without a measured R-R interval from which the rate counts as missing. Our choice: some ten
-# beats, two or three breaths.
-_LONGEST_GAP = 10.0
 
 
 class InstantaneousHeartRate(TakesEpochsMixin, EpochsTransformer):
@@ -142,7 +137,7 @@ class _WithHeartRate(DerivedSource):
         detector = self._detector
         return Signal(
             INSTANTANEOUS_HEART_RATE,
-            lambda: _heart_rate(detector.detect(waveform), waveform.n_epochs),
+            lambda: heart_rate(detector.detect(waveform), waveform.n_epochs).astype(np.float32),
             INSTANTANEOUS_HEART_RATE.sampling_frequency,
             "1/min",
             n_epochs=waveform.n_epochs,
@@ -157,20 +152,3 @@ def _choose(night: Night, detector: HeartbeatDetector) -> str | None:
     name, _ = chosen[0]
     night.recording.signals[name].require_continuous("InstantaneousHeartRate")
     return name
-
-
-def _heart_rate(heartbeats: Heartbeats, n_epochs: int) -> SampleArray:
-    """Return the rate in 1/min, (n_epochs * 128,), NaN far from measured intervals."""
-    per_epoch = INSTANTANEOUS_HEART_RATE.samples_per_epoch
-    time = np.arange(n_epochs * per_epoch) * EPOCH_DURATION / per_epoch
-    intervals = heartbeats.intervals
-    measured = np.isfinite(intervals)
-    if not measured.any():
-        return np.full(len(time), np.nan, dtype=np.float32)
-    ends = heartbeats.times[1:][measured]
-    rate = np.interp(time, ends, _SECONDS_PER_MINUTE / intervals[measured])
-    following = np.searchsorted(ends, time)
-    gap_begins = np.append(0.0, ends)[following]
-    gap_ends = np.append(ends - intervals[measured], n_epochs * EPOCH_DURATION)[following]
-    rate[(time < gap_ends) & (gap_ends - gap_begins > _LONGEST_GAP)] = np.nan
-    return rate.astype(np.float32)

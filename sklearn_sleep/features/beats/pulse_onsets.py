@@ -8,6 +8,9 @@ from scipy.signal import butter, sosfiltfilt
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.samples import refine_peaks, require_rate
 
+LEAST_PPG_FREQUENCY = 20.0
+"""Samples a second of a PPG in which pulses can be found."""
+
 # Elgendi et al. 2013, PLoS ONE 8:e76585: the band in Hz, the two moving averages in s (a systolic
 # wave and a beat), and the part of the mean by which the first must exceed the second.
 _BAND = (0.5, 8.0)
@@ -40,7 +43,8 @@ def detect_pulse_onsets(samples: npt.ArrayLike, sampling_frequency: float) -> Fl
     >>> bool(np.allclose(np.diff(detect_pulse_onsets(pulse, 64)), 0.8, atol=0.002))
     True
     """
-    require_rate(sampling_frequency, 20, "The PPG", "pulse onsets need 20 or more")
+    needs = f"pulse onsets need {LEAST_PPG_FREQUENCY:g} or more"
+    require_rate(sampling_frequency, LEAST_PPG_FREQUENCY, "The PPG", needs)
     values = np.asarray(samples, dtype=np.float64)
     if len(values) < 2 * sampling_frequency or np.ptp(values) == 0:
         return np.empty(0)

@@ -14,6 +14,9 @@ from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.features.remembered import remember
 from sklearn_sleep.features.samples import bridge_gaps, refine_peaks, require_rate
 
+LEAST_BREATH_FREQUENCY = 4.0
+"""Samples a second of a respiratory signal in which breaths can be found."""
+
 # Hz: 3 to 60 breaths a minute.
 _BAND = (0.05, 1.0)
 # Samples a second at which breaths are looked for: ten in the shortest.
@@ -108,7 +111,8 @@ def _filter(
     samples: FloatArray, sampling_frequency: float
 ) -> tuple[FloatArray, npt.NDArray[np.bool_], float]:
     """Return a signal that changes from 0.05 to 1 Hz at some 10 Hz; its gaps; its rate."""
-    require_rate(sampling_frequency, 4, "The respiration", "breaths need 4 or more")
+    needs = f"breaths need {LEAST_BREATH_FREQUENCY:g} or more"
+    require_rate(sampling_frequency, LEAST_BREATH_FREQUENCY, "The respiration", needs)
     values, missing = bridge_gaps(samples)
     # A night that is over before the filter has settled tells nothing.
     too_short = (~missing).sum() < sampling_frequency / _BAND[0]

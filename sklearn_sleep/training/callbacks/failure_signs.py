@@ -8,6 +8,7 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
+from sklearn_sleep.core.signals import source_of
 from sklearn_sleep.exceptions import (
     BatchNormWarning,
     ConstantSignalWarning,
@@ -71,10 +72,10 @@ class WarnOfFailureSigns(Callback):
         if not training or batch is None:
             return
         for night in batch.nights:
-            for name in night.x:
+            for name in set(map(source_of, night.x)):
                 self.available_[name] = self.available_.get(name, 0) + 1
         for kept in kept_signals:
-            for name in kept:
+            for name in set(map(source_of, kept)):
                 self.drawn_[name] = self.drawn_.get(name, 0) + 1
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
@@ -101,7 +102,8 @@ def warn_of_constant_signals(nights: Iterable[NightSample]) -> None:
         f"{name} of {night.path}"
         for night in nights
         for name in night.x
-        if _is_constant(_recorded(night, name))
+        # What is derived may be: a pacemaker's heart rate. Of a dead sensor it is missing.
+        if source_of(name) == name and _is_constant(_recorded(night, name))
     ]
     if dead:
         warnings.warn(

@@ -5,9 +5,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,8 @@ _DAMAGE = (
 class Checkpoint:
     """A trained network: samples per epoch of its signals, its classes and their prior, weights.
 
-    `parameters` are those of `make_wav2sleep`, apart from ``signals`` and ``n_classes``.
+    `parameters` are those of `make_wav2sleep`, apart from ``signals`` and ``n_classes``. `size` and
+    `recipe`, of JSON's types, say how it was trained, where that is known.
     """
 
     signals: Mapping[str, int]
@@ -45,6 +46,8 @@ class Checkpoint:
     class_prior: npt.NDArray[np.float64]
     parameters: Mapping[str, Any]
     state: Mapping[str, Tensor]
+    size: Literal["auto", "published"] = "published"
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_parts_are_named(parameters: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from safetensors.torch import load_file, save
@@ -49,6 +49,8 @@ def write_own_checkpoint(
             "classes": checkpoint.classes.tolist(),
             "class_prior": checkpoint.class_prior.tolist(),
             "samples_per_epoch": dict(checkpoint.signals),
+            "size": checkpoint.size,
+            "recipe": dict(checkpoint.recipe),
         },
     }
     state = {key: value.contiguous() for key, value in checkpoint.state.items()}
@@ -100,4 +102,15 @@ def read_own_checkpoint(folder: Path) -> Checkpoint:
                 key.removeprefix(_PREFIX): value for key, value in described["parameters"].items()
             },
             state=load_file(folder / _WEIGHTS),
+            # Neither was noted when all networks were of the published size by default.
+            size=_check_size(described.get("size", "published")),
+            recipe=dict(described.get("recipe", {})),
         )
+
+
+def _check_size(size: Any) -> Literal["auto", "published"]:
+    if size == "auto":
+        return "auto"
+    if size == "published":
+        return "published"
+    raise ValueError(f"the size {shorten(size)} is not known; known are 'auto' and 'published'.")
