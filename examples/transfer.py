@@ -1,9 +1,9 @@
 """A network of one site's ECG and breath, fine-tuned on a few nights of another site's PPG.
 
 The network is trained on site A (ECG and THX) and goes on with nights of site B from the PPG
-alone, whose encoder starts from that of the ECG; against one that these nights of B train from
-random weights. Each draw has other nights of B and another seed; all stage the same held-out
-nights.
+alone, in which the encoders of the ECG read heart and breath; against one that these nights of B
+train from random weights. Each draw has other nights of B and another seed; all stage the same
+held-out nights.
 
     python examples/transfer.py --size full
 """
@@ -19,10 +19,15 @@ from typing import Any
 
 import pandas as pd
 from experiments import as_scores, compare, draw, kappa_by_night, paired_difference, to_markdown
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 
-from sklearn_sleep import Epochs, Wav2SleepClassifier, make_cohort, merge_stages
-from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
+from sklearn_sleep import (
+    Epochs,
+    Wav2SleepClassifier,
+    make_cohort,
+    merge_stages,
+    wav2sleep_pipeline,
+)
 
 QUESTION = "Few nights of another signal: fine-tune a network of another site, or start anew?"
 SITE_A, SITE_B = "north", "west"
@@ -53,8 +58,8 @@ SIZES = {
 
 
 def steps(signals: Sequence[str]) -> Pipeline:
-    """Return the steps before the network; a front end goes between reader and resampler."""
-    return make_pipeline(EDFReader(list(signals)), Resampler(), Normalizer(), Epocher())
+    """Return the steps before the network, what physiology reads from the signals among them."""
+    return wav2sleep_pipeline(signals)[:-1]
 
 
 def read_site(
@@ -99,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         shared = {"size": "auto", "classes": range(4), "random_state": seed}
         checkpoint = folder / f"checkpoint-{seed}"
         if not (checkpoint / "config.json").exists():
+            print(f"Draw {seed}: training on {size.n_a} nights of {SITE_A}", flush=True)
             classifier = Wav2SleepClassifier(**shared, **size.on_a).fit(of_a, y_of_a)
             classifier.save_pretrained(checkpoint)
         models = {

@@ -10,9 +10,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from sklearn_sleep.core.identity import identity
+from sklearn_sleep.core.signals import source_of
+from sklearn_sleep.features.front_end import FrontEnd
 from sklearn_sleep.networks import make_wav2sleep
 from sklearn_sleep.networks.encoders import encoder_inputs, group_signals
 from sklearn_sleep.networks.wav2sleep import FOLLOWED
+from sklearn_sleep.staging.recipes import group_by_reading
 from sklearn_sleep.training.checkpoints.checkpoint import Checkpoint
 
 _ENCODERS = "signal_encoders.encoders."
@@ -52,7 +55,9 @@ class Transfer:
         filled = {**fresh, **self.state}
         if self.embeddings is not None:
             old, rows = self.embeddings
-            weight = filled[f"{_EMBEDDER}.weight"].clone()
+            # Where nothing is new, no network needs to be made before.
+            weight = filled.get(f"{_EMBEDDER}.weight", old.new_zeros(len(rows), old.shape[1]))
+            weight = weight.clone()
             for row, of_checkpoint in rows:
                 weight[row] = old[of_checkpoint]
             filled[f"{_EMBEDDER}.weight"] = weight
@@ -73,14 +78,26 @@ def plan_transfer(
     network. ValueError where the two cannot be one network.
     """
     _check_architecture(checkpoint.parameters, given)
+    wanted = _name_derived(checkpoint, wanted, rates)
     names = tuple(checkpoint.signals) if wanted is None else tuple(wanted)
     if not names:
         raise ValueError("signals is empty; name at least one.")
     sources = dict(wanted) if isinstance(wanted, Mapping) else {}
     groups = _keep_groups(checkpoint, names)
     old = _Encoders(checkpoint)
+    # What a front end reads from a new signal is grouped as the recipe does.
+    by_reading = group_by_reading([name for name in names if name not in checkpoint.signals])
+    read: dict[str, list[str]] = by_reading["module__signal_groups"]
+    groups |= read
     tokens = group_signals(dict.fromkeys(names, 0), groups)
-    given_map = given.get("signal_map") or {}
+    told = {
+        token: _start_of(members, sources, old)
+        for token, members in groups.items()
+        if not sources.keys().isdisjoint(members)
+    }
+    sources = {name: source for name, source in sources.items() if name in tokens} | told
+    given_map = {token: by_reading["module__signal_map"][token] for token in read}
+    given_map |= given.get("signal_map") or {}
     signal_map = {
         token: given_map.get(token)
         or (token if sources.get(token, token) != token else old.signal_map.get(token, token))
@@ -133,6 +150,40 @@ class _Encoders:
                 f"{', '.join(self.signal_map)}."
             )
         return encoder
+
+
+def _name_derived(
+    checkpoint: Checkpoint,
+    wanted: Sequence[str] | Mapping[str, str | None] | None,
+    rates: Mapping[str, int],
+) -> Sequence[str] | Mapping[str, str | None] | None:
+    """Return what is wanted with the names of what a front end derives in place of sources."""
+    if wanted is None or all(source_of(name) == name for name in checkpoint.signals):
+        return wanted
+    known = {**checkpoint.signals, **rates}
+    derived: dict[str, list[str]] = {}
+    for name in wanted:
+        of_name = [signal for signal in known if source_of(signal) == name]
+        # Before any night was seen, what a front end gives by default.
+        derived[name] = of_name or list(FrontEnd().get_feature_names_out([name]))
+    if not isinstance(wanted, Mapping):
+        return [signal for name in wanted for signal in derived[name]]
+    return {
+        signal: None if source is None else signal.replace(f"({name})", f"({source})")
+        for name, source in wanted.items()
+        for signal in derived[name]
+    }
+
+
+def _start_of(
+    members: Sequence[str], sources: Mapping[str, str | None], old: _Encoders
+) -> str | None:
+    """Return the group of the checkpoint that a group of signals starts from; None if from none."""
+    starts = {sources.get(member, member) for member in members}
+    for group, of_group in old.groups.items():
+        if starts == set(of_group):
+            return group
+    return None
 
 
 def _check_architecture(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> None:

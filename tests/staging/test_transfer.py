@@ -8,7 +8,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, cross_val_score
 from telling_nights import as_x, make_arrays
 
-from sklearn_sleep import Wav2SleepClassifier
+from sklearn_sleep import FrontEnd, Wav2SleepClassifier
+from sklearn_sleep.core.signals import source_of
 from sklearn_sleep.networks import EPOCH_MIXERS, make_wav2sleep
 from sklearn_sleep.networks.epoch_mixers import MeanMixer
 
@@ -299,6 +300,63 @@ def test_signals_side_by_side_stay_together(save):
         Wav2SleepClassifier.from_pretrained(folder, signals=["ECG"])
     with pytest.raises(ValueError, match=r"THX cannot start from the encoder 'pulses'"):
         Wav2SleepClassifier.from_pretrained(folder, signals={"THX": "pulses"})
+
+
+# -- behind a front end -----------------------------------------------------
+
+
+def derived_nights(*sources, seed=0):
+    """Noise under the names of what a front end gives, in three nights of ten epochs."""
+    rng = np.random.default_rng(seed)
+    names = FrontEnd().get_feature_names_out(sources)
+    samples = {name: rng.standard_normal((30, 16)).astype(np.float32) for name in names}
+    return as_x(samples, np.repeat(["a", "b", "c"], 10)), np.tile([0, 1], 15)
+
+
+@pytest.fixture
+def behind_front_end(tmp_path):
+    """A network of what is read from ECG and THX, by the recipe, that has learned nothing."""
+    classifier = Wav2SleepClassifier(max_epochs=0, random_state=0)
+    classifier.fit(*derived_nights("ECG", "THX")).save_pretrained(tmp_path / "saved")
+    return classifier, tmp_path / "saved"
+
+
+@pytest.mark.parametrize("signals", [{"PPG": "ECG"}, ["PPG"]])
+def test_a_new_source_takes_the_encoders_of_its_readings(behind_front_end, signals):
+    """Heart and breath of a PPG are read like those of an ECG; the height of pulses is new."""
+    before, folder = behind_front_end
+    named = Wav2SleepClassifier.from_pretrained(folder, signals=signals)
+    tuned = start(folder, *derived_nights("PPG"), signals=signals)
+    for classifier in (named, tuned):
+        parts = classifier.initial_parts_
+        assert parts[f"{ENCODER}heart"] == parts[f"{ENCODER}breathing"] == "kept"
+        assert parts[f"{ENCODER}pulse"] == "new"
+        assert parts[f"{ENCODER}breathing(THX)"] == "dropped"
+    weights, old = tuned.module_.state_dict(), before.module_.state_dict()
+    for name, value in weights.items():
+        if name.startswith(f"{ENCODER}heart."):
+            assert torch.equal(value, old[name])
+    assert {source_of(name) for name in tuned.signals_} == {"PPG"}
+    assert tuned.predict_proba(derived_nights("PPG")[0]).shape == (30, 2)
+
+
+def test_the_embedding_of_a_new_source_is_that_of_what_it_starts_from(behind_front_end):
+    before, folder = behind_front_end
+    tuned = start(folder, *derived_nights("PPG"), signals={"PPG": "ECG"})
+    rows = [
+        classifier.module_.signal_encoders.embedder.weight[
+            sorted(classifier.module_.signal_encoders.groups).index(f"heart({source})")
+        ]
+        for classifier, source in ((tuned, "PPG"), (before, "ECG"))
+    ]
+    assert torch.equal(*rows)
+
+
+def test_a_source_stands_for_all_that_is_read_from_it(behind_front_end):
+    before, folder = behind_front_end
+    kept = Wav2SleepClassifier.from_pretrained(folder, signals=["THX"])
+    X, _ = derived_nights("THX")
+    np.testing.assert_array_equal(kept.predict_proba(X), before.predict_proba(X))
 
 
 class OwnMixer(MeanMixer):
