@@ -35,7 +35,7 @@ class AttentionMixer(nn.Module):
         x = torch.cat([learned.expand(batch * epochs, -1, -1), tokens.flatten(0, 1)], dim=1)
         always = mask.new_ones(batch * epochs, len(learned))
         mask = torch.cat([always, mask.flatten(0, 1)], dim=1)
-        return self.transformer_encoder(x, mask)[:, 0].view(batch, epochs, width)
+        return self.transformer_encoder(x, mask, n_read=1)[:, 0].view(batch, epochs, width)
 
 
 @EPOCH_MIXERS.register("concat")

@@ -28,19 +28,34 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Let each token of (n, tokens, feature_dim) attend to the present ones, (n, tokens)."""
+    def forward(self, x: Tensor, present: Tensor, n_read: int | None = None) -> Tensor:
+        """Let each token of (n, tokens, feature_dim) attend to the present ones, (n, tokens).
+
+        Where the first `n_read` alone are asked for, others are not computed.
+        """
         n, tokens, width = x.shape
-        projected = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
-        heads = projected.view(n, tokens, 3, self.n_heads, width // self.n_heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        query, key, value = self._project(x, n_read)
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         allowed = present[:, None, None, :]
         if self.causal:
-            allowed = allowed & present.new_ones(tokens, tokens).tril()
+            allowed = allowed & present.new_ones(query.shape[-2], tokens).tril()
         scores = scores.masked_fill(~allowed, -math.inf)
         attended = self.dropout(scores.softmax(-1)) @ value
-        return self.out_proj(attended.transpose(1, 2).reshape(n, tokens, width))
+        return self.out_proj(attended.transpose(1, 2).reshape(n, -1, width))
+
+    def _project(self, x: Tensor, n_read: int | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries of the tokens that are read, keys and values of all, by head."""
+        width = x.shape[-1]
+        weight, bias = self.in_proj_weight, self.in_proj_bias
+        heads = (self.n_heads, width // self.n_heads)
+        if n_read is None:
+            projected = functional.linear(x, weight, bias).unflatten(-1, (3, *heads))
+            query, key, value = projected.permute(2, 0, 3, 1, 4)
+            return query, key, value
+        query = functional.linear(x[:, :n_read], weight[:width], bias[:width])
+        both = functional.linear(x, weight[width:], bias[width:]).unflatten(-1, (2, *heads))
+        key, value = both.permute(2, 0, 3, 1, 4)
+        return query.unflatten(-1, heads).transpose(1, 2), key, value
 
 
 class TransformerLayer(nn.Module):
@@ -58,12 +73,13 @@ class TransformerLayer(nn.Module):
         self.dropout = Dropout(options.dropout)
         self.norm_first = options.norm_first
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Return (n, tokens, feature_dim)."""
+    def forward(self, x: Tensor, present: Tensor, n_read: int | None = None) -> Tensor:
+        """Return (n, tokens, feature_dim), or of the first `n_read` tokens alone."""
         if self.norm_first:
-            x = x + self.dropout(self.self_attn(self.norm1(x), present))
+            attended = self.self_attn(self.norm1(x), present, n_read)
+            x = x[:, :n_read] + self.dropout(attended)
             return x + self.dropout(self._feed_forward(self.norm2(x)))
-        x = self.norm1(x + self.dropout(self.self_attn(x, present)))
+        x = self.norm1(x[:, :n_read] + self.dropout(self.self_attn(x, present, n_read)))
         return self.norm2(x + self.dropout(self._feed_forward(x)))
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -77,8 +93,8 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(TransformerLayer(options) for _ in range(options.layers))
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """Return (n, tokens, feature_dim)."""
-        for layer in self.layers:
+    def forward(self, x: Tensor, present: Tensor, n_read: int | None = None) -> Tensor:
+        """Return (n, tokens, feature_dim), or of the first `n_read` tokens alone."""
+        for layer in self.layers[:-1]:
             x = layer(x, present)
-        return x
+        return self.layers[-1](x, present, n_read)

@@ -159,8 +159,9 @@ def _attend(
     """Return the CLS token's attention weights (n_epochs, tokens) in a night."""
     found: list[Tensor] = []
 
-    def keep(module: SelfAttention, arguments: tuple[Tensor, Tensor]) -> None:
-        found.append(_cls_weights(module, *arguments))
+    def keep(module: SelfAttention, arguments: tuple[Any, ...]) -> None:
+        x, present, *_ = arguments
+        found.append(_cls_weights(module, x, present))
 
     hook = attention.register_forward_pre_hook(keep)
     try:

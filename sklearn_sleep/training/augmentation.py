@@ -1,6 +1,9 @@
 """Augmentation: changes of training nights that leave their stages as they are."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -93,12 +96,19 @@ class Augmentation(BaseEstimator):
         speed = 1.0
         if self.speed_change:
             speed = float(np.exp(rng.uniform(-1, 1) * np.log1p(self.speed_change)))
-        return {name: self._change(samples, shift, speed, rng) for name, samples in x.items()}
+        # Signals of one rate are played alike.
+        played: dict[torch.Size, _Playing | None] = {}
+        for samples in x.values():
+            if samples.shape not in played:
+                played[samples.shape] = _plan_playing(samples, shift, speed)
+        return {
+            name: self._change(samples, played[samples.shape], rng) for name, samples in x.items()
+        }
 
     def _change(
-        self, samples: Tensor, shift: float, speed: float, rng: np.random.Generator
+        self, samples: Tensor, playing: _Playing | None, rng: np.random.Generator
     ) -> Tensor:
-        changed = _play(samples, round(shift * samples.shape[1]), speed)
+        changed = samples if playing is None else playing.apply(samples)
         if self.amplitude:
             gain = _draw_gain(len(samples), self.amplitude, rng)
             changed = changed * torch.from_numpy(gain)[:, None]
@@ -111,11 +121,25 @@ class Augmentation(BaseEstimator):
         return changed
 
 
-def _play(samples: Tensor, n_later: int, speed: float) -> Tensor:
-    """Shift by samples and play faster around each epoch's middle; mirrored beyond the ends."""
-    if not n_later and speed == 1.0:
-        return samples
+@dataclass(frozen=True)
+class _Playing:
+    """Where each sample of a night is taken from, (n_epochs, samples_per_epoch): between two."""
+
+    before: Tensor
+    after: Tensor
+    fraction: Tensor
+
+    def apply(self, samples: Tensor) -> Tensor:
+        flat = samples.flatten()
+        return torch.lerp(flat[self.before], flat[self.after], self.fraction)
+
+
+def _plan_playing(samples: Tensor, shift: float, speed: float) -> _Playing | None:
+    """Shift by epochs and play faster around each epoch's middle; mirrored beyond the ends."""
     n_epochs, width = samples.shape
+    n_later = round(shift * width)
+    if not n_later and speed == 1.0:
+        return None
     middle = (width - 1) / 2
     # In float64: float32 has too few digits for the samples of a night.
     middles = middle - n_later + width * torch.arange(n_epochs, dtype=torch.float64)
@@ -126,8 +150,7 @@ def _play(samples: Tensor, n_later: int, speed: float) -> Tensor:
     positions = torch.where(positions > last, 2 * last + 1 - positions, positions).clamp(0, last)
     before = positions.long()
     fraction = (positions - before).to(samples.dtype)
-    flat = samples.flatten()
-    return torch.lerp(flat[before], flat[(before + 1).clamp(max=last)], fraction)
+    return _Playing(before, (before + 1).clamp(max=last), fraction)
 
 
 def _draw_gain(n_epochs: int, spread: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
