@@ -123,13 +123,13 @@ class Wav2SleepClassifier(SleepNet):
         reached by name: ``set_params(mask_probability__PPG=0.3)``.
     backup_signals : collection of str, default=("ECG", "PPG")
         Where all signals of a night would be masked, one of these that is there is kept.
-    subsets_per_night : int, default=1
+    subsets_per_night : int, optional
         Subsets of its signals that a training night is staged from in each pass; the loss is their
         mean. Signals are encoded once for all of them. Of several subsets the first is of all
-        signals.
-    single_signal_probability : float, default=0.0
+        signals. If not given, what `size` chooses, else 1.
+    single_signal_probability : float, optional
         Probability that a subset is a single signal, all equally likely, in place of what
-        `mask_probability` draws.
+        `mask_probability` draws. If not given, what `size` chooses, else 0.
     flip_polarity : bool, default=True
         Turn each signal of a training night upside down with probability 1/2, since electrodes
         are at times worn the wrong way round.
@@ -243,8 +243,8 @@ class Wav2SleepClassifier(SleepNet):
         "initialize_from": [str, os.PathLike, None],
         "mask_probability": [Mapping, None],
         "backup_signals": ["array-like", None],
-        "subsets_per_night": [Interval(Integral, 1, None, closed="left")],
-        "single_signal_probability": [Interval(Real, 0, 1, closed="both")],
+        "subsets_per_night": [Interval(Integral, 1, None, closed="left"), None],
+        "single_signal_probability": [Interval(Real, 0, 1, closed="both"), None],
         "flip_polarity": ["boolean"],
         "augmentation": [Augmentation, None],
         "size": [StrOptions({"published", "auto"})],
@@ -260,8 +260,8 @@ class Wav2SleepClassifier(SleepNet):
     initialize_from: str | os.PathLike[str] | None
     mask_probability: Mapping[str, float] | None
     backup_signals: Collection[str]
-    subsets_per_night: int
-    single_signal_probability: float
+    subsets_per_night: int | None
+    single_signal_probability: float | None
     flip_polarity: bool
     augmentation: Augmentation | None
     size: Literal["published", "auto"]
@@ -277,8 +277,8 @@ class Wav2SleepClassifier(SleepNet):
         initialize_from: str | os.PathLike[str] | None = None,
         mask_probability: Mapping[str, float] | None = None,
         backup_signals: Collection[str] = ("ECG", "PPG"),
-        subsets_per_night: int = 1,
-        single_signal_probability: float = 0.0,
+        subsets_per_night: int | None = None,
+        single_signal_probability: float | None = None,
         flip_polarity: bool = True,
         augmentation: Augmentation | None = None,
         size: Literal["auto", "published"] = "auto",
@@ -348,6 +348,11 @@ class Wav2SleepClassifier(SleepNet):
         augmentation = self.planned("augmentation")
         if augmentation is not None:
             augmentation.check()
+        if self._n_subsets > 1 and self.module is not make_wav2sleep:
+            raise ValueError(
+                f"subsets_per_night={self._n_subsets} goes with the network Wav2Sleep, not "
+                f"module={self.module!r}; leave it out."
+            )
         return super().initialize()
 
     def initialize_module(self) -> Self:
@@ -382,8 +387,10 @@ class Wav2SleepClassifier(SleepNet):
             return {
                 name: recipe[name] for name in recipe if name in settled or not self.is_set(name)
             }
-        if self.module is not make_wav2sleep:  # which has parameters of its own
-            recipe = {name: recipe[name] for name in recipe if not name.startswith(_OF_MODULE)}
+        if self.module is not make_wav2sleep:
+            # It has parameters of its own, and need not know of subsets.
+            known = [name for name in recipe if not name.startswith(_OF_MODULE)]
+            recipe = {name: recipe[name] for name in known if name != "subsets_per_night"}
         chosen = {name: value for name, value in recipe.items() if not self.is_set(name)}
         advice = None if self.size == "published" else missing_front_ends(self.signals_)
         return chosen if advice is None else {**chosen, "front_end": advice}
@@ -492,9 +499,13 @@ class Wav2SleepClassifier(SleepNet):
         return PUBLISHED_MASK_PROBABILITY if probability is None else probability
 
     @property
+    def _n_subsets(self) -> int:
+        return self.planned("subsets_per_night") or 1
+
+    @property
     def always_masked(self) -> tuple[str, ...]:
         """Signals that training masks in each night that has another one."""
-        if self.planned("subsets_per_night") > 1 or self.planned("single_signal_probability"):
+        if self._n_subsets > 1 or self.planned("single_signal_probability"):
             return ()
         sources = tuple(dict.fromkeys(map(source_of, self.signals_)))
         certain = [name for name in sources if self._mask_probability.get(name, 0) >= 1]
@@ -511,8 +522,8 @@ class Wav2SleepClassifier(SleepNet):
         augmentation = self.planned("augmentation")
         subsets = draw_subsets(
             tuple(night.x),
-            self.planned("subsets_per_night"),
-            self.planned("single_signal_probability"),
+            self._n_subsets,
+            self.planned("single_signal_probability") or 0.0,
             self._mask_probability,
             self.backup_signals,
             rng,

@@ -147,14 +147,44 @@ def test_a_users_own_network_keeps_its_parameters(nights):
     assert classifier.recipe_["batch_size"] == 2
 
 
-def test_defaults_of_parts_give_way_to_the_recipe():
-    names = FrontEnd().get_feature_names_out(["THX"])
+def test_a_users_own_network_need_not_know_of_subsets():
+    def make(signals, n_classes, **parameters):
+        network = make_wav2sleep(signals, n_classes, feature_dim=8, mixer_heads=2)
+        forward = network.forward
+        network.forward = lambda x, present=None: forward(x, present)
+        return network
+
+    X, y = derived_nights()
+    classifier = Wav2SleepClassifier(make, max_epochs=1, random_state=0).fit(X, y)
+    assert "subsets_per_night" not in classifier.recipe_
+    with pytest.raises(ValueError, match="subsets_per_night=2 goes with the network Wav2Sleep"):
+        Wav2SleepClassifier(make, subsets_per_night=2, max_epochs=1).fit(X, y)
+
+
+def test_one_subset_can_be_asked_for():
+    """A group of two sources cannot be encoded once for all subsets."""
+    X, y = derived_nights("ECG", "THX")
+    pair = {"module__signal_groups": {"rates": ["HR(ECG)", "BR(THX)"]}, "module__signal_map": None}
+    given = {**pair, "signals": ["HR(ECG)", "BR(THX)"], "max_epochs": 6, "random_state": 0}
+    with pytest.raises(ValueError, match="or set subsets_per_night=1"):
+        Wav2SleepClassifier(**given).fit(X, y)
+    classifier = Wav2SleepClassifier(**given, subsets_per_night=1).fit(X, y)
+    assert "subsets_per_night" not in classifier.recipe_
+
+
+def derived_nights(*sources):
+    """Noise under the names of what a front end gives, in two nights of six epochs."""
     rng = np.random.default_rng(0)
-    X = SliceDict(
-        **{name: rng.standard_normal((12, 16)).astype(np.float32) for name in names},
-        recording=np.repeat(np.array(["a", "b"], dtype=object), 6),
-    )
-    y = np.tile([0, 1], 6)
+    names = FrontEnd().get_feature_names_out(sources or ("THX",))
+    samples = {name: rng.standard_normal((12, 16)).astype(np.float32) for name in names}
+    return SliceDict(
+        **samples, recording=np.repeat(np.array(["a", "b"], dtype=object), 6)
+    ), np.tile([0, 1], 6)
+
+
+def test_defaults_of_parts_give_way_to_the_recipe():
+    X, y = derived_nights()
+    names = [name for name in X if name != "recording"]
     classifier = Wav2SleepClassifier(max_epochs=1, random_state=0).fit(X, y)
     group = classifier.optimizer_.param_groups[0]
     assert group["weight_decay"] == recipe_for(2, names)["optimizer__weight_decay"]
