@@ -17,6 +17,7 @@ from small import make_quick, make_small_pipeline
 from sklearn_sleep import commands
 from sklearn_sleep.__main__ import main
 from sklearn_sleep.commands import demo as demo_command, train
+from sklearn_sleep.commands.demo import by_model
 from sklearn_sleep.commands.predict import write_predictions
 from sklearn_sleep.core.signals import source_of
 from sklearn_sleep.core.stage_schemes import stage_names
@@ -74,6 +75,16 @@ def test_demo_scores_every_subset_of_signals(demo):
             labels = " ".join(reader.getSignalLabels())
         with_ppg += recording.stem in held_out and ("Pleth" in labels or "PWF" in labels)
     assert table.loc[table["signals"] == "PPG", "nights"].item() == with_ppg
+
+
+def test_demo_says_what_each_row_is_for(demo):
+    scores = pd.read_csv(demo / "signal-subsets.csv")
+    shown = by_model(scores)
+    assert shown["signals"].tolist() == scores["signals"].unique().tolist()
+    assert shown["as recorded by"].is_unique
+    for model, of_model in scores.groupby("model"):
+        expected = of_model.set_index("signals")["kappa"][shown["signals"]]
+        np.testing.assert_allclose(shown[model], expected, atol=5e-4)
 
 
 def test_demo_writes_stages_and_figures_of_held_out_nights(demo):

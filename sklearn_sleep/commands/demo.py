@@ -44,7 +44,7 @@ _DEVICES = {
 def run_demo(out: Path, *, subjects: int, hours: float, epochs: int | None, seed: int) -> None:
     """Make a cohort, train, and stage held-out nights from every subset of signals.
 
-    The network and the baselines are trained on the same nights and score the same held-out ones.
+    Network and baseline are trained on the same nights, and stage the same held-out ones.
     """
     started = time.monotonic()
     print(f"A synthetic cohort of {subjects} subjects in {out / 'cohort'}")

@@ -267,7 +267,7 @@ class FrontEnd(TakesEpochsMixin, EpochsTransformer):
                 (READINGS[c].sources[name] for c in choices[name] if c in READINGS), default=0
             )
             if signal.sampling_frequency < least:
-                self._check_is_recorded(signal)
+                _check_is_recorded(signal)
                 fault = (
                     f"{name} has {signal.sampling_frequency:g} samples per second, and what is to "
                     f"be found in it needs {least:g}; it counts as missing."
@@ -275,14 +275,6 @@ class FrontEnd(TakesEpochsMixin, EpochsTransformer):
                 slow.setdefault(fault, []).append(night.recording.path)
                 choices[name] = tuple(c for c in choices[name] if c == WAVEFORM)
         return _FrontEndSource(night.recording, choices, usable)
-
-    def _check_is_recorded(self, signal: Signal) -> None:
-        """Raise ValueError for a signal that is slow because it was resampled for a network."""
-        if signal.sampling_frequency == signal.definition.sampling_frequency:
-            raise ValueError(
-                f"{signal.name} has been resampled to {signal.sampling_frequency:g} samples per "
-                "second. Put FrontEnd() before Resampler() in the pipeline."
-            )
 
 
 class _FrontEndSource(DerivedSource):
@@ -358,6 +350,15 @@ class _FrontEndSource(DerivedSource):
             if choice != WAVEFORM
             for quantity, values in READINGS[choice].read(waveform).items()
         }
+
+
+def _check_is_recorded(signal: Signal) -> None:
+    """Raise ValueError for a signal that is slow because it was resampled for a network."""
+    if signal.sampling_frequency == signal.definition.sampling_frequency:
+        raise ValueError(
+            f"{signal.name} has been resampled to {signal.sampling_frequency:g} samples per "
+            "second. Put FrontEnd() before Resampler() in the pipeline."
+        )
 
 
 def _check_choice(signal: str, name: str) -> None:

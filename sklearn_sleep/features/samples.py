@@ -1,16 +1,22 @@
 """Samples of a night, as features are computed of them: usable, filtered, peaks refined."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import firwin, oaconvolve, sosfiltfilt
+from scipy.signal import butter, firwin, oaconvolve, sosfiltfilt
 
 from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.masking import mask_epochs
+from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.core.sources import Signal
 
 # Length of a Hamming-windowed low-pass filter, times the width of its transition over the
 # sampling frequency (Ifeachor & Jervis 2002, Digital Signal Processing, table 7.3).
 _HAMMING_LENGTH = 3.3
+
+# Part of a signal's standard deviation below which an amplitude in a band counts as none.
+_LEAST_AMPLITUDE = 1e-4
 
 
 def usable_samples(signal: Signal, may_use: BoolArray | None) -> FloatArray:
@@ -60,6 +66,32 @@ def filter_at(
     nearest = np.round(times * sampling_frequency).astype(np.intp).clip(max=len(filled) - 1)
     resampled[missing[nearest]] = np.nan
     return resampled
+
+
+def log_amplitude(
+    samples: FloatArray,
+    sampling_frequency: float,
+    band: tuple[float, float],
+    smooth: Callable[[FloatArray], FloatArray],
+    n_epochs: int,
+    samples_per_epoch: int,
+) -> FloatArray:
+    """Return the logarithm of the amplitude in a band in Hz, (n_epochs * samples_per_epoch,).
+
+    Of samples, (n_samples,), at a rate in Hz; NaN where they are missing, and of a constant signal.
+    `smooth` gets the power of the band's waves, (n_samples,).
+    """
+    n_values = n_epochs * samples_per_epoch
+    values, missing = bridge_gaps(samples)
+    if missing.all() or np.ptp(values) == 0:
+        return np.full(n_values, np.nan)
+    sections = butter(2, band, "bandpass", fs=sampling_frequency, output="sos")
+    # Smoothing may leave a trace below 0.
+    power = smooth(sosfiltfilt(sections, values - values[0]) ** 2).clip(min=0)
+    middles = (np.arange(n_values) + 0.5) * EPOCH_DURATION / samples_per_epoch
+    at = (middles * sampling_frequency).astype(np.intp).clip(max=len(values) - 1)
+    amplitude = np.log(np.sqrt(power[at]).clip(min=_LEAST_AMPLITUDE * values.std()))
+    return np.where(missing[at], np.nan, amplitude)
 
 
 def band_pass(

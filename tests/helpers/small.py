@@ -1,6 +1,9 @@
 """Networks, pipelines and baselines that cost little."""
 
-from sklearn_sleep import wav2sleep_pipeline
+import numpy as np
+from skorch.helper import SliceDict
+
+from sklearn_sleep import Wav2SleepClassifier, wav2sleep_pipeline
 
 SMALL_NETWORK = {
     "module__feature_dim": 8,
@@ -35,3 +38,21 @@ def make_quick(baseline):
         return pipeline.set_params(**{name: [(15, 45)] for name in windows})
 
     return make
+
+
+def belt_nights():
+    """Noise of a belt in four nights, and stages that have nothing to do with it."""
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(80, 16)).astype("float32")
+    return SliceDict(THX=samples, recording=np.repeat(range(4), 20)), rng.integers(0, 4, size=80)
+
+
+def make_classifier_with(sequence_mixer):
+    """A classifier that trains in two passes with a sequence mixer."""
+    return Wav2SleepClassifier(
+        **SMALL_NETWORK,
+        module__sequence_mixer=sequence_mixer,
+        max_epochs=2,
+        train_split=None,
+        random_state=0,
+    )

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from skorch.helper import SliceDict
+from small import belt_nights, make_classifier_with
 
 from sklearn_sleep import Wav2SleepClassifier
 from sklearn_sleep.networks import SEQUENCE_MIXERS, SequenceMixerOptions
@@ -131,27 +131,9 @@ def test_lower_precision_leaves_the_recurrences_alone():
         assert mixer.layers[0].read(x.bfloat16()).dtype == torch.float32
 
 
-@pytest.fixture
-def rows():
-    rng = np.random.default_rng(0)
-    samples = rng.normal(size=(80, 16)).astype("float32")
-    return SliceDict(THX=samples, recording=np.repeat(range(4), 20)), rng.integers(0, 4, size=80)
-
-
-def make_classifier():
-    small = {"feature_dim": 8, "initial_channels": 2, "max_channels": 4, "mixer_heads": 2}
-    return Wav2SleepClassifier(
-        **{f"module__{name}": value for name, value in small.items()},
-        module__sequence_mixer="state_space",
-        max_epochs=2,
-        train_split=None,
-        random_state=0,
-    )
-
-
-def test_trained_in_a_classifier_and_saved(rows, tmp_path):
-    X, y = rows
-    classifier = make_classifier().fit(X, y)
+def test_trained_in_a_classifier_and_saved(tmp_path):
+    X, y = belt_nights()
+    classifier = make_classifier_with("state_space").fit(X, y)
     before = classifier.module_.sequence_mixer.layers[0].backwards.turn.detach().clone()
     mixer = classifier.partial_fit(X, y).module_.sequence_mixer
     assert not torch.equal(mixer.layers[0].backwards.turn, before)
@@ -161,13 +143,13 @@ def test_trained_in_a_classifier_and_saved(rows, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
 
 
-def test_threads_do_not_change_a_bit(rows):
-    X, y = rows
+def test_threads_do_not_change_a_bit():
+    X, y = belt_nights()
     before, found = torch.get_num_threads(), []
     try:
         for n_threads in (1, 3):
             torch.set_num_threads(n_threads)
-            found.append(make_classifier().fit(X, y).predict_proba(X))
+            found.append(make_classifier_with("state_space").fit(X, y).predict_proba(X))
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(*found)

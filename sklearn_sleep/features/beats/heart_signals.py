@@ -1,6 +1,7 @@
 """What the beats of a night tell, as slow signals: the heart rate and how it varies."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -9,7 +10,7 @@ from scipy.signal import butter, sosfiltfilt
 from sklearn_sleep.core.arrays import BoolArray, FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.beats.heartbeats import Heartbeats
-from sklearn_sleep.features.samples import bridge_gaps
+from sklearn_sleep.features.samples import bridge_gaps, log_amplitude
 
 _SECONDS_PER_MINUTE = 60.0
 # Samples an epoch of the heart rate, which the slower signals are made of: 4.3 a second, as near to
@@ -27,7 +28,6 @@ HEART_SIGNALS = ("HR", "RR_change", *_BANDS)
 # Hz: pulses and the first waves of their shape (as their onsets are looked for); and s over which
 # their height is smoothed. Our choice: two beats.
 _PULSE, _PULSE_SMOOTHING = (0.5, 8.0), 2.0
-_LEAST_PULSE = 1e-6
 # Smallest change from one interval to the next in s, of half a sample at 500 Hz, and smallest
 # amplitude in 1/min, which logarithms are taken of.
 _LEAST_CHANGE, _LEAST_AMPLITUDE = 1e-3, 1e-2
@@ -64,18 +64,9 @@ def pulse_amplitude(
     The vessels of the finger narrow with each arousal. Of samples, (n_samples,), at a rate in Hz:
     (n_epochs * samples_per_epoch,).
     """
-    n_values = n_epochs * samples_per_epoch
-    values, missing = bridge_gaps(samples)
-    if missing.all() or np.ptp(values) == 0:
-        return np.full(n_values, np.nan)
-    band = butter(2, _PULSE, "bandpass", fs=sampling_frequency, output="sos")
-    power = sosfiltfilt(band, values - values[0]) ** 2
-    power = gaussian_filter1d(power, _PULSE_SMOOTHING * sampling_frequency, mode="nearest")
-    step = EPOCH_DURATION / samples_per_epoch
-    at = ((np.arange(n_values) + 0.5) * step * sampling_frequency).astype(np.intp)
-    at = at.clip(max=len(values) - 1)
-    amplitude = np.log(np.sqrt(power[at]).clip(min=_LEAST_PULSE))
-    return np.where(missing[at], np.nan, amplitude)
+    sigma = _PULSE_SMOOTHING * sampling_frequency
+    smooth = partial(gaussian_filter1d, sigma=sigma, mode="nearest")
+    return log_amplitude(samples, sampling_frequency, _PULSE, smooth, n_epochs, samples_per_epoch)
 
 
 def average(values: FloatArray, samples_per_epoch: int) -> FloatArray:

@@ -1,13 +1,14 @@
 """What the breaths of a night tell, as slow signals: rate, effort, regularity, movement."""
 
+from functools import partial
+
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, sosfiltfilt
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
 from sklearn_sleep.features.breathing.breaths import Breaths
-from sklearn_sleep.features.samples import bridge_gaps
+from sklearn_sleep.features.samples import log_amplitude
 
 _SECONDS_PER_MINUTE = 60.0
 # s without a measured breath from which what breaths tell is missing: a whole epoch.
@@ -16,8 +17,6 @@ _LONGEST_GAP = 30.0
 _MOVEMENT = (1.0, 4.0)
 # Samples a second that movements need.
 _LEAST_FREQUENCY = 10.0
-# Part of a signal's standard deviation below which its movements count as none.
-_LEAST_MOVEMENT = 1e-4
 # Changes of a logarithm below this count as none.
 _LEAST_CHANGE = 1e-3
 
@@ -57,23 +56,18 @@ def breath_signals(
 def movement(
     samples: FloatArray, sampling_frequency: float, n_epochs: int, samples_per_epoch: int
 ) -> FloatArray:
-    """Return the logarithm of a belt's amplitude from 1 to 4 Hz against its own deviation.
+    """Return the logarithm of a belt's amplitude from 1 to 4 Hz; NaN below 10 samples a second.
 
     Of samples, (n_samples,), NaN where they are missing, at a rate in Hz: (n_epochs *
     samples_per_epoch,).
     """
-    n_values = n_epochs * samples_per_epoch
-    values, missing = bridge_gaps(samples)
-    if sampling_frequency < _LEAST_FREQUENCY or missing.all() or np.ptp(values) == 0:
-        return np.full(n_values, np.nan)
-    band = butter(2, _MOVEMENT, "bandpass", fs=sampling_frequency, output="sos")
-    fast = sosfiltfilt(band, values - values[0])
-    step = EPOCH_DURATION / samples_per_epoch
-    power = uniform_filter1d(fast**2, max(round(step * sampling_frequency), 1))
-    at = ((np.arange(n_values) + 0.5) * step * sampling_frequency).astype(np.intp)
-    at = at.clip(max=len(values) - 1)
-    amplitude = np.log(np.sqrt(power[at].clip(min=0)).clip(min=_LEAST_MOVEMENT * values.std()))
-    return np.where(missing[at], np.nan, amplitude)
+    if sampling_frequency < _LEAST_FREQUENCY:
+        return np.full(n_epochs * samples_per_epoch, np.nan)
+    size = max(round(EPOCH_DURATION / samples_per_epoch * sampling_frequency), 1)
+    smooth = partial(uniform_filter1d, size=size)
+    return log_amplitude(
+        samples, sampling_frequency, _MOVEMENT, smooth, n_epochs, samples_per_epoch
+    )
 
 
 def _log_changes(logarithms: FloatArray) -> FloatArray:
