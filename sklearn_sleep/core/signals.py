@@ -115,6 +115,9 @@ class SignalDefinition:
         has (up to a dash), else any other voltage as an EEG.
     drawing : Drawing, optional
         Its colour and amplitude in images; as for `quality` if not given.
+    typical : tuple of float, optional
+        Mean and standard deviation in many people, in the signal's unit, of one whose level tells
+        something: `Normalizer` takes these in place of the night's.
 
     Examples
     --------
@@ -129,6 +132,7 @@ class SignalDefinition:
     aliases: tuple[str, ...] = ()
     quality: QualityRules | None = None
     drawing: Drawing | None = None
+    typical: Interval | None = None
 
     def __post_init__(self) -> None:
         if self.unit is not None and self.unit not in UNITS:

@@ -101,9 +101,36 @@ def _read_breathing(waveform: Waveform) -> dict[str, FloatArray]:
     return signals
 
 
+# Means and standard deviations, rounded, over synthetic nights and those of another simulator. Our
+# choice: what counts is that they are the same for all nights. Depths of breaths and heights of
+# pulses, whose units are the recorder's own, have none.
+_TYPICAL = MappingProxyType(
+    {
+        "HR": (65.0, 12.0),
+        "RR_change": (-3.9, 0.8),
+        "HF": (0.3, 0.7),
+        "LF": (0.5, 0.7),
+        "VLF": (0.7, 0.7),
+        "BR": (15.0, 3.0),
+        "rate_change": (-2.5, 1.0),
+        "effort_change": (-2.0, 1.0),
+        "regularity": (1.3, 0.8),
+    }
+)
+_LEVEL = "_level"
+
+
+def _with_levels(quantities: Iterable[str]) -> tuple[str, ...]:
+    """Return names of quantities and of the levels of those that have a typical one."""
+    names = tuple(quantities)
+    return (*names, *(name + _LEVEL for name in names if name in _TYPICAL))
+
+
 READINGS = MappingProxyType(
     {
-        "heart": Reading(_HEART, lambda source: HEART_SIGNALS, DERIVED_SAMPLES, _read_heart),
+        "heart": Reading(
+            _HEART, lambda source: _with_levels(HEART_SIGNALS), DERIVED_SAMPLES, _read_heart
+        ),
         "pulse": Reading(
             {"PPG": LEAST_PPG_FREQUENCY},
             lambda source: ("pulse_amplitude",),
@@ -113,7 +140,9 @@ READINGS = MappingProxyType(
         "heart_rate": Reading(_HEART, lambda source: ("HR",), HEART_RATE_SAMPLES, _read_heart_rate),
         "breathing": Reading(
             {**_BELTS, **_HEART},
-            lambda source: (*BREATH_SIGNALS, *(("movement",) if source in _BELTS else ())),
+            lambda source: _with_levels(
+                (*BREATH_SIGNALS, *(("movement",) if source in _BELTS else ()))
+            ),
             DERIVED_SAMPLES,
             _read_breathing,
         ),
@@ -181,6 +210,11 @@ class FrontEnd(TakesEpochsMixin, EpochsTransformer):
     ``"waveform"``     any                  the signal itself
     =================  ===================  =====================================================
 
+    What ``"heart"`` and ``"breathing"`` tell in units of its own comes a second time, as
+    ``HR_level(ECG)``: `Normalizer` brings the one to the mean and the standard deviation of the
+    night, which differ from person to person, and the other to typical ones, which tell how fast
+    the heart is and how much it varies beside other people's.
+
     Beats and breaths are found when samples are read, once a night for all that is told of them; a
     `RecordingCache` after `Epocher` keeps the signals.
 
@@ -189,8 +223,8 @@ class FrontEnd(TakesEpochsMixin, EpochsTransformer):
     >>> from sklearn_sleep.preprocessing import EDFReader
     >>> epochs = EDFReader(["ECG"], units={"ECG": "mV"}).fit_transform("tests/data/mitdb-100.edf")
     >>> night = FrontEnd({"ECG": "heart"}).fit_transform(epochs).recordings[0]
-    >>> list(night.signals)
-    ['HR(ECG)', 'RR_change(ECG)', 'HF(ECG)', 'LF(ECG)', 'VLF(ECG)']
+    >>> list(night.signals)[:6]
+    ['HR(ECG)', 'RR_change(ECG)', 'HF(ECG)', 'LF(ECG)', 'VLF(ECG)', 'HR_level(ECG)']
     >>> rate = night.signals["HR(ECG)"]
     >>> rate, round(float(np.nanmean(rate.data)), 1)
     (Signal(HR(ECG), 0.533333 Hz, 1/min), 75.5)
@@ -314,8 +348,14 @@ class _FrontEndSource(DerivedSource):
         waveform = self.recording.signals[source]
         if choice == WAVEFORM:
             return waveform
-        definition = SignalDefinition(name, READINGS[choice].samples_per_epoch)
-        unit = "1/min" if name.partition("(")[0] in ("HR", "BR") else ""
+        quantity = name.partition("(")[0]
+        of_level = quantity.removesuffix(_LEVEL)
+        definition = SignalDefinition(
+            name,
+            READINGS[choice].samples_per_epoch,
+            typical=None if of_level == quantity else _TYPICAL[of_level],
+        )
+        unit = "1/min" if of_level in ("HR", "BR") else ""
         return Signal(
             definition,
             lambda: self._take(name, source),
@@ -344,12 +384,14 @@ class _FrontEndSource(DerivedSource):
             signal.n_epochs,
             lambda: HeartbeatDetector().detect(signal, may_use),
         )
-        return {
-            f"{quantity}({source})": values
-            for choice in self._choices[source]
-            if choice != WAVEFORM
-            for quantity, values in READINGS[choice].read(waveform).items()
-        }
+        found = {}
+        for choice in self._choices[source]:
+            if choice == WAVEFORM:
+                continue
+            values = READINGS[choice].read(waveform)
+            for quantity in READINGS[choice].quantities(source):
+                found[f"{quantity}({source})"] = values[quantity.removesuffix(_LEVEL)]
+        return found
 
 
 def _check_is_recorded(signal: Signal) -> None:

@@ -31,7 +31,8 @@ class Normalizer(RecordingTransformer):
     """Bring each signal of a night to zero mean and unit variance.
 
     Missing samples (NaN) take no part in the statistics and stay missing. A signal that stands
-    still, but for what float32 rounds off, becomes 0.
+    still, but for what float32 rounds off, becomes 0. Signals whose definition has a `typical` mean
+    and standard deviation are brought to these, so that their level can be told.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ class Normalizer(RecordingTransformer):
         """Return the normalized signal, without unit; it must not yet be cut into epochs."""
         signal.require_continuous(type(self).__name__)
         rate = signal.sampling_frequency
+        if signal.definition.typical is not None:
+            return signal.map(partial(_standardize, typical=signal.definition.typical), unit="")
         padded_length = None
         if self.padded_hours is not None:
             padded_length = round(self.padded_hours * _SECONDS_PER_HOUR * rate)
@@ -121,6 +124,12 @@ def zscore(samples: npt.ArrayLike, *, padded_length: int | None = None) -> Sampl
         centred += level - padded_level
         centred /= max(deviation, _SMALLEST_STANDARD_DEVIATION)
     return _with_missing(samples, centred, is_present)
+
+
+def _standardize(samples: SampleArray, typical: tuple[float, float]) -> SampleArray:
+    """Take a typical mean off samples, (n_samples,), and divide by a typical deviation."""
+    mean, deviation = typical
+    return (samples - np.float32(mean)) / np.float32(deviation)
 
 
 def causal_normalize(

@@ -92,7 +92,7 @@ def _recipe_behind_front_end(n_nights: int, signals: Collection[str]) -> dict[st
             _MOST_PASSES_BEHIND_FRONT_END,
         ),
         "train_split": ValidationNights(minimum_subjects=_SUBJECTS_TO_VALIDATE),
-        "augmentation": Augmentation(time_shift=0.5, speed_change=0.1, gain=0.3, noise=0.5),
+        "augmentation": Augmentation(time_shift=0.5, speed_change=0.1, gain=0.3, noise=0.5, reorder=0.5),
     }
 
 

@@ -517,7 +517,8 @@ class Wav2SleepClassifier(SleepNet):
     def augment(self, night: NightSample, rng: np.random.Generator) -> dict[str, Any]:
         """Return what the network takes of a training night: masked, turned and changed.
 
-        With several subsets of its signals they are among it, as ``subsets``.
+        With several subsets of its signals they are among it, as ``subsets``; and where its epochs
+        change places, their new order, (n_epochs,), as ``order``.
         """
         augmentation = self.planned("augmentation")
         subsets = draw_subsets(
@@ -535,9 +536,17 @@ class Wav2SleepClassifier(SleepNet):
             name: -night.x[name] if turn and source_of(name) == name else night.x[name]
             for name, turn in zip(kept, turns, strict=True)
         }
+        present, order = night.present, None
         if augmentation is not None:
             x = augmentation.apply(x, rng)
-        return network_input(x, night.present) | ({"subsets": subsets} if len(subsets) > 1 else {})
+            order = augmentation.draw_order(len(present[kept[0]]), rng)
+        if order is not None:
+            x = {name: samples[order] for name, samples in x.items()}
+            present = {name: present[name][order] for name in x}
+        augmented = network_input(x, present)
+        if len(subsets) > 1:
+            augmented["subsets"] = subsets
+        return augmented if order is None else augmented | {"order": order}
 
     # -- learning and predicting -----------------------------------------------------------------
 
@@ -569,7 +578,10 @@ class Wav2SleepClassifier(SleepNet):
             night: NightSample, rng: np.random.Generator
         ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
             augmented = self.augment(night, rng)
+            order = augmented.pop("order", None)
             of_subsets = self.infer(augmented)
+            if order is not None:
+                of_subsets = of_subsets[:, torch.argsort(order).to(of_subsets.device)]
             losses = [self._sum_losses(logits, night) for logits in of_subsets]
             loss = torch.stack(losses).mean() / total
             return loss, of_subsets[0], tuple(augmented["x"])

@@ -15,6 +15,8 @@ from torch import Tensor
 
 # Knots of the slowly varying gain, as a contact that dries or a finger that cools.
 _EPOCHS_PER_KNOT = 20
+# Of a night that is reordered: pieces at most, and epochs of each at least. Our choice.
+_MOST_PIECES, _SHORTEST_PIECE = 4, 10
 
 
 class Augmentation(BaseEstimator):
@@ -43,6 +45,10 @@ class Augmentation(BaseEstimator):
     noise : float, default=0.0
         Largest standard deviation of white noise, as a fraction of that of the signal; it is drawn
         uniformly from 0 on.
+    reorder : float, default=0.0
+        Probability that a night is cut into two to four pieces of at least five minutes, which
+        change places with their stages. A network that remembers hours then learns less by heart
+        what follows on what in the few nights that it has.
 
     Examples
     --------
@@ -55,7 +61,8 @@ class Augmentation(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        name: [Real] for name in ("time_shift", "speed_change", "amplitude", "gain", "noise")
+        name: [Real]
+        for name in ("time_shift", "speed_change", "amplitude", "gain", "noise", "reorder")
     }
 
     def __init__(
@@ -66,12 +73,14 @@ class Augmentation(BaseEstimator):
         amplitude: float = 0.0,
         gain: float = 0.0,
         noise: float = 0.0,
+        reorder: float = 0.0,
     ) -> None:
         self.time_shift = time_shift
         self.speed_change = speed_change
         self.amplitude = amplitude
         self.gain = gain
         self.noise = noise
+        self.reorder = reorder
 
     def check(self) -> None:
         """Raise unless the parameters are what they must be."""
@@ -89,6 +98,8 @@ class Augmentation(BaseEstimator):
         for name in ("amplitude", "gain", "noise"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)!r} must not be negative.")
+        if not 0 <= self.reorder <= 1:
+            raise ValueError(f"reorder={self.reorder!r} must be a probability, from 0 to 1.")
 
     def apply(self, x: Mapping[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
         """Return changed samples by signal, (n_epochs, samples_per_epoch) as they were."""
@@ -104,6 +115,18 @@ class Augmentation(BaseEstimator):
         return {
             name: self._change(samples, played[samples.shape], rng) for name, samples in x.items()
         }
+
+    def draw_order(self, n_epochs: int, rng: np.random.Generator) -> Tensor | None:
+        """Return the epochs of a night in their new order, (n_epochs,); None if they stay."""
+        n_pieces = min(_MOST_PIECES, n_epochs // _SHORTEST_PIECE)
+        if n_pieces < 2 or rng.random() >= self.reorder:
+            return None
+        n_pieces = int(rng.integers(2, n_pieces + 1))
+        # What is left beside the shortest pieces falls to them in shares drawn by cuts.
+        spare = n_epochs - n_pieces * _SHORTEST_PIECE
+        cuts = np.sort(rng.integers(spare + 1, size=n_pieces - 1))
+        pieces = np.split(np.arange(n_epochs), cuts + _SHORTEST_PIECE * np.arange(1, n_pieces))
+        return torch.from_numpy(np.concatenate([pieces[i] for i in rng.permutation(n_pieces)]))
 
     def _change(
         self, samples: Tensor, playing: _Playing | None, rng: np.random.Generator

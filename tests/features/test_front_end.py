@@ -13,7 +13,7 @@ from sklearn_sleep.core.signals import SignalDefinition, signal_definition, sour
 from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.features import FrontEnd, front_end
 from sklearn_sleep.features.front_end import READINGS, reading_of
-from sklearn_sleep.preprocessing import EDFReader, Epocher, Resampler
+from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 
 SIGNALS = ("ECG", "PPG", "ABD", "THX")
 SUBSETS = [subset for size in range(1, 5) for subset in itertools.combinations(SIGNALS, size)]
@@ -84,6 +84,27 @@ def test_heart_rate_and_its_waves_are_those_of_the_beats():
     assert waves["HF"] > 5 * max(waves["LF"], waves["VLF"])
     changes = np.log(np.abs(np.diff(np.diff(times))).clip(min=1e-3))
     assert middle(found["RR_change(ECG)"]).mean() == pytest.approx(changes.mean(), abs=0.15)
+
+
+def test_levels_are_told_beside_typical_people():
+    beat = np.cumsum(0.8 + 0.02 * np.sin(np.arange(700)))
+    epochs = derive({"ECG": ecg_of(beat[beat < 300], 300)}, {"ECG": "heart"})
+    before = signals_of(epochs)
+    after = signals_of(Normalizer().fit_transform(epochs))
+    np.testing.assert_array_equal(before["HR_level(ECG)"], before["HR(ECG)"])
+    # 75 beats a minute, of a typical 65 with a standard deviation of 12.
+    assert after["HR_level(ECG)"].mean() == pytest.approx((75 - 65) / 12, abs=0.02)
+    assert after["HR(ECG)"].mean() == pytest.approx(0, abs=1e-3)
+    assert {name for name in after if "_level" not in name} == {
+        name.replace("_level", "") for name in after if "_level" in name
+    }
+
+
+def test_depths_in_the_recorders_unit_have_no_level():
+    time = np.arange(0, 300, 1 / RATES["THX"])
+    names = signals_of(derive({"THX": np.sin(2 * np.pi * 0.25 * time)}))
+    assert "effort(THX)" in names
+    assert not {"effort_level(THX)", "movement_level(THX)"} & set(names)
 
 
 def test_fast_heart_rate_is_that_of_each_beat():

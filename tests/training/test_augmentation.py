@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from skorch.helper import SliceDict
 
 from sklearn_sleep.training.augmentation import Augmentation
@@ -112,6 +113,61 @@ def test_noise(sine):
     assert np.mean(ratios) == pytest.approx(0.2, rel=0.1)
 
 
+def test_reordered_nights_are_whole_and_in_few_pieces():
+    augmentation = Augmentation(time_shift=0.0, reorder=0.5)
+    rng = np.random.default_rng(0)
+    orders = [augmentation.draw_order(N_EPOCHS, rng) for _ in range(400)]
+    changed = [order.numpy() for order in orders if order is not None]
+    assert len(changed) == pytest.approx(200, abs=40)
+    for order in changed:
+        assert sorted(order) == list(range(N_EPOCHS))
+        bounds = np.flatnonzero(np.diff(order) != 1) + 1
+        assert len(bounds) < 4
+        lengths = np.diff([0, *bounds, N_EPOCHS])
+        assert lengths.min() >= 10
+    # Cuts fall anywhere.
+    starts = np.array([order[0] for order in changed])
+    assert len(np.unique(starts)) > 50
+
+
+def test_short_nights_stay_in_order():
+    augmentation = Augmentation(reorder=1.0)
+    assert augmentation.draw_order(19, np.random.default_rng(0)) is None
+    order = augmentation.draw_order(20, np.random.default_rng(2))
+    assert sorted(order.tolist()) == list(range(20))
+
+
+def test_logits_of_a_reordered_night_are_in_its_own_order(make_classifier):
+    rng = np.random.default_rng(0)
+    X = SliceDict(
+        THX=rng.normal(size=(60, 16)).astype(np.float32), recording=np.repeat("night", 60)
+    )
+    y = rng.integers(4, size=60)
+
+    class FirstLogits(Callback):
+        def on_batch_end(self, net, batch=None, training=None, y_pred=None, **kwargs):
+            self.logits = y_pred[0].numpy()
+
+    def first_logits(reorder):
+        first = FirstLogits()
+        make_classifier(
+            # No epoch sees the others.
+            module__sequence_mixer=lambda options: torch.nn.Identity(),
+            module__encoder_norm="layer",
+            module__dropout=0.0,
+            mask_probability={},
+            max_epochs=1,
+            augmentation=Augmentation(time_shift=0.0, reorder=reorder),
+            callbacks=[("first", first)],
+        ).fit(X, y)
+        return first.logits
+
+    moved, still = first_logits(1.0), first_logits(0.0)
+    differs = np.abs(moved - still).max(axis=1) > 1e-4 * np.abs(still).max()
+    # The encoder looks a little beyond an epoch, which is another one at the ends of pieces.
+    assert 0 < differs.sum() <= 4 * 2
+
+
 def test_nothing_changes_nothing(ramp):
     changed = Augmentation(time_shift=0).apply(ramp, np.random.default_rng(0))
     for name, samples in ramp.items():
@@ -134,6 +190,7 @@ def test_originals_stay(ramp):
         {"speed_change": 1.5},
         {"amplitude": -1.0},
         {"noise": -0.1},
+        {"reorder": 1.5},
     ],
 )
 def test_parameters_are_checked(make_classifier, parameters):
