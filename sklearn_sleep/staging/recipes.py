@@ -15,9 +15,9 @@ _MOST_NIGHTS = 200
 _HEART = ("ECG", "PPG")
 # Nights that a training on waveforms shows in all its passes, and one on front ends, which stages
 # each from several subsets of its signals at a time.
-_NIGHTS_SHOWN, _NIGHTS_SHOWN_BEHIND_FRONT_END = 1000, 500
+_NIGHTS_SHOWN, _NIGHTS_SHOWN_BEHIND_FRONT_END = 1000, 720
 _FEWEST_PASSES, _MOST_PASSES = 30, 100
-_FEWEST_PASSES_BEHIND_FRONT_END, _MOST_PASSES_BEHIND_FRONT_END = 20, 60
+_FEWEST_PASSES_BEHIND_FRONT_END, _MOST_PASSES_BEHIND_FRONT_END = 20, 80
 # With fewer, the nights are worth more in training than what they tell about when to stop.
 _SUBJECTS_TO_VALIDATE = 100
 
@@ -36,7 +36,8 @@ def recipe_for(n_nights: int, signals: Collection[str] = ()) -> dict[str, Any]:
 
     Behind a `FrontEnd`, what is read from a signal enters one encoder side by side, which ECG
     and PPG share; the sequence mixer is ``"state_space"``; a night is staged from four subsets of
-    its signals at a time, half of them single ones. The figures come from the learning curves in
+    its signals at a time, half of them single ones, and in half of the passes its pieces change
+    places. The figures come from the learning curves in
     ``docs/small-cohorts.md``, over 5 to 50 synthetic nights of two hours.
     """
     if any(reading_of(name) for name in signals):
@@ -84,7 +85,7 @@ def _recipe_behind_front_end(n_nights: int, signals: Collection[str]) -> dict[st
         "single_signal_probability": 0.5,
         "optimizer__weight_decay": 1e-2,
         "batch_size": 1 if is_small else 4,
-        "lr": 3e-3,
+        "lr": 6e-3,
         "max_epochs": _passes(
             n_nights,
             _NIGHTS_SHOWN_BEHIND_FRONT_END,
@@ -92,7 +93,9 @@ def _recipe_behind_front_end(n_nights: int, signals: Collection[str]) -> dict[st
             _MOST_PASSES_BEHIND_FRONT_END,
         ),
         "train_split": ValidationNights(minimum_subjects=_SUBJECTS_TO_VALIDATE),
-        "augmentation": Augmentation(time_shift=0.5, speed_change=0.1, gain=0.3, noise=0.5, reorder=0.5),
+        "augmentation": Augmentation(
+            time_shift=0.5, speed_change=0.1, gain=0.3, noise=0.5, reorder=0.5
+        ),
     }
 
 
