@@ -10,6 +10,18 @@ from sklearn_sleep.networks.layers import ACTIVATIONS, Dropout
 from sklearn_sleep.networks.parts import MixerOptions
 
 
+# Of so few tokens, torch 2.13 takes five times as long for the softmax along the last dimension as
+# for moving that to the front and back.
+_FEW_TOKENS = 32
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Return the softmax over the last dimension of (n, heads, tokens, tokens)."""
+    if scores.shape[-1] > _FEW_TOKENS or scores.device.type != "cpu":
+        return scores.softmax(-1)
+    return scores.permute(3, 0, 1, 2).contiguous().softmax(0).permute(1, 2, 3, 0)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention over tokens, to none that come later if it is causal."""
 
@@ -40,7 +52,7 @@ class SelfAttention(nn.Module):
         if self.causal:
             allowed = allowed & present.new_ones(query.shape[-2], tokens).tril()
         scores = scores.masked_fill(~allowed, -math.inf)
-        attended = self.dropout(scores.softmax(-1)) @ value
+        attended = self.dropout(softmax(scores)) @ value
         return self.out_proj(attended.transpose(1, 2).reshape(n, -1, width))
 
     def _project(self, x: Tensor, n_read: int | None) -> tuple[Tensor, Tensor, Tensor]:
