@@ -63,10 +63,11 @@ def run_demo(out: Path, *, subjects: int, hours: float, epochs: int | None, seed
         _NETWORK: wav2sleep_pipeline(cache=out / "cache", random_state=seed, **passes),
         "cardiorespiratory baseline": cardiorespiratory_baseline(random_state=seed),
     }
-    print(f"\nTraining {' and '.join(estimators)} on the other subjects")
-    fitted = fit_side_by_side(estimators, X.iloc[train], y[train])
-    print("Staging the held-out subjects from every subset of the signals")
-    table = _score(fitted, X.iloc[held_out], y[held_out])
+    print(
+        f"\nTraining {' and '.join(estimators)} on the other subjects, and staging those held out "
+        "from every subset of the signals"
+    )
+    fitted, table = fit_and_score(estimators, X, y, train, held_out)
     print("\nCohen's kappa on the held-out subjects, each column one model, trained once")
     print(by_model(table).to_string(index=False, na_rep=""))
     with atomic_write(out / "signal-subsets.csv") as partial:
@@ -78,34 +79,40 @@ def run_demo(out: Path, *, subjects: int, hours: float, epochs: int | None, seed
     print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
-def fit_side_by_side(
-    estimators: Mapping[str, Pipeline], X: pd.DataFrame, y: npt.NDArray[np.int64]
-) -> dict[str, Pipeline]:
-    """Return the fitted estimators by name, trained on as many cores as there are."""
-    fitted = run_parallel(
-        _fit,
-        [(estimator, X, y) for estimator in estimators.values()],
+def fit_and_score(
+    estimators: Mapping[str, Pipeline],
+    X: pd.DataFrame,
+    y: npt.NDArray[np.int64],
+    train: npt.NDArray[np.intp],
+    held_out: npt.NDArray[np.intp],
+) -> tuple[dict[str, Pipeline], pd.DataFrame]:
+    """Return fitted estimators by name, and scores of each from every subset that it knows.
+
+    They are trained side by side, on as many cores as there are.
+    """
+    done = run_parallel(
+        _fit_and_score,
+        [(estimator, X, y, train, held_out) for estimator in estimators.values()],
         description="Training",
         n_jobs=-1,
         verbose=None,
     )
-    return dict(zip(estimators, fitted, strict=True))
+    fitted, tables = zip(*done, strict=True)
+    named = [table.assign(model=name) for name, table in zip(estimators, tables, strict=True)]
+    return dict(zip(estimators, fitted, strict=True)), pd.concat(named, ignore_index=True)
 
 
-def _fit(estimator: Pipeline, X: pd.DataFrame, y: npt.NDArray[np.int64]) -> Pipeline:
-    return estimator.fit(X, y)
-
-
-def _score(
-    fitted: Mapping[str, Pipeline], X: pd.DataFrame, y: npt.NDArray[np.int64]
-) -> pd.DataFrame:
-    """Return scores of each model from every subset of the signals that it knows."""
-    tables = []
-    for name, pipeline in fitted.items():
-        known = pipeline[0].get_feature_names_out()
-        signals = [signal for signal in CARDIORESPIRATORY_SIGNALS if signal in known]
-        tables.append(score_signal_subsets(pipeline, X, y, signals).assign(model=name))
-    return pd.concat(tables, ignore_index=True)
+def _fit_and_score(
+    estimator: Pipeline,
+    X: pd.DataFrame,
+    y: npt.NDArray[np.int64],
+    train: npt.NDArray[np.intp],
+    held_out: npt.NDArray[np.intp],
+) -> tuple[Pipeline, pd.DataFrame]:
+    estimator.fit(X.iloc[train], y[train])
+    known = estimator[0].get_feature_names_out()
+    signals = [signal for signal in CARDIORESPIRATORY_SIGNALS if signal in known]
+    return estimator, score_signal_subsets(estimator, X.iloc[held_out], y[held_out], signals)
 
 
 def by_model(table: pd.DataFrame) -> pd.DataFrame:

@@ -217,15 +217,11 @@ class SignalEncoders(nn.Module):
             if len(members) == 1:
                 of_groups[name], where[name] = x[there[0]], present[there[0]]
                 continue
-            nothing = torch.zeros_like(x[there[0]])
-            of_groups[name] = torch.stack(
-                [
-                    x[member] * present[member][..., None] if member in x else nothing
-                    for member in members
-                ],
-                dim=1,
-            )
-            where[name] = torch.stack([present[member] for member in there]).any(dim=0)
+            nothing, nowhere = torch.zeros_like(x[there[0]]), torch.zeros_like(present[there[0]])
+            samples = torch.stack([x.get(member, nothing) for member in members], dim=1)
+            of_members = torch.stack([present.get(member, nowhere) for member in members], dim=1)
+            of_groups[name] = samples * of_members[..., None]
+            where[name] = of_members.any(dim=1)
         return of_groups, where
 
     def _encode(self, encoder: str, samples: Tensor, present: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from torch.nn import functional
 from sklearn_sleep.networks.layers import ACTIVATIONS, Dropout
 from sklearn_sleep.networks.parts import MixerOptions
 
-
 # Of so few tokens, torch 2.13 takes five times as long for the softmax along the last dimension as
 # for moving that to the front and back.
 _FEW_TOKENS = 32

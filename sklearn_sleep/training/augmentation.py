@@ -107,14 +107,19 @@ class Augmentation(BaseEstimator):
         speed = 1.0
         if self.speed_change:
             speed = float(np.exp(rng.uniform(-1, 1) * np.log1p(self.speed_change)))
-        # Signals of one rate are played alike.
-        played: dict[torch.Size, _Playing | None] = {}
-        for samples in x.values():
-            if samples.shape not in played:
-                played[samples.shape] = _plan_playing(samples, shift, speed)
-        return {
-            name: self._change(samples, played[samples.shape], rng) for name, samples in x.items()
-        }
+        # Signals of one rate are played alike, and changed side by side.
+        by_shape: dict[torch.Size, list[str]] = {}
+        for name, samples in x.items():
+            by_shape.setdefault(samples.shape, []).append(name)
+        changed: dict[str, Tensor] = {}
+        for names in by_shape.values():
+            playing = _plan_playing(x[names[0]], shift, speed)
+            if playing is None and not (self.amplitude or self.gain or self.noise):
+                changed |= {name: x[name] for name in names}
+                continue
+            together = torch.stack([x[name] for name in names])
+            changed |= zip(names, self._change(together, playing, rng), strict=True)
+        return {name: changed[name] for name in x}
 
     def draw_order(self, n_epochs: int, rng: np.random.Generator) -> Tensor | None:
         """Return the epochs of a night in their new order, (n_epochs,); None if they stay."""
@@ -131,30 +136,38 @@ class Augmentation(BaseEstimator):
     def _change(
         self, samples: Tensor, playing: _Playing | None, rng: np.random.Generator
     ) -> Tensor:
+        """Return changed samples of signals, (n_signals, n_epochs, samples_per_epoch)."""
+        n_signals, n_epochs, _ = samples.shape
         changed = samples if playing is None else playing.apply(samples)
+        gain = np.ones((n_signals, 1), np.float32)
         if self.amplitude:
-            gain = _draw_gain(len(samples), self.amplitude, rng)
-            changed = changed * torch.from_numpy(gain)[:, None]
+            gain = np.stack([_draw_gain(n_epochs, self.amplitude, rng) for _ in range(n_signals)])
         if self.gain:
-            changed = changed * float(np.exp(self.gain * rng.standard_normal()))
+            constant = np.exp(self.gain * rng.standard_normal((n_signals, 1)))
+            gain = gain * constant.astype(np.float32)
+        if self.amplitude or self.gain:
+            changed = changed * torch.from_numpy(gain)[..., None]
         if self.noise:
-            scale = float(rng.uniform(0, self.noise)) * float(samples.std())
-            noise = rng.standard_normal(samples.shape, dtype=np.float32)
-            changed = changed + torch.from_numpy(scale * noise)
+            share = rng.uniform(0, self.noise, (n_signals, 1, 1)).astype(np.float32)
+            noise = torch.from_numpy(rng.standard_normal(samples.shape, dtype=np.float32))
+            deviation = samples.std(dim=(1, 2), keepdim=True)
+            changed = torch.addcmul(changed, noise, torch.from_numpy(share) * deviation)
         return changed
 
 
 @dataclass(frozen=True)
 class _Playing:
-    """Where each sample of a night is taken from, (n_epochs, samples_per_epoch): between two."""
+    """Where each sample of a night is taken from, (n_epochs * samples_per_epoch,): between two."""
 
     before: Tensor
     after: Tensor
     fraction: Tensor
 
     def apply(self, samples: Tensor) -> Tensor:
-        flat = samples.flatten()
-        return torch.lerp(flat[self.before], flat[self.after], self.fraction)
+        """Return played samples of signals, (n_signals, n_epochs, samples_per_epoch)."""
+        flat = samples.flatten(1)
+        before, after = (flat.index_select(1, where) for where in (self.before, self.after))
+        return torch.lerp(before, after, self.fraction).view(samples.shape)
 
 
 def _plan_playing(samples: Tensor, shift: float, speed: float) -> _Playing | None:
@@ -167,7 +180,7 @@ def _plan_playing(samples: Tensor, shift: float, speed: float) -> _Playing | Non
     # In float64: float32 has too few digits for the samples of a night.
     middles = middle - n_later + width * torch.arange(n_epochs, dtype=torch.float64)
     offsets = speed * (torch.arange(width, dtype=torch.float64) - middle)
-    positions = middles[:, None] + offsets
+    positions = (middles[:, None] + offsets).flatten()
     last = n_epochs * width - 1
     positions = torch.where(positions < 0, -1 - positions, positions)
     positions = torch.where(positions > last, 2 * last + 1 - positions, positions).clamp(0, last)
