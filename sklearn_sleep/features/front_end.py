@@ -114,6 +114,8 @@ _TYPICAL = MappingProxyType(
         "BR": (15.0, 3.0),
         "rate_change": (-2.5, 1.0),
         "effort_change": (-2.0, 1.0),
+        "rate_variability": (-1.8, 0.7),
+        "effort_variability": (-1.5, 0.7),
         "regularity": (1.3, 0.8),
     }
 )
@@ -204,8 +206,11 @@ class FrontEnd(TakesEpochsMixin, EpochsTransformer):
     ``"breathing"``    ABD, THX, FLOW,      at 16 samples an epoch: ``BR``, the breathing rate in
                        ECG, PPG             1/min; ``effort``, the logarithm of the depth of
                                             breaths; ``rate_change`` and ``effort_change`` from
-                                            one to the next; ``regularity``, how like the breath
-                                            before each is; of belts and flow ``movement``, the
+                                            one to the next; ``rate_variability`` and
+                                            ``effort_variability``, those of how far each swings
+                                            around its mean over some two minutes;
+                                            ``regularity``, how like the breath before each is;
+                                            of belts and flow ``movement``, the
                                             logarithm of the amplitude from 1 to 4 Hz
     ``"waveform"``     any                  the signal itself
     =================  ===================  =====================================================

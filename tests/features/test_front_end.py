@@ -131,6 +131,23 @@ def test_breaths_are_those_of_the_belt():
     assert change[150:170].max() > np.log(0.3)
 
 
+@pytest.mark.parametrize("swing", [0.05, 0.2])
+def test_variability_is_how_far_rate_and_effort_swing(swing):
+    time = np.arange(0, 1200, 1 / RATES["THX"])
+    # Waves of 50 s, of the logarithms of the depth and of the rate.
+    waves = swing * np.sin(2 * np.pi * time / 50)
+    phase = 2 * np.pi * np.cumsum(0.25 * np.exp(waves)) / RATES["THX"]
+    still = signals_of(derive({"THX": np.exp(waves) * np.sin(2 * np.pi * 0.25 * time)}))
+    steady = signals_of(derive({"THX": np.sin(phase)}))
+    # The root mean square of a sine.
+    expected = np.log(swing / np.sqrt(2))
+    effort, rate = still["effort_variability(THX)"], steady["rate_variability(THX)"]
+    assert middle(effort).mean() == pytest.approx(expected, abs=0.15)
+    assert middle(rate).mean() == pytest.approx(expected, abs=0.15)
+    # What is steady varies by what a sample more or less makes of it.
+    assert middle(still["rate_variability(THX)"]).mean() < expected - 1
+
+
 def test_movement_is_what_is_fast_in_a_belt():
     rng = np.random.default_rng(0)
     time = np.arange(0, 600, 1 / RATES["THX"])

@@ -13,6 +13,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
+from spoiled_pass import SpoiledPass
 from telling_nights import SIGNALS, as_x, make_arrays
 
 from sklearn_sleep.exceptions import MaskedSignalWarning
@@ -347,9 +348,8 @@ def test_validation_nights_are_whole_subjects(cohort, make_pipeline_of, make_cla
 def test_best_weights_are_restored(make_classifier):
     arrays, recording, y = make_arrays((30,) * 8)
     X = as_x(arrays, recording)
-    # So high a rate, and always the same, that the loss gets worse again.
     classifier = make_classifier(
-        classes=None, lr=1.0, max_epochs=8, patience=8, callbacks__learning_rate=None
+        classes=None, lr=0.01, max_epochs=5, patience=8, callbacks=[SpoiledPass(4)]
     )
     classifier.set_params(train_split=ValidationNights()).fit(X, y)
     dataset = classifier._training_dataset(X, y, None, starts_anew=False)
@@ -358,6 +358,7 @@ def test_best_weights_are_restored(make_classifier):
     loss = float(classifier.validation_step(batch)["loss"])
     assert loss == pytest.approx(min(classifier.history[:, "valid_loss"]), rel=1e-5)
     assert loss < classifier.history[-1, "valid_loss"]
+    assert np.argmin(classifier.history[:, "valid_loss"]) == 2
 
 
 def test_learning_rate_rises_and_decays(make_classifier):

@@ -3,7 +3,7 @@
 from functools import partial
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from sklearn_sleep.core.arrays import FloatArray
 from sklearn_sleep.core.signals import EPOCH_DURATION
@@ -19,9 +19,19 @@ _MOVEMENT = (1.0, 4.0)
 _LEAST_FREQUENCY = 10.0
 # Changes of a logarithm below this count as none.
 _LEAST_CHANGE = 1e-3
+# s: standard deviation of the bell over which rate and effort vary. Our choice: some two minutes,
+# of thirty breaths.
+_VARIABILITY_SMOOTHING = 30.0
 
-
-BREATH_SIGNALS = ("BR", "effort", "rate_change", "effort_change", "regularity")
+BREATH_SIGNALS = (
+    "BR",
+    "effort",
+    "rate_change",
+    "effort_change",
+    "rate_variability",
+    "effort_variability",
+    "regularity",
+)
 """What `breath_signals` returns."""
 
 
@@ -32,7 +42,9 @@ def breath_signals(
 
     ``BR`` is the rate in 1/min and ``effort`` the logarithm of the depth; ``rate_change`` and
     ``effort_change`` are logarithms of how far each has changed since the breath before, as
-    logarithms; ``regularity`` is Fisher's z of the correlation with the breath before.
+    logarithms; ``rate_variability`` and ``effort_variability`` are those of how far each swings
+    around its mean over some two minutes; ``regularity`` is Fisher's z of the correlation with the
+    breath before.
     """
     step = EPOCH_DURATION / samples_per_epoch
     time = (np.arange(n_epochs * samples_per_epoch) + 0.5) * step
@@ -43,14 +55,23 @@ def breath_signals(
     rate = _SECONDS_PER_MINUTE / breaths.durations[measured]
     effort = np.log(breaths.depths[measured])
     likeness = np.nan_to_num(breaths.similarities[measured], nan=0.0).clip(-0.99, 0.999)
-    changes = _log_changes(np.log(rate)), _log_changes(effort)
-    of_breaths = (rate, effort, *changes, np.arctanh(likeness))
+    of_breaths = {
+        "BR": rate,
+        "effort": effort,
+        "rate_change": _log_changes(np.log(rate)),
+        "effort_change": _log_changes(effort),
+        "regularity": np.arctanh(likeness),
+    }
     bounds = np.concatenate([[0.0], middles, [n_epochs * EPOCH_DURATION]])
     far = np.diff(bounds)[np.searchsorted(middles, time)] > _LONGEST_GAP
-    return {
+    signals = {
         name: np.where(far, np.nan, np.interp(time, middles, values))
-        for name, values in zip(BREATH_SIGNALS, of_breaths, strict=True)
+        for name, values in of_breaths.items()
     }
+    sigma = _VARIABILITY_SMOOTHING / step
+    signals["rate_variability"] = _log_deviation(np.log(signals["BR"]), sigma)
+    signals["effort_variability"] = _log_deviation(signals["effort"], sigma)
+    return {name: signals[name] for name in BREATH_SIGNALS}
 
 
 def movement(
@@ -68,6 +89,17 @@ def movement(
     return log_amplitude(
         samples, sampling_frequency, _MOVEMENT, smooth, n_epochs, samples_per_epoch
     )
+
+
+def _log_deviation(values: FloatArray, sigma: float) -> FloatArray:
+    """Return the logarithm of how far values, (n_values,), are from the mean around; NaN of NaN."""
+    there = np.isfinite(values)
+    filled = np.where(there, values, 0.0)
+    smooth = partial(gaussian_filter1d, sigma=sigma, mode="nearest")
+    weight = np.maximum(smooth(there.astype(np.float64)), np.finfo(np.float64).tiny)
+    around = smooth(filled) / weight
+    variance = smooth(np.where(there, filled - around, 0.0) ** 2) / weight
+    return np.where(there, np.log(np.sqrt(variance).clip(min=_LEAST_CHANGE)), np.nan)
 
 
 def _log_changes(logarithms: FloatArray) -> FloatArray:

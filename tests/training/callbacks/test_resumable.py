@@ -11,6 +11,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 from skorch.helper import SliceDict
+from spoiled_pass import SpoiledPass
 
 from sklearn_sleep import __version__
 from sklearn_sleep.training.callbacks import resumable
@@ -49,7 +50,9 @@ class PowerCut(Callback):
 
 @pytest.fixture
 def make(make_classifier):
-    def make(*callbacks, **parameters):
+    def make(*callbacks, spoiled_pass=None, **parameters):
+        if spoiled_pass is not None:
+            callbacks = (SpoiledPass(spoiled_pass), *callbacks)
         everything = {
             "classes": None,
             "max_epochs": N_PASSES,
@@ -84,7 +87,7 @@ def assert_same(found, expected):
 
 TRAININGS = {
     "average": {},
-    "early stopping": {"lr": 0.25, "patience": 1, "callbacks__learning_rate": None},
+    "early stopping": {"lr": 0.01, "patience": 1, "spoiled_pass": 4},
     "plain": {"callbacks__weight_average": WeightAverage(None), "target_batch_size": None},
 }
 
