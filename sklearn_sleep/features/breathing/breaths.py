@@ -40,13 +40,16 @@ class Breaths:
     """The breaths of a night.
 
     `onsets`, (n_breaths + 1,), are times in s at which inspirations begin, the last one the end of
-    the last breath; `peaks`, (n_breaths,), those at which they end. `depths` are rises from onset
-    to peak, in the signal's unit; `similarities` correlations with the breath before, stretched to
-    the same length, NaN of the first; `is_measured` says whether the signal was there throughout.
+    the last breath; `peaks`, (n_breaths,), those at which they end; `rises`, (n_breaths,), those at
+    which they are at half of their depth, where a signal is steep and its noise shifts them least.
+    `depths` are rises from onset to peak, in the signal's unit; `similarities` correlations with
+    the breath before, stretched to the same length, NaN of the first; `is_measured` says whether
+    the signal was there throughout.
     """
 
     onsets: FloatArray
     peaks: FloatArray
+    rises: FloatArray
     depths: FloatArray
     similarities: FloatArray
     is_measured: npt.NDArray[np.bool_]
@@ -60,7 +63,7 @@ class Breaths:
     def none(cls) -> Breaths:
         """Return the breaths of a night without any."""
         nothing = np.empty(0)
-        return cls(nothing, nothing, nothing, nothing, np.empty(0, dtype=bool))
+        return cls(nothing, nothing, nothing, nothing, nothing, np.empty(0, dtype=bool))
 
 
 def detect_breaths(samples: npt.ArrayLike, sampling_frequency: float) -> Breaths:
@@ -101,6 +104,7 @@ def _find_breaths(samples: FloatArray, sampling_frequency: float) -> Breaths:
     return Breaths(
         onset_times / frequency,
         peak_times / frequency,
+        _half_rises(values, onset_times[:-1], peak_times) / frequency,
         peak_heights + onset_heights[:-1],
         _similarities(values, onset_times),
         lost[onsets[1:]] == lost[onsets[:-1]],
@@ -123,6 +127,21 @@ def _filter(
     # Without its first value, of which a filter keeps a trace for minutes.
     filtered = sosfiltfilt(band, values - values[0])[::step]
     return filtered, missing[::step], sampling_frequency / step
+
+
+def _half_rises(values: FloatArray, onsets: FloatArray, peaks: FloatArray) -> FloatArray:
+    """Return where values last rise through the middle from onset to peak; all in samples."""
+    positions = onsets[:, None] + np.linspace(0, 1, _POINTS) * (peaks - onsets)[:, None]
+    heights = np.interp(positions, np.arange(len(values)), values)
+    heights -= (heights[:, :1] + heights[:, -1:]) / 2
+    # The peak itself is above; if rounding says otherwise, it stands for the crossing.
+    before = _POINTS - 1 - np.argmax(heights[:, ::-1] < 0, axis=1)
+    before = before.clip(max=_POINTS - 2)
+    row = np.arange(len(heights))
+    low, high = heights[row, before], heights[row, before + 1]
+    share = np.divide(-low, high - low, out=np.zeros(len(row)), where=high > low)
+    start, end = positions[row, before], positions[row, before + 1]
+    return start + share.clip(0, 1) * (end - start)
 
 
 def _similarities(values: FloatArray, onsets: FloatArray) -> FloatArray:

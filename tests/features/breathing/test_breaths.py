@@ -23,6 +23,25 @@ def breathe(time, period=4.0, inspiration=0.5):
     return -np.cos(np.pi * half_cycles)
 
 
+@pytest.mark.parametrize("inspiration", [0.3, 0.45])
+def test_rises_are_in_the_middle_of_inspirations(inspiration):
+    breaths = detect_breaths(breathe(TIME, 4.0, inspiration), FREQUENCY)
+    expected = np.arange(150) * 4.0 + 4.0 * inspiration / 2
+    nearest = np.abs(breaths.rises[5:-5, None] - expected).argmin(axis=1)
+    np.testing.assert_allclose(breaths.rises[5:-5], expected[nearest], atol=0.12)
+    assert np.diff(breaths.rises)[5:-5].std() < 0.01
+
+
+def test_noise_shifts_rises_less_than_onsets():
+    rng = np.random.default_rng(0)
+    # Expirations that end long before the next breath.
+    waves = np.sin(2 * np.pi * TIME / 4)
+    flat = np.where(waves > 0, waves, 0.3 * waves) + 0.03 * rng.standard_normal(len(TIME))
+    breaths = detect_breaths(flat, FREQUENCY)
+    shifts = {name: np.diff(getattr(breaths, name)).std() for name in ("onsets", "rises")}
+    assert 3 * shifts["rises"] < shifts["onsets"]
+
+
 @pytest.mark.parametrize("signal", ["THX", "ABD"])
 def test_onsets_are_those_of_the_generator(cohort, signal):
     epochs = EDFReader([signal]).fit_transform(cohort.X)

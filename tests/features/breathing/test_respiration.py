@@ -1,6 +1,7 @@
 """Features of breathing are what formulas and the generator say."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,7 +50,8 @@ def breaths_of(durations, inspirations, depths, similarities=None):
     n = len(durations)
     similarities = np.full(n, np.nan) if similarities is None else similarities
     peaks = onsets[:-1] + inspirations
-    return Breaths(onsets, peaks, np.asarray(depths), similarities, np.ones(n, dtype=bool))
+    rises = (onsets[:-1] + peaks) / 2
+    return Breaths(onsets, peaks, rises, np.asarray(depths), similarities, np.ones(n, dtype=bool))
 
 
 def compute(group, source, n_rows):
@@ -139,7 +141,7 @@ def test_peak_to_trough_arrhythmia():
     windows = IntervalWindows(breaths.onsets, found, np.array([1]), (20, 50))
     np.testing.assert_allclose(compute("arrhythmia", windows, 1)["RSA"], 0.05, atol=1e-9)
     # Where the heart slows in inspiration there is none.
-    late = Breaths(breaths.onsets + 1.9, breaths.peaks + 1.9, *[np.ones(20)] * 2, np.ones(20, bool))
+    late = replace(breaths, onsets=breaths.onsets + 1.9, peaks=breaths.peaks + 1.9)
     assert np.all(peak_to_trough(late, beats)[:-1] <= 0.05)
     assert np.isnan(peak_to_trough(breaths, beats_at(np.array([0.0, 1.0])))).all()
 
