@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sklearn_sleep.core.signals import INSTANTANEOUS_HEART_RATE, source_of
-from sklearn_sleep.features.front_end import DEFAULT_CHOICES, reading_of
+from sklearn_sleep.features.readings import DEFAULT_CHOICES, reading_of
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.schedule import ValidationNights
 

@@ -12,7 +12,7 @@ from sklearn_sleep.core.masking import draw_subsets
 from sklearn_sleep.core.signals import SignalDefinition, signal_definition, source_of
 from sklearn_sleep.exceptions import SignalQualityWarning
 from sklearn_sleep.features import FrontEnd, front_end
-from sklearn_sleep.features.front_end import READINGS, reading_of
+from sklearn_sleep.features.readings import READINGS, reading_of
 from sklearn_sleep.preprocessing import EDFReader, Epocher, Normalizer, Resampler
 
 SIGNALS = ("ECG", "PPG", "ABD", "THX")
