@@ -35,9 +35,9 @@ def recipe_for(n_nights: int, signals: Collection[str] = ()) -> dict[str, Any]:
     dropout still.
 
     Behind a `FrontEnd`, what is read from a signal enters one encoder side by side, which ECG
-    and PPG share, and the belts another; the sequence mixer is ``"state_space"``; a night is staged
-    from four subsets of its signals at a time, half of them single ones, and in half of the passes
-    its pieces change places. The figures come from the learning curves in
+    and PPG share; the sequence mixer is ``"state_space"``; a night is staged from four subsets of
+    its signals at a time, half of them single ones, and in half of the passes its pieces change
+    places. The figures come from the learning curves in
     ``docs/small-cohorts.md``, over 5 to 50 synthetic nights of two hours.
     """
     if any(reading_of(name) for name in signals):
@@ -103,8 +103,8 @@ def group_by_reading(signals: Collection[str]) -> dict[str, Any]:
     """Return ``module__signal_groups`` and ``module__signal_map`` of signals behind a `FrontEnd`.
 
     What is read from a source is a group of its own, ``"heart(ECG)"``. Readings of the ECG share
-    their encoders with those of the PPG, which tells of the same beats, and belts and flow with
-    each other; waveforms have their own.
+    their encoders with those of the PPG, which tells of the same beats; belts, of which each sees
+    another part of the body move, and waveforms have their own.
     """
     groups: dict[str, list[str]] = {}
     signal_map = {}
@@ -115,7 +115,7 @@ def group_by_reading(signals: Collection[str]) -> dict[str, Any]:
             continue
         group = f"{reading}({source})"
         groups.setdefault(group, []).append(name)
-        signal_map[group] = reading if source in _HEART else f"{reading}(belts)"
+        signal_map[group] = reading if source in _HEART else group
     return {"module__signal_groups": groups, "module__signal_map": signal_map}
 
 

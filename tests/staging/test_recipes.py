@@ -106,7 +106,7 @@ def test_recipe_behind_a_front_end():
     assert sorted(name for members in groups.values() for name in members) == sorted(names)
     assert {source_of(m) for m in groups["heart(ECG)"]} == {"ECG"}
     assert encoders["heart(ECG)"] == encoders["heart(PPG)"] == "heart"
-    assert encoders["breathing(ABD)"] == encoders["breathing(THX)"] != encoders["breathing(ECG)"]
+    assert len({encoders[f"breathing({belt})"] for belt in ("ABD", "THX")}) == 2
     # One network takes them.
     rates = dict.fromkeys(names, 16)
     make_wav2sleep(rates, 4, signal_groups=groups, signal_map=encoders, feature_dim=8)

@@ -331,7 +331,7 @@ def test_a_new_source_takes_the_encoders_of_its_readings(behind_front_end, signa
         parts = classifier.initial_parts_
         assert parts[f"{ENCODER}heart"] == parts[f"{ENCODER}breathing"] == "kept"
         assert parts[f"{ENCODER}pulse"] == "new"
-        assert parts[f"{ENCODER}breathing(belts)"] == "dropped"
+        assert parts[f"{ENCODER}breathing(THX)"] == "dropped"
     weights, old = tuned.module_.state_dict(), before.module_.state_dict()
     for name, value in weights.items():
         if name.startswith(f"{ENCODER}heart."):
