@@ -417,6 +417,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few short nights, in a minute")
     parser.add_argument("--draws", type=int, default=3, help="beside the one that is not reported")
+    parser.add_argument("--sizes", type=int, nargs="+", help="labelled nights; 5, 12 and 25")
     parser.add_argument("--random-state", type=int, default=30, help="of the cohorts")
     parser.add_argument("--folder", type=Path, help="keeps nights, networks and scores")
     parser.add_argument("--out", type=Path, default=Path("docs/small-cohorts"))
@@ -434,7 +435,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     found = pd.DataFrame(
         scores.of(experiment, start, rates[start], n_nights, draw)
         for draw in range(1, options.draws + 1)
-        for n_nights in size.of_training
+        for n_nights in options.sizes or size.of_training
         for start in STARTS
     )
     table = tabulate(found)
