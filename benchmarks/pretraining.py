@@ -350,6 +350,12 @@ def choose_rates(experiment: Experiment, scores: Scores) -> dict[str, float]:
     return chosen
 
 
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of draws and sizes that every start was trained in, without the pilot."""
+    reported = table[table["draw"] != PILOT]
+    return reported.groupby(["draw", "nights"]).filter(lambda cell: len(cell) == len(STARTS))
+
+
 def tabulate(found: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each subset and number of nights: kappa of each start, and differences.
 
@@ -360,7 +366,7 @@ def tabulate(found: pd.DataFrame) -> pd.DataFrame:
         cell = found[found["nights"] == n_nights].pivot_table(
             index="draw", columns="start", values=name
         )
-        row: dict[str, Any] = {"signals": name, "nights": n_nights}
+        row: dict[str, Any] = {"signals": name, "nights": n_nights, "draws": len(cell)}
         row |= {start: cell[start].mean() for start in STARTS}
         for start in (LABELLED, UNLABELLED):
             difference = cell[start] - cell[RANDOM]
@@ -377,13 +383,14 @@ def describe(table: pd.DataFrame) -> str:
     """Return the table in Markdown."""
     rows = []
     for row in table.to_dict("records"):
-        cells = [row["signals"], str(row["nights"]), *(f"{row[start]:.3f}" for start in STARTS)]
+        counts = [str(row["nights"]), str(row["draws"])]
+        cells = [row["signals"], *counts, *(f"{row[start]:.3f}" for start in STARTS)]
         for start in (LABELLED, UNLABELLED):
             mean, low, high = (row[f"{start}, {what}"] for what in ("less", "lowest", "highest"))
             cells.append(f"{mean:+.3f} ({low:+.3f} to {high:+.3f})")
         rows.append(cells)
     differences = [f"{start}, less random" for start in (LABELLED, UNLABELLED)]
-    return format_table(["staged from", "labelled nights", *STARTS, *differences], rows)
+    return format_table(["staged from", "labelled nights", "draws", *STARTS, *differences], rows)
 
 
 def plot(table: pd.DataFrame) -> Figure:
@@ -418,6 +425,9 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     parser.add_argument("--quick", action="store_true", help="a few short nights, in a minute")
     parser.add_argument("--draws", type=int, default=3, help="beside the one that is not reported")
     parser.add_argument("--sizes", type=int, nargs="+", help="labelled nights; 5, 12 and 25")
+    parser.add_argument(
+        "--done", action="store_true", help="report what the file holds; train nothing"
+    )
     parser.add_argument("--random-state", type=int, default=30, help="of the cohorts")
     parser.add_argument("--folder", type=Path, help="keeps nights, networks and scores")
     parser.add_argument("--out", type=Path, default=Path("docs/small-cohorts"))
@@ -428,16 +438,16 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
     out = folder / "results" if options.quick else options.out
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    experiment = Experiment(folder, size, options.random_state)
     scores = Scores(folder / "scores.csv")
-    rates = choose_rates(experiment, scores)
-    print(f"Learning rates: {rates}")
-    found = pd.DataFrame(
-        scores.of(experiment, start, rates[start], n_nights, draw)
-        for draw in range(1, options.draws + 1)
-        for n_nights in options.sizes or size.of_training
-        for start in STARTS
-    )
+    if not options.done:
+        experiment = Experiment(folder, size, options.random_state)
+        rates = choose_rates(experiment, scores)
+        print(f"Learning rates: {rates}")
+        sizes = options.sizes or size.of_training
+        for draw, n_nights in itertools.product(range(1, options.draws + 1), sizes):
+            for start in STARTS:
+                scores.of(experiment, start, rates[start], n_nights, draw)
+    found = complete(scores.table)
     table = tabulate(found)
     table.round(3).to_csv(out / "pretraining.csv", index=False)
     plot(table).savefig(out / "pretraining.png", dpi=100)
