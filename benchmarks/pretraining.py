@@ -9,9 +9,10 @@ Trains ``wav2sleep_pipeline()`` by its recipe on 5, 12 and 25 labelled nights of
   of what is read from one signal were predicted from the other signals and the rest of the night.
 
 A network that does not start from random weights is fine-tuned at the recipe's learning rate or at
-a third of it; a draw of nights that is not reported decides. The labelled nights are among the 60,
-and no held-out night is. Synthetic sites differ in their recorders alone, not in their people, so
-that labels of another site tell here as much as labels can.
+a third of it; a draw of nights that is not reported decides. That of the other site is scored
+before any fine-tuning, too (0 nights in the CSV file). The labelled nights are among the 60, and no
+held-out night is. Synthetic sites differ in their recorders alone, not in their people, so that
+labels of another site tell here as much as labels can.
 
 What the CSV file holds already is not computed again, so that a run can be cut off.
 """
@@ -188,13 +189,22 @@ class Experiment:
         return classifier
 
     def score(self, start: str, rate: float, n_nights: int, draw: int) -> dict[str, float]:
-        """Train on the labelled nights of a draw; return kappa from each subset of signals."""
+        """Train on the labelled nights of a draw; return kappa from each subset of signals.
+
+        Of no nights, the network to start from stages as it is.
+        """
         parameters: dict[str, Any] = {"lr": rate}
         if start != RANDOM:
             parameters["initialize_from"] = self.checkpoint(start)
         labelled = np.random.default_rng(draw).permutation(self.own)[:n_nights]
+        pipeline = self.make_stager(draw, **parameters)
         started = time.process_time()
-        pipeline = self.make_stager(draw, **parameters).fit(*self.target.take(labelled))
+        if n_nights:
+            pipeline.fit(*self.target.take(labelled))
+        else:
+            trained = Wav2SleepClassifier.from_pretrained(self.checkpoint(start))
+            pipeline.steps[-1] = (pipeline.steps[-1][0], trained)
+            pipeline[:-1].fit(self.target.X)
         seconds = time.process_time() - started
         X, y = self.target.take(self.held_out)
         found = {}
@@ -447,6 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         for draw, n_nights in itertools.product(range(1, options.draws + 1), sizes):
             for start in STARTS:
                 scores.of(experiment, start, rates[start], n_nights, draw)
+        scores.of(experiment, LABELLED, 0.0, 0, PILOT)
     found = complete(scores.table)
     table = tabulate(found)
     table.round(3).to_csv(out / "pretraining.csv", index=False)
