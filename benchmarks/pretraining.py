@@ -42,6 +42,7 @@ from torch import Tensor, nn
 from sklearn_sleep import Wav2SleepClassifier, make_cohort, merge_stages, wav2sleep_pipeline
 from sklearn_sleep.core.signals import source_of
 from sklearn_sleep.networks import make_wav2sleep
+from sklearn_sleep.staging.recipes import recipe_for
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.night_dataset import NightDataset, NightSample
 
@@ -58,13 +59,13 @@ TARGET_SITE, OTHER_SITE = "west", "south"
 
 RANDOM, LABELLED, UNLABELLED = "random weights", "labels of another site", "nights without labels"
 STARTS = (RANDOM, LABELLED, UNLABELLED)
-# The recipe's, and a third of it. 1e-3 itself is the classifier's default, which the recipe takes
-# for not given.
-RATES = (3e-3, 1.0001e-3)
+# The same for any number of few nights.
+RECIPE_RATE: float = recipe_for(12, ["HR(ECG)"])["lr"]
+RATES = (RECIPE_RATE, RECIPE_RATE / 3)
 PILOT = 0
 KEYS = ["start", "rate", "nights", "draw"]
 
-# Of pre-training without labels. The rate and its course are the recipe's.
+# Of pre-training without labels. The course of the rate is the recipe's.
 LEARNING_RATE, WEIGHT_DECAY, LARGEST_GRADIENT = 3e-3, 1e-2, 1.0
 WARM_UP, TIME_CONSTANT = 0.1, 0.3
 # What is predicted is hard to learn by heart, so that the recipe's 0.4 would be too much.
