@@ -252,6 +252,9 @@ def main(arguments: Sequence[str] | None = None) -> pd.DataFrame:
         cohort, folder / "scores.csv", options.draws, options.sizes or cohort.sizes, options.models
     )
     table = compare(scores)
+    if table.empty:
+        print("There is nothing to compare yet: the file needs the network and a baseline.")
+        return table
     table.round(3).to_csv(out / "subsets.csv", index=False)
     plot(table).savefig(out / "subsets.png", dpi=100)
     rows = [[v if isinstance(v, str) else f"{v:.3g}" for v in row] for row in table.to_numpy()]
