@@ -53,7 +53,7 @@ QUICK = {"max_epochs": 1}
 SIZES = {
     "small": Size(3, 1, 2, 2, 0.5, QUICK, QUICK, QUICK),
     # The recipe's passes from scratch; fine-tuning at a third of its rate, in fewer of them.
-    "full": Size(50, 5, 30, 3, 2.0, {}, {"lr": 1e-3, "max_epochs": 40}, {}),
+    "full": Size(50, 5, 30, 3, 2.0, {}, {"lr": 2e-3, "max_epochs": 40}, {}),
 }
 
 
