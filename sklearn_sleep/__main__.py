@@ -168,7 +168,10 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--subjects", type=_from(1), default=16, help="subjects of the cohort")
     demo.add_argument("--hours", type=float, default=2.0, help="length of a night")
     demo.add_argument(
-        "--epochs", type=_from(1), help="passes over the nights; by default as many as suit them"
+        "--epochs",
+        type=_from(1),
+        default=36,
+        help="passes over the nights; of so many nights train would make a few more",
     )
     demo.add_argument("--seed", type=_from(0), default=0)
     _add_force(demo)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ _DEVICES = {
 }
 
 
-def run_demo(out: Path, *, subjects: int, hours: float, epochs: int | None, seed: int) -> None:
+def run_demo(out: Path, *, subjects: int, hours: float, epochs: int, seed: int) -> None:
     """Make a cohort, train, and stage held-out nights from every subset of signals.
 
     Network and baseline are trained on the same nights, and stage the same held-out ones.
@@ -58,9 +57,8 @@ def run_demo(out: Path, *, subjects: int, hours: float, epochs: int | None, seed
         f"{groups.iloc[held_out].nunique()} of {groups.nunique()} subjects are held out."
     )
 
-    passes: dict[str, Any] = {} if epochs is None else {"max_epochs": epochs}
     estimators = {
-        _NETWORK: wav2sleep_pipeline(cache=out / "cache", random_state=seed, **passes),
+        _NETWORK: wav2sleep_pipeline(cache=out / "cache", random_state=seed, max_epochs=epochs),
         "cardiorespiratory baseline": cardiorespiratory_baseline(random_state=seed),
     }
     print(
