@@ -14,7 +14,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-PROCESSING_VERSION = 3
+PROCESSING_VERSION = 4
 """What caches are told apart by. Raise it when a step gives other samples for the same parameters,
 or an identity changes."""
 

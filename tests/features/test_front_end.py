@@ -150,6 +150,15 @@ def test_variability_is_how_far_rate_and_effort_swing(swing):
     assert middle(still["rate_variability(THX)"]).mean() < expected - 1
 
 
+@pytest.mark.parametrize("start", [299.1, 299.3, 299.5, 299.7, 300.5, 302.5])
+def test_what_fills_a_gap_is_no_breath(start):
+    time = np.arange(0, 600, 1 / RATES["THX"])
+    belt = np.sin(2 * np.pi * 0.25 * time)
+    belt[(time > start) & (time < start + 21)] = np.nan
+    rate = middle(signals_of(derive({"THX": belt}))["BR(THX)"])
+    assert rate[np.isfinite(rate)] == pytest.approx(15.0, abs=0.2)
+
+
 def test_movement_is_what_is_fast_in_a_belt():
     rng = np.random.default_rng(0)
     time = np.arange(0, 600, 1 / RATES["THX"])

@@ -49,8 +49,11 @@ def breath_signals(
     step = EPOCH_DURATION / samples_per_epoch
     time = (np.arange(n_epochs * samples_per_epoch) + 0.5) * step
     # From half a rise to the next: onsets, at the end of a flat expiration, are less certain.
-    durations = np.diff(breaths.rises, append=np.nan)
-    measured = np.isfinite(breaths.durations) & (breaths.depths > 0) & (durations > 0)
+    # They are what is left where the next breath is not measured.
+    is_next_measured = np.append(breaths.is_measured[1:], False)
+    from_rises = np.diff(breaths.rises, append=np.nan)
+    durations = np.where(is_next_measured, from_rises, breaths.durations)
+    measured = breaths.is_measured & (breaths.depths > 0) & (durations > 0)
     if measured.sum() < 2:
         return {name: np.full(len(time), np.nan) for name in BREATH_SIGNALS}
     middles = ((breaths.onsets[1:] + breaths.onsets[:-1]) / 2)[measured]
