@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -147,6 +148,13 @@ class SignalDefinition:
             )
         # A list would make the definition unhashable.
         object.__setattr__(self, "aliases", tuple(self.aliases))
+        if self.typical is not None:
+            object.__setattr__(self, "typical", tuple(self.typical))
+            if len(self.typical) != 2 or not (isfinite(self.typical[0]) and self.typical[1] > 0):
+                raise ValueError(
+                    f"typical={self.typical} of signal {self.name!r} must be a mean and a standard "
+                    "deviation above 0."
+                )
         parts: dict[str, Any] = {"quality": QualityRules, "drawing": Drawing}
         for name, kind in parts.items():
             # As JSON has them where definitions are saved.

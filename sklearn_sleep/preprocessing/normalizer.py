@@ -78,16 +78,19 @@ class Normalizer(RecordingTransformer):
         """Return the normalized signal, without unit; it must not yet be cut into epochs."""
         signal.require_continuous(type(self).__name__)
         rate = signal.sampling_frequency
-        if signal.definition.typical is not None:
-            return signal.map(partial(_standardize, typical=signal.definition.typical), unit="")
         padded_length = None
         if self.padded_hours is not None:
             padded_length = round(self.padded_hours * _SECONDS_PER_HOUR * rate)
-        normalize: Callable[..., SampleArray] = zscore
-        if self.method == "causal":
-            normalize = partial(causal_normalize, sampling_frequency=rate)
-        normalize = partial(normalize, padded_length=padded_length)
-        # The smallest deviations are in the definition's unit.
+        normalize: Callable[..., SampleArray]
+        if signal.definition.typical is not None:
+            normalize = partial(_standardize, typical=signal.definition.typical)
+        elif self.method == "causal":
+            normalize = partial(
+                causal_normalize, sampling_frequency=rate, padded_length=padded_length
+            )
+        else:
+            normalize = partial(zscore, padded_length=padded_length)
+        # Typical values and the smallest deviations are in the definition's unit.
         own_unit = signal.definition.unit or ""
         factor = conversion_factor(signal.unit, own_unit) if signal.unit != own_unit else None
         if factor is None:

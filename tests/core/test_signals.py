@@ -252,3 +252,15 @@ def test_a_second_electrode_of_the_ecg_may_be_a_reference():
 def test_labels_that_may_be_a_signal(name, likely):
     others = ["ECG HR", "Pulse", "PR", "EMG LAT", "EMG Tib", "Snore", "EEG Event", "EKG_Off"]
     assert likely_labels(SIGNALS[name], [*others, *likely]) == likely
+
+
+@pytest.mark.parametrize("typical", [(1.0, 0.0), (1.0, -2.0), (1.0,), (float("nan"), 1.0)])
+def test_typical_values_are_a_mean_and_a_deviation(typical):
+    with pytest.raises(ValueError, match="must be a mean and a standard deviation"):
+        SignalDefinition("PRESSURE", 64, typical=typical)
+
+
+def test_typical_values_from_json_are_as_they_were():
+    definition = SignalDefinition("PRESSURE", 64, typical=(1.0, 2.0))
+    assert SignalDefinition(**json.loads(json.dumps(dataclasses.asdict(definition)))) == definition
+    assert hash(SignalDefinition("PRESSURE", 64, typical=[1.0, 2.0])) == hash(definition)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from sklearn_sleep.preprocessing.normalizer import causal_normalize, zscore
+from sklearn_sleep.core.signals import SignalDefinition
+from sklearn_sleep.core.sources import Signal
+from sklearn_sleep.preprocessing.normalizer import Normalizer, causal_normalize, zscore
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "preprocess-shhs-like" / "expected.npz"
 SAMPLES_PER_EPOCH = {"ECG": 1024, "PPG": 1024, "THX": 256, "ABD": 256}
@@ -236,3 +238,15 @@ def test_number_of_threads_does_not_change_a_bit(seed):
         with threadpool_limits(n_threads, user_api="blas"):
             results.append(zscore(samples))
     np.testing.assert_array_equal(results[1], results[0])
+
+
+@pytest.mark.parametrize("method", ["zscore", "causal"])
+@pytest.mark.parametrize(("unit", "factor"), [("mV", 1.0), ("uV", 1e3)])
+def test_typical_values_are_in_the_unit_of_the_definition(method, unit, factor):
+    """Whichever unit the samples are read in, they are held against the same people."""
+    definition = SignalDefinition("PRESSURE", 64, "mV", typical=(2.0, 0.5))
+    samples = (np.array([1.5, 2.0, 3.0, np.nan]) * factor).astype(np.float32)
+    signal = Signal(definition, lambda: samples, 4.0, unit, n_epochs=1)
+    found = Normalizer(method).transform_signal(signal)
+    np.testing.assert_allclose(found.data, [-1.0, 0.0, 2.0, np.nan], rtol=1e-5, atol=1e-6)
+    assert found.unit == ""
