@@ -23,7 +23,9 @@ from sklearn_sleep.networks import (
     Wav2Sleep,
     make_wav2sleep,
 )
+from sklearn_sleep.networks.layers import Dropout, dropout_seed
 from sklearn_sleep.networks.parts import Registry
+from sklearn_sleep.networks.transformer import softmax
 
 SIGNALS = {"ECG": 64, "THX": 16}
 SMALL = {
@@ -232,3 +234,28 @@ def test_own_parts_are_saved_by_their_names(rows, tmp_path, monkeypatch):
     monkeypatch.delitem(SEQUENCE_MIXERS, "differences")
     with pytest.raises(ValueError, match="sequence_mixer='differences' is not known"):
         Wav2SleepClassifier.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.4, 0.9])
+def test_seeded_dropout_leaves_out_its_share(p):
+    layer = Dropout(p).train()
+    # An odd number, since two are made of each that is drawn.
+    ones = torch.ones(3, 100_001)
+    with dropout_seed(1):
+        first, second = layer(ones), layer(ones)
+    with dropout_seed(1):
+        assert torch.equal(layer(ones), first)
+    kept = first != 0
+    assert float(kept.double().mean()) == pytest.approx(1 - p, abs=0.005)
+    torch.testing.assert_close(first[kept], torch.full_like(first[kept], 1 / (1 - p)))
+    # Neighbours, which may be halves of one number, and draws are independent.
+    columns = torch.stack([kept[0, :-1], kept[0, 1:], second[0, 1:] != 0]).double()
+    correlation = torch.corrcoef(columns) - torch.eye(3)
+    assert float(correlation.abs().max()) < 0.02
+
+
+@pytest.mark.parametrize("n_tokens", [1, 8, 40])
+def test_softmax_of_few_tokens_is_that_of_torch(n_tokens):
+    scores = torch.randn(30, 4, 2, n_tokens)
+    scores[..., 1::2] = -torch.inf  # as missing tokens have
+    torch.testing.assert_close(softmax(scores), scores.softmax(-1))
