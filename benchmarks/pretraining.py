@@ -33,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from another_simulator import N_CLASSES, SCORED, SIGNALS
 from environment import describe_environment, format_table
 from matplotlib.figure import Figure
 from sklearn.metrics import cohen_kappa_score
@@ -46,15 +47,6 @@ from sklearn_sleep.staging.recipes import recipe_for
 from sklearn_sleep.training.augmentation import Augmentation
 from sklearn_sleep.training.night_dataset import NightDataset, NightSample
 
-SIGNALS = ("ECG", "PPG", "ABD", "THX")
-SCORED = {
-    "all": SIGNALS,
-    "ECG": ("ECG",),
-    "PPG": ("PPG",),
-    "THX": ("THX",),
-    "ABD + THX": ("ABD", "THX"),
-}
-N_CLASSES = 4
 TARGET_SITE, OTHER_SITE = "west", "south"
 
 RANDOM, LABELLED, UNLABELLED = "random weights", "labels of another site", "nights without labels"

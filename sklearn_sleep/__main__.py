@@ -171,7 +171,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "--epochs",
         type=_from(1),
         default=36,
-        help="passes over the nights; of so many nights train would make a few more",
+        help="passes over the training nights",
     )
     demo.add_argument("--seed", type=_from(0), default=0)
     _add_force(demo)

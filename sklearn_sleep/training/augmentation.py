@@ -46,9 +46,9 @@ class Augmentation(BaseEstimator):
         Largest standard deviation of white noise, as a fraction of that of the signal; it is drawn
         uniformly from 0 on.
     reorder : float, default=0.0
-        Probability that a night is cut into two to four pieces of at least five minutes, which
-        change places with their stages. A network that remembers hours then learns less by heart
-        what follows on what in the few nights that it has.
+        Probability that a night is cut into two to four pieces of at least five minutes, which are
+        put together with their stages in an order that is drawn, and may be the one they had. A
+        network that remembers hours then learns less by heart what follows on what in few nights.
 
     Examples
     --------
